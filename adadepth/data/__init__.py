@@ -1,0 +1,1 @@
+"""Layer 4: sequences come in. Readers, the renderer, TFDS builders, key/search pairs."""

@@ -1,0 +1,197 @@
+"""Key and search pairs, cut from sequences on the host as the paper cuts them."""
+
+import dataclasses
+from collections.abc import Sequence as Listing
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from PIL import Image
+
+from adadepth.data.sequence import Sequence
+from adadepth.maths.architecture import Architecture
+
+KEY_EVERY = 10
+FRAMES_PER_KEY = 25
+
+
+@dataclasses.dataclass(frozen=True)
+class PairGroup:
+  """One key and its n search frames, ready for the network.
+
+  Attributes:
+    sequence: the sequence's name.
+    key: the key's frame index.
+    template: [template_px, template_px, 3].
+    search: [n, search_px, search_px, 3].
+    truth_in_search: true boxes, xywh, pixels of the search crop from its top left, [n, 4].
+    size_in_crop: the key's box (w, h), crop pixels: what is predicted at every displacement, [2].
+    frames_after_key: 1 is the frame right after the key, [n].
+  """
+
+  sequence: str
+  key: int
+  template: UInt8[np.ndarray, "k k 3"]
+  search: UInt8[np.ndarray, "n s s 3"]
+  truth_in_search: Float[np.ndarray, "n 4"]
+  size_in_crop: Float[np.ndarray, "2"]
+  frames_after_key: Int[np.ndarray, "n"]
+
+  def __len__(self) -> int:
+    return len(self.search)
+
+  @property
+  def displacement_in_search(self) -> Float[np.ndarray, "n 2"]:
+    """True displacement (x, y) from the search crop's centre, crop pixels."""
+    return self.truth_in_search[:, :2] + self.truth_in_search[:, 2:] / 2 - np.float32(self.search.shape[1] / 2)
+
+
+def crop_square(
+  frame: UInt8[np.ndarray, "h w 3"], center_in_image: Float[np.ndarray, "2"], side_px: float, crop_px: int
+) -> UInt8[np.ndarray, "crop_px crop_px 3"]:
+  """The host's crop: Pillow's bilinear resize (antialiased); outside the image, its mean colour."""
+  height, width = frame.shape[:2]
+  x0, y0 = (float(c) - side_px / 2 for c in center_in_image)
+  margin = int(np.ceil(side_px / crop_px)) + 1
+  left, top = int(np.floor(x0)) - margin, int(np.floor(y0)) - margin
+  right, bottom = int(np.ceil(x0 + side_px)) + margin, int(np.ceil(y0 + side_px)) + margin
+  inside = frame[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+  if left < 0 or top < 0 or right > width or bottom > height:
+    mean = frame.mean(axis=(0, 1)).round().astype(np.uint8)
+    window = np.broadcast_to(mean, (bottom - top, right - left, 3)).copy()
+    y, x = max(-top, 0), max(-left, 0)
+    window[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+  else:
+    window = inside
+  box = (x0 - left, y0 - top, x0 - left + side_px, y0 - top + side_px)
+  resized = Image.fromarray(window).resize((crop_px, crop_px), Image.Resampling.BILINEAR, box=box)
+  return np.asarray(resized)
+
+
+def _centers(boxes_xywh: Float[np.ndarray, "t 4"]) -> Float[np.ndarray, "t 2"]:
+  return boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2
+
+
+def _scale(size_wh: Float[np.ndarray, "2"], arch: Architecture) -> float:
+  """Crop pixels per image pixel: the host's `geometry.crop_scale`."""
+  return arch.template_px / float(size_wh.max() + size_wh.sum() / 4)
+
+
+def search_frames(
+  boxes_xywh: Float[np.ndarray, "t 4"], key: int, arch: Architecture, horizon: int = FRAMES_PER_KEY
+) -> list[int]:
+  """The frames after a key that can be searched.
+
+  A frame counts if it and the one before it have a box. The run ends where the target's centre leaves the
+  search crop, which is centred on the previous true box.
+  """
+  centers = _centers(boxes_xywh)
+  reach = arch.search_px / _scale(boxes_xywh[key, 2:], arch) / 2
+  frames = []
+  for t in range(key + 1, min(key + horizon + 1, len(boxes_xywh))):
+    step = np.abs(centers[t] - centers[t - 1])
+    if np.isnan(step).any():
+      continue
+    if (step >= reach).any():
+      break
+    frames.append(t)
+  return frames
+
+
+def key_frames(boxes_xywh: Float[np.ndarray, "t 4"], arch: Architecture, every: int = KEY_EVERY) -> list[int]:
+  """Every `every`-th frame that has a box and at least one frame to search."""
+  has_box = ~np.isnan(boxes_xywh).any(axis=1)
+  return [t for t in range(0, len(boxes_xywh) - 1, every) if has_box[t] and search_frames(boxes_xywh, t, arch)]
+
+
+def spread(items: Listing[int], count: int) -> list[int]:
+  """At most `count` items, evenly spread; all of them where count is 0."""
+  if not count or count >= len(items):
+    return list(items)
+  return [items[round(i)] for i in np.linspace(0, len(items) - 1, count)]
+
+
+def cut_group(
+  sequence: Sequence,
+  key: int,
+  frames: Listing[int],
+  arch: Architecture,
+  jitter_in_image: Float[np.ndarray, "n 2"] | None = None,
+) -> PairGroup:
+  """Cuts one key's template and its search crops, each centred on the previous frame's true box.
+
+  Args:
+    key: frame index of the key.
+    frames: frame indices to search, each with a box in it and before it.
+    jitter_in_image: shifts the search crops' centres, image pixels (augmentation).
+  """
+  boxes = sequence.boxes_xywh
+  centers = _centers(boxes)
+  scale = _scale(boxes[key, 2:], arch)
+  search_centers = centers[np.asarray(frames) - 1] + (0 if jitter_in_image is None else jitter_in_image)
+  search_side = arch.search_px / scale
+  crops = [
+    crop_square(sequence.frames[t], center, search_side, arch.search_px)
+    for t, center in zip(frames, search_centers, strict=True)
+  ]
+  truth = boxes[np.asarray(frames)]
+  corner = (truth[:, :2] - search_centers) * scale + arch.search_px / 2
+  return PairGroup(
+    sequence=sequence.name,
+    key=key,
+    template=crop_square(sequence.frames[key], centers[key], arch.template_px / scale, arch.template_px),
+    search=np.stack(crops),
+    truth_in_search=np.concatenate([corner, truth[:, 2:] * scale], axis=1).astype(np.float32),
+    size_in_crop=(boxes[key, 2:] * scale).astype(np.float32),
+    frames_after_key=np.asarray(frames, np.int32) - key,
+  )
+
+
+def evaluation_keys(
+  sequence: Sequence, arch: Architecture, *, keys: int, frames: int
+) -> list[tuple[int, list[int]]]:
+  """The (key, search frames) that the pair evaluation looks at.
+
+  Args:
+    keys: key frames a sequence, evenly spread over it; 0 takes every tenth frame.
+    frames: search frames a key, from the first on; 0 takes all 25.
+  """
+  chosen = spread(key_frames(sequence.boxes_xywh, arch), keys)
+  horizon = frames or FRAMES_PER_KEY
+  return [(key, search_frames(sequence.boxes_xywh, key, arch, horizon)) for key in chosen]
+
+
+@dataclasses.dataclass(frozen=True)
+class PairSampler:
+  """Draws training groups: group `index` depends on the seed and the index alone.
+
+  Attributes:
+    sequences: what to draw from, each equally often.
+    frames: search frames a group, drawn without order from the key's run.
+    jitter_px: the search crop's centre is shifted by up to this many crop pixels on each axis.
+    key_every: keys are drawn from every `key_every`-th frame.
+  """
+
+  sequences: Listing[Sequence]
+  arch: Architecture
+  seed: int
+  frames: int
+  jitter_px: float
+  key_every: int = KEY_EVERY
+
+  def __len__(self) -> int:
+    return 2**62
+
+  def __getitem__(self, index: int) -> PairGroup:
+    rng = np.random.default_rng([self.seed, index])
+    while True:
+      sequence = self.sequences[rng.integers(len(self.sequences))]
+      keys = key_frames(sequence.boxes_xywh, self.arch, self.key_every)
+      if keys:
+        return self._draw(rng, sequence, keys[rng.integers(len(keys))])
+
+  def _draw(self, rng: np.random.Generator, sequence: Sequence, key: int) -> PairGroup:
+    run = search_frames(sequence.boxes_xywh, key, self.arch)
+    frames = rng.choice(run, self.frames, replace=len(run) < self.frames).tolist()
+    scale = _scale(sequence.boxes_xywh[key, 2:], self.arch)
+    jitter = rng.uniform(-self.jitter_px, self.jitter_px, (self.frames, 2)) / scale
+    return cut_group(sequence, key, frames, self.arch, jitter.astype(np.float32))

@@ -1,0 +1,35 @@
+"""A tracking sequence: its frames and the target's box in each of them."""
+
+import dataclasses
+from typing import Protocol
+
+import numpy as np
+
+
+class FrameSource(Protocol):
+  """Anything indexable that yields RGB frames: an array in memory or a folder read on demand."""
+
+  def __len__(self) -> int: ...
+
+  def __getitem__(self, index: int) -> np.ndarray:
+    """Returns frame `index` as uint8 [h, w, 3] RGB."""
+    ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequence:
+  """One target in one video.
+
+  Attributes:
+    name: unique within its data root, e.g. "vot/ball2", "otb/Jogging.1" or "rendered/test-003".
+    frames: frames[t] is frame t as uint8 [h, w, 3] RGB.
+    boxes_xywh: float32 [t, 4], image pixels, 0-indexed, half-open; a row of NaN says that frame t
+      has no usable box. len(frames) == len(boxes_xywh).
+  """
+
+  name: str
+  frames: FrameSource
+  boxes_xywh: np.ndarray
+
+  def __len__(self) -> int:
+    return len(self.boxes_xywh)

@@ -1,0 +1,37 @@
+"""Orbax checkpoints of a training state; resuming continues as if never interrupted."""
+
+import pathlib
+
+import jax
+import orbax.checkpoint as ocp
+
+
+class Checkpoints:
+  """The last few states of one training phase, under one folder.
+
+  Use as a context manager: leaving it waits for writes that are under way.
+  """
+
+  def __init__(self, folder: str | pathlib.Path, *, every: int, keep: int = 2):
+    options = ocp.CheckpointManagerOptions(save_interval_steps=every, max_to_keep=keep)
+    self._manager = ocp.CheckpointManager(pathlib.Path(folder).resolve(), options=options)
+
+  def __enter__(self) -> "Checkpoints":
+    return self
+
+  def __exit__(self, *_) -> None:
+    self._manager.wait_until_finished()
+    self._manager.close()
+
+  def restore(self, state):
+    """The latest state written here, in the shape of `state`; `state` itself if there is none."""
+    step = self._manager.latest_step()
+    if step is None:
+      return state
+    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+    return self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+
+  def save(self, step: int, state, *, force: bool = False) -> None:
+    """Writes `state` if `step` is a multiple of `every`, or if forced (the last step)."""
+    if step != self._manager.latest_step():
+      self._manager.save(step, args=ocp.args.StandardSave(state), force=force)

@@ -1,0 +1,54 @@
+"""A run's folder: what may be written there, and where."""
+
+import json
+import pathlib
+import time
+
+from adadepth.errors import InputError
+from adadepth.io.writers import write_json
+
+IDENTITY = "identity.json"
+
+
+def claim(workdir: str | pathlib.Path, identity: dict) -> pathlib.Path:
+  """Makes the folder, or makes sure that what was trained there was trained by the same settings.
+
+  Args:
+    workdir: the run's folder.
+    identity: the part of the config that decides what is trained.
+  Raises:
+    InputError: the folder holds a run of other settings; the message names the first that differs.
+  """
+  workdir = pathlib.Path(workdir)
+  workdir.mkdir(parents=True, exist_ok=True)
+  path = workdir / IDENTITY
+  identity = json.loads(json.dumps(identity))
+  if not path.exists():
+    write_json(path, identity)
+    return workdir
+  earlier = json.loads(path.read_text())
+  if earlier != identity:
+    name, was, now = next(_differences(earlier, identity))
+    raise InputError(
+      f"`--workdir` (={workdir}) holds a run with config.{name} = {was!r}, not {now!r}: "
+      "give another --workdir, or the settings it was begun with"
+    )
+  return workdir
+
+
+def _differences(a, b, prefix=""):
+  if isinstance(a, dict) and isinstance(b, dict):
+    for key in sorted(a.keys() | b.keys()):
+      yield from _differences(a.get(key), b.get(key), f"{prefix}.{key}".lstrip("."))
+  elif a != b:
+    yield prefix, a, b
+
+
+def write_results(workdir: pathlib.Path, results: dict) -> pathlib.Path:
+  """Writes results.json; an older one stays beside it, its time in its name."""
+  path = pathlib.Path(workdir) / "results.json"
+  if path.exists():
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(path.stat().st_mtime))
+    path.replace(path.with_name(f"results.{stamp}.json"))
+  write_json(path, results)
+  return path

@@ -1,0 +1,22 @@
+"""Layer 5: the jobs that run.py dispatches to, each a function of (config, workdir)."""
+
+import importlib
+from collections.abc import Callable
+
+
+def _task(module: str, name: str) -> Callable:
+  """The function, imported when it is called: no job pays for the others' imports."""
+
+  def run(config, workdir):
+    return getattr(importlib.import_module(f"adadepth.loops.{module}"), name)(config, workdir)
+
+  return run
+
+
+TASKS = {
+  "gating": _task("gating", "run_gating"),
+  "finetune": _task("gating", "run_finetune"),
+  "evaluate": _task("evaluate", "run_evaluate"),
+  "track": _task("track", "run_track"),
+  "table1": _task("table1", "run_table1"),
+}

@@ -1,0 +1,138 @@
+"""Responses of key and search pairs: computed once, cached, and then all that gates and scores need."""
+
+import dataclasses
+import functools
+import hashlib
+import pathlib
+from collections.abc import Iterator
+from collections.abc import Sequence as Listing
+
+import grain
+import jax
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from adadepth.data.pairs import PairGroup, cut_group, evaluation_keys
+from adadepth.data.sequence import Sequence
+from adadepth.io.writers import progress
+from adadepth.maths.architecture import Architecture
+from adadepth.programs.network import search_responses, template_maps
+
+CHUNK = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class PairTable:
+  """n key and search pairs with their five responses, in the order of `data.pairs`.
+
+  Attributes:
+    responses: [n, 5, r, r].
+    truth_in_search: true box, xywh, pixels of the search crop, [n, 4].
+    size_in_crop: the key's box (w, h), crop pixels, [n, 2].
+    frames_after_key: [n].
+    key: index of the key's frame, [n].
+    sequence: the sequence's name, [n].
+  """
+
+  responses: Float[np.ndarray, "n 5 r r"]
+  truth_in_search: Float[np.ndarray, "n 4"]
+  size_in_crop: Float[np.ndarray, "n 2"]
+  frames_after_key: Int[np.ndarray, "n"]
+  key: Int[np.ndarray, "n"]
+  sequence: Shaped[np.ndarray, "n"]
+
+  def __len__(self) -> int:
+    return len(self.responses)
+
+
+def pair_table(
+  params: dict,
+  sequences: Listing[Sequence],
+  *,
+  arch: Architecture,
+  keys: int,
+  frames: int,
+  threads: int,
+  cache: pathlib.Path | None,
+  description: str,
+) -> PairTable:
+  """The responses of every evaluation pair of the sequences.
+
+  Args:
+    keys: keys a sequence, 0: all; frames: search frames a key, 0: all 25.
+    threads: that cut crops ahead of the network.
+    cache: .npz file to read them from if it was made from the same network and pairs, and to write them to.
+    description: for the progress bar.
+  """
+  wanted = [
+    (sequence, key, run)
+    for sequence in sequences
+    for key, run in evaluation_keys(sequence, arch, keys=keys, frames=frames)
+  ]
+  fingerprint = _fingerprint(params["backbone"], arch, wanted)
+  if cache is not None and (table := _read(cache, fingerprint)) is not None:
+    return table
+  groups = _cut_ahead(wanted, arch, threads)
+  rows = [_respond(params, g, arch) for g in progress(groups, description, total=len(wanted))]
+  table = PairTable(**{f.name: np.concatenate([r[f.name] for r in rows]) for f in dataclasses.fields(PairTable)})
+  if cache is not None:
+    _write(cache, fingerprint, table)
+  return table
+
+
+def _cut_ahead(wanted: list, arch: Architecture, threads: int) -> Iterator[PairGroup]:
+  dataset = grain.MapDataset.source(wanted).map(lambda item: cut_group(*item, arch))
+  return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4)))
+
+
+@functools.partial(jax.jit, static_argnames="arch")
+def _templates(params, template, *, arch):
+  return template_maps(params, template, arch=arch)
+
+
+@functools.partial(jax.jit, static_argnames="arch")
+def _searches(params, templates, search, *, arch):
+  return search_responses(params, templates, search, arch=arch)
+
+
+def _respond(params: dict, group: PairGroup, arch: Architecture) -> dict[str, np.ndarray]:
+  """One group's rows; frames go through in chunks of one size, so that there is one program."""
+  templates = _templates(params, group.template, arch=arch)
+  short = -len(group) % CHUNK
+  padded = np.concatenate([group.search, np.repeat(group.search[-1:], short, axis=0)])
+  chunks = padded.reshape((-1, CHUNK, *padded.shape[1:]))
+  responses = np.concatenate([np.asarray(_searches(params, templates, c, arch=arch)) for c in chunks])
+  return {
+    "responses": responses[: len(group)],
+    "truth_in_search": group.truth_in_search,
+    "size_in_crop": np.repeat(group.size_in_crop[None], len(group), axis=0),
+    "frames_after_key": group.frames_after_key,
+    "key": np.full(len(group), group.key, np.int32),
+    "sequence": np.full(len(group), group.sequence, dtype="U64"),
+  }
+
+
+def _fingerprint(backbone: dict, arch: Architecture, wanted: list) -> str:
+  """Changes with the network, the pairs or their boxes."""
+  digest = hashlib.sha256(repr(arch).encode())
+  for leaf in jax.tree.leaves(backbone):
+    digest.update(np.asarray(leaf).tobytes())
+  for sequence, key, run in wanted:
+    digest.update(repr((sequence.name, key, run)).encode() + sequence.boxes_xywh.tobytes())
+  return digest.hexdigest()
+
+
+def _read(cache: pathlib.Path, fingerprint: str) -> PairTable | None:
+  if not cache.is_file():
+    return None
+  with np.load(cache) as file:
+    if str(file["fingerprint"]) != fingerprint:
+      return None
+    return PairTable(**{f.name: file[f.name] for f in dataclasses.fields(PairTable)})
+
+
+def _write(cache: pathlib.Path, fingerprint: str, table: PairTable) -> None:
+  cache.parent.mkdir(parents=True, exist_ok=True)
+  partial = cache.with_suffix(".partial.npz")
+  np.savez(partial, fingerprint=fingerprint, **dataclasses.asdict(table))
+  partial.replace(cache)

@@ -1,0 +1,150 @@
+"""Scores of every policy on cached responses: IOU@1, @5, @25 and cost."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from adadepth.loops.responses import PairTable
+from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.cascade import exit_depth
+from adadepth.maths.flops import hard_flops
+from adadepth.maths.metrics import iou, iou_at
+from adadepth.maths.xcorr import peak_displacements
+from adadepth.programs.costs import PairCosts
+from adadepth.programs.policies import gated_confidences, soft_response
+
+HORIZONS = (1, 5, 25)
+POLICIES = (*(f"xcorr{k + 1}" for k in range(DEPTHS)), "soft", "hard")
+
+
+@dataclasses.dataclass(frozen=True)
+class PairScores:
+  """IoU of each pair under each depth, and what a depth costs.
+
+  Attributes:
+    ious: stopping at each depth, [n, 5].
+    center: predicting that the target has not moved, [n].
+    perfect: the key's box at the true centre: what a perfect displacement gets, [n].
+    frames_after_key: [n].
+    sequence: names, [n].
+    costs: FLOPs by policy.
+  """
+
+  ious: Float[np.ndarray, "n 5"]
+  center: Float[np.ndarray, "n"]
+  perfect: Float[np.ndarray, "n"]
+  frames_after_key: Int[np.ndarray, "n"]
+  sequence: Shaped[np.ndarray, "n"]
+  costs: PairCosts
+
+
+@functools.partial(jax.jit, static_argnames=("arch", "peak"))
+def _displacements(responses, *, arch, peak):
+  return peak_displacements(responses, template_cells=arch.template_cells, peak=peak) * arch.stride_px
+
+
+def displaced_ious(
+  table: PairTable, displacement_in_search: Float[np.ndarray, "n *k 2"], arch: Architecture
+) -> Float[np.ndarray, "n *k"]:
+  """IoU of the key's box, displaced from the search crop's centre, with the truth."""
+  extra = (1,) * (displacement_in_search.ndim - 2)
+  shape = displacement_in_search.shape
+  size = np.broadcast_to(table.size_in_crop.reshape(-1, *extra, 2), shape)
+  box = np.concatenate([arch.search_px / 2 + displacement_in_search - size / 2, size], axis=-1)
+  truth = np.broadcast_to(table.truth_in_search.reshape(-1, *extra, 4), box.shape)
+  return iou(box.astype(np.float32), truth)
+
+
+def score_depths(table: PairTable, *, arch: Architecture, peak: str, costs: PairCosts) -> PairScores:
+  """The IoU of every pair at every depth, with the two bounds."""
+  found = np.asarray(_displacements(table.responses, arch=arch, peak=peak))
+  center = table.truth_in_search[:, :2] + table.truth_in_search[:, 2:] / 2
+  return PairScores(
+    ious=displaced_ious(table, found, arch),
+    center=displaced_ious(table, np.zeros_like(center), arch),
+    perfect=displaced_ious(table, center - np.float32(arch.search_px / 2), arch),
+    frames_after_key=table.frames_after_key,
+    sequence=table.sequence,
+    costs=costs,
+  )
+
+
+@functools.partial(jax.jit, static_argnames="arch")
+def _confidences(head, gates, responses, *, arch):
+  return gated_confidences({"head": head, "gates": gates}, responses, arch=arch)
+
+
+def table_confidences(params: dict, table: PairTable, arch: Architecture) -> Float[np.ndarray, "n 5"]:
+  """c of Eq. 4 of every pair."""
+  return np.asarray(_confidences(params["head"], params["gates"], table.responses, arch=arch))
+
+
+def soft_ious(
+  table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture, peak: str
+) -> Float[np.ndarray, "n"]:
+  """IoU of soft gating."""
+  averaged = soft_response(jnp.asarray(table.responses), jnp.asarray(confidences))
+  return displaced_ious(table, np.asarray(_displacements(averaged, arch=arch, peak=peak)), arch)
+
+
+def score(scores: PairScores, ious: Float[np.ndarray, "n"], gflops: float) -> dict:
+  """One entry of results.json."""
+  horizons = {f"iou@{n}": float(iou_at(ious, scores.frames_after_key, n)) for n in HORIZONS}
+  return {**horizons, "gflops": gflops, "relative_cost": gflops / scores.costs.fixed_gflops[0]}
+
+
+def score_fixed(scores: PairScores) -> dict[str, dict]:
+  """Entries "xcorr1".."xcorr5"."""
+  costs = scores.costs.fixed_gflops
+  return {f"xcorr{k + 1}": score(scores, scores.ious[:, k], float(costs[k])) for k in range(DEPTHS)}
+
+
+def score_hard(scores: PairScores, confidences: Float[np.ndarray, "n 5"], threshold: float) -> dict:
+  """The entry of hard gating at one threshold; its cost is sum_k P(stop = k) * F_k."""
+  exits = np.asarray(exit_depth(jnp.asarray(confidences), threshold))
+  shares = np.bincount(exits, minlength=DEPTHS) / len(exits)
+  ious = scores.ious[np.arange(len(exits)), exits]
+  entry = score(scores, ious, hard_flops(shares, scores.costs.cascade_gflops))
+  return {"threshold": float(threshold), **entry, "exits": shares.tolist()}
+
+
+def score_bounds(scores: PairScores) -> dict[str, dict]:
+  """What no displacement, the best depth of each pair and the perfect displacement get."""
+  bounds = {"center": scores.center, "best_depth": scores.ious.max(1), "perfect_displacement": scores.perfect}
+  at = {name: {f"iou@{n}": float(iou_at(v, scores.frames_after_key, n)) for n in HORIZONS} for name, v in bounds.items()}
+  # The cheapest depth that is within 0.02 of the best one of its pair.
+  cheapest = np.argmax(scores.ious >= scores.ious.max(1, keepdims=True) - 0.02, axis=1)
+  shares = np.bincount(cheapest, minlength=DEPTHS) / len(cheapest)
+  gflops = hard_flops(shares, scores.costs.fixed_gflops)
+  ious = scores.ious[np.arange(len(cheapest)), cheapest]
+  return {**at, "cheapest_good_depth": {**score(scores, ious, gflops), "exits": shares.tolist()}}
+
+
+def score_pairs(
+  params: dict,
+  table: PairTable,
+  *,
+  arch: Architecture,
+  peak: str,
+  thresholds: tuple[float, ...],
+  costs: PairCosts,
+) -> dict:
+  """The "pairs", "bounds" and "sequences" of results.json."""
+  scores = score_depths(table, arch=arch, peak=peak, costs=costs)
+  confidences = table_confidences(params, table, arch)
+  soft = soft_ious(table, confidences, arch=arch, peak=peak)
+  pairs = {
+    **score_fixed(scores),
+    "soft": score(scores, soft, costs.soft_gflops),
+    "hard": [score_hard(scores, confidences, t) for t in thresholds],
+  }
+  by_name = {
+    str(name): {f"xcorr{k + 1}": float(scores.ious[scores.sequence == name, k].mean()) for k in range(DEPTHS)}
+    | {"soft": float(soft[scores.sequence == name].mean()), "pairs": int((scores.sequence == name).sum())}
+    for name in np.unique(scores.sequence)
+  }
+  return {"pairs": pairs, "bounds": score_bounds(scores), "sequences": by_name}

@@ -1,0 +1,1 @@
+"""Layer 1: pure maths. No parameters, no files, no state."""

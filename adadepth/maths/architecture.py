@@ -1,0 +1,73 @@
+"""The numbers that define a network: widths, crop sizes, strides. Everything else is derived."""
+
+import dataclasses
+
+from adadepth.errors import InputError
+
+DEPTHS = 5
+VGG19_CONVS = (2, 2, 4, 4, 4)
+VGG19_CHANNELS = (64, 128, 256, 512, 512)
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+  """A VGG-19 Siamese network; the defaults are the paper's.
+
+  Attributes:
+    width: multiplier of VGG-19's channels, in (0, 1]; 1 is the paper's network.
+    template_px: side of the square template (key) crop, pixels.
+    search_px: side of the square search crop, pixels.
+    pools: how many of the first blocks end in a 2x2 max pool, 1..4; every response has stride 2**pools.
+    scaling: "min_max" scales each response map to [0, 1] (reference); "none" leaves the correlation as it is.
+  """
+
+  width: float = 1.0
+  template_px: int = 128
+  search_px: int = 256
+  pools: int = 4
+  scaling: str = "min_max"
+
+  def __post_init__(self):
+    if not 0 < self.width <= 1:
+      raise InputError(f"`config.network.width` (={self.width}) must lie in (0, 1]; the paper's is 1")
+    if self.pools not in (1, 2, 3, 4):
+      raise InputError(f"`config.network.pools` (={self.pools}) must be 1, 2, 3 or 4; the paper's is 4")
+    if self.scaling not in ("min_max", "none"):
+      raise InputError(f'`config.network.scaling` (={self.scaling!r}) must be "min_max" or "none"')
+    for name in ("template_px", "search_px"):
+      px = getattr(self, name)
+      if px < self.stride_px or px % (2 * self.stride_px):
+        raise InputError(
+          f"`config.network.{name}` (={px}) must be a positive multiple of {2 * self.stride_px}, "
+          "twice the stride 2**pools"
+        )
+    if self.search_px <= self.template_px:
+      raise InputError(
+        f"`config.network.search_px` (={self.search_px}) must exceed template_px (={self.template_px})"
+      )
+
+  @property
+  def channels(self) -> tuple[int, ...]:
+    """Channels of each block's output."""
+    return tuple(max(1, round(c * self.width)) for c in VGG19_CHANNELS)
+
+  @property
+  def stride_px(self) -> int:
+    """Pixels of a crop per cell of a response map."""
+    return 2**self.pools
+
+  @property
+  def template_cells(self) -> int:
+    return self.template_px // self.stride_px
+
+  @property
+  def search_cells(self) -> int:
+    return self.search_px // self.stride_px
+
+  def conv_stride_px(self, depth: int) -> int:
+    """The stride at which block `depth` (0..4) convolves."""
+    return 2 ** min(depth, self.pools)
+
+  def pool_to_response(self, depth: int) -> int:
+    """The max pool that brings block `depth`'s output to the common stride."""
+    return self.stride_px // 2 ** min(depth + 1, self.pools)

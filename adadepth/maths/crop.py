@@ -1,0 +1,55 @@
+"""Square crops, cut and resized on the device (`data.pairs` cuts the same crops on the host)."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, UInt8
+
+WINDOW_STEP = 32
+
+
+def window_px(side_px: float, frame_px: int) -> int:
+  """Side of the static window that is cut before resizing: the crop and a margin, in steps of 32."""
+  needed = int(side_px) + 4
+  return min(frame_px, -(-needed // WINDOW_STEP) * WINDOW_STEP)
+
+
+def crop_square(
+  frame: UInt8[Array, "h w 3"],
+  center_in_image: Float[Array, "2"],
+  side_px: Float[Array, ""],
+  *,
+  crop_px: int,
+  window_hw: tuple[int, int],
+) -> Float[Array, "crop_px crop_px 3"]:
+  """Cuts a square around a centre and resizes it (bilinear, antialiased as Pillow's).
+
+  What leaves the image is filled with its mean colour. Only a static window around the crop is resized: over a
+  whole large frame the resize costs more than a shallow network.
+
+  Args:
+    frame: RGB, [h, w, 3].
+    center_in_image: (x, y), image pixels.
+    side_px: side of the square, image pixels; at most the window's side less 4 where the window is smaller
+      than the frame.
+    crop_px: side of the result.
+    window_hw: height and width of the window, from `window_px`.
+  Returns:
+    RGB 0..255, [crop_px, crop_px, 3].
+  """
+  mean = jnp.mean(frame.astype(jnp.float32), axis=(0, 1), keepdims=True)
+  corner_yx = (center_in_image - side_px / 2)[::-1]
+  limit = jnp.array([frame.shape[0] - window_hw[0], frame.shape[1] - window_hw[1]])
+  start = jnp.clip(jnp.floor(corner_yx).astype(jnp.int32) - 2, 0, limit)
+  window = lax.dynamic_slice(frame, (start[0], start[1], 0), (*window_hw, 3)).astype(jnp.float32) - mean
+  scale = crop_px / side_px
+  resized = jax.image.scale_and_translate(
+    window,
+    (crop_px, crop_px, 3),
+    (0, 1),
+    jnp.stack([scale, scale]),
+    (start.astype(jnp.float32) - corner_yx) * scale,
+    method="linear",
+    antialias=True,
+  )
+  return resized + mean

@@ -1,0 +1,68 @@
+"""The hand-made features v_i that a gate reads from its response map."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from adadepth.maths.geometry import zero_displacement_index
+from adadepth.maths.losses import position_log_softmax
+
+TOP = 5
+FEATURE_NAMES = (
+  "kurtosis",
+  "entropy",
+  "depth",
+  *(f"value_{n + 1}" for n in range(TOP)),
+  *(f"distance2_{n + 1}" for n in range(TOP)),
+)
+
+
+def kurtosis(values: Float[Array, "n"]) -> Float[Array, ""]:
+  """E[(x - m)^4] / s^4 (3 for a Gaussian); 0 for a constant map."""
+  centred = values - jnp.mean(values)
+  variance = jnp.mean(jnp.square(centred))
+  return jnp.mean(centred**4) / jnp.where(variance > 0, jnp.square(variance), 1)
+
+
+def softmax_entropy(logits: Float[Array, "r r"]) -> Float[Array, ""]:
+  """-sum C' log C', nats, of the softmax over positions (Eq. 1); in [0, log r^2]."""
+  log_p = position_log_softmax(logits)
+  return -jnp.sum(jnp.exp(log_p) * log_p)
+
+
+def gate_features(
+  response: Float[Array, "r r"], *, depth: int, logit_scale: Float[Array, ""], template_cells: int
+) -> Float[Array, "f"]:
+  """v_i of one response map, in the order of FEATURE_NAMES.
+
+  Args:
+    response: the map of one depth, as the policy sees it, [r, r].
+    depth: 0..4.
+    logit_scale: what makes the map logits of Eq. 1 (for the entropy).
+    template_cells: side of the template's map, which says where the centre is.
+  Returns:
+    Kurtosis; entropy; depth; the five highest values, descending; the squared distance of those five cells
+    from "unmoved", in cells^2. Not standardised: the gate does that.
+  """
+  flat = response.reshape(-1)
+  values, index = lax.top_k(flat, TOP)
+  zero = zero_displacement_index(template_cells, response.shape[-1])
+  row, col = jnp.divmod(index, response.shape[-1])
+  distance2 = jnp.square(row - zero) + jnp.square(col - zero)
+  spread = jnp.stack([kurtosis(flat), softmax_entropy(response * logit_scale), jnp.float32(depth)])
+  return jnp.concatenate([spread, values, distance2.astype(jnp.float32)])
+
+
+def all_gate_features(
+  responses: Float[Array, "b k r r"], *, logit_scale: Float[Array, "k"], template_cells: int
+) -> Float[Array, "b k-1 f"]:
+  """`gate_features` of every map that has a gate: all depths but the last."""
+
+  def one(maps: Float[Array, "k r r"]) -> Float[Array, "k-1 f"]:
+    gated = range(maps.shape[0] - 1)
+    return jnp.stack(
+      [gate_features(maps[k], depth=k, logit_scale=logit_scale[k], template_cells=template_cells) for k in gated]
+    )
+
+  return jax.vmap(one)(responses)

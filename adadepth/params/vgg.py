@@ -1,0 +1,65 @@
+"""VGG-19's sixteen convolutions as five separately appliable blocks."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from adadepth.maths.architecture import DEPTHS, VGG19_CONVS, Architecture
+
+IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+
+
+class Block(nn.Module):
+  """A run of 3x3 convolutions with ReLU; holds their kernels and biases as conv1, conv2, ..."""
+
+  convs: int
+  channels: int
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
+    for i in range(self.convs):
+      conv = nn.Conv(self.channels, (3, 3), name=f"conv{i + 1}", kernel_init=nn.initializers.he_normal())
+      x = nn.relu(conv(x))
+    return x
+
+
+def max_pool(x: Float[Array, "b h w c"], window: int) -> Float[Array, "b i j c"]:
+  """Non-overlapping max pool; a window of 1 changes nothing."""
+  return x if window == 1 else nn.max_pool(x, (window, window), (window, window))
+
+
+def preprocess(crop_rgb) -> Float[Array, "b h w 3"]:
+  """RGB in 0..255 (uint8 or float), [b, h, w, 3], to what VGG-19 was trained on: BGR minus ImageNet's mean."""
+  mean = jnp.asarray(IMAGENET_MEAN_BGR, jnp.float32).reshape(1, 1, 1, 3)
+  return crop_rgb[..., ::-1].astype(jnp.float32) - mean
+
+
+def make_block(arch: Architecture, depth: int) -> Block:
+  return Block(VGG19_CONVS[depth], arch.channels[depth])
+
+
+def init_backbone(key: jax.Array, arch: Architecture) -> dict:
+  """Random parameters {"block1": {"conv1": {"kernel", "bias"}, ...}, ...} (He normal, zero bias)."""
+  backbone, channels = {}, (3, *arch.channels)
+  for depth in range(DEPTHS):
+    probe = jnp.zeros((1, 4, 4, channels[depth]))
+    variables = make_block(arch, depth).init(jax.random.fold_in(key, depth), probe)
+    backbone[f"block{depth + 1}"] = variables["params"]
+  return backbone
+
+
+def apply_block(backbone: dict, x: Float[Array, "b h w c"], *, depth: int, arch: Architecture):
+  """Block `depth` (0..4) with its 2x2 pool, which the last blocks leave out (`arch.pools`).
+
+  Args:
+    backbone: as `init_backbone` returns.
+    x: `preprocess`ed crops at depth 0, else the previous block's output, [b, h, w, c].
+  """
+  y = make_block(arch, depth).apply({"params": backbone[f"block{depth + 1}"]}, x)
+  return max_pool(y, 2 if depth < arch.pools else 1)
+
+
+def count(tree) -> int:
+  """Number of scalars in a tree of parameters."""
+  return sum(leaf.size for leaf in jax.tree.leaves(tree))

@@ -1,0 +1,77 @@
+"""FLOPs of each policy for one key-search pair, as XLA counts them in the program that computes it.
+
+XLA counts a `cond` as its dearest branch, so hard gating is never read off the gated program: each exit has a
+program of its own here, which stops there.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.features import gate_features
+from adadepth.params.gates import GATES, apply_gate
+from adadepth.programs.network import init_params, logit_scales, respond, search_maps, template_maps
+from adadepth.programs.policies import fixed_policy, soft_policy
+
+
+class PairCosts(NamedTuple):
+  """GFLOPs per key-search pair: fixed depths [5], a gated run that stops at each depth [5], soft gating."""
+
+  fixed_gflops: Float[np.ndarray, "5"]
+  cascade_gflops: Float[np.ndarray, "5"]
+  soft_gflops: float
+
+
+def fixed_pair(params: dict, template: Array, search: Array, *, arch: Architecture, depth: int):
+  """The fixed policy with its template computed anew: what a pair costs."""
+  templates = template_maps(params, template, arch=arch, depths=depth + 1)
+  return fixed_policy(params, templates, search, arch=arch, depth=depth)
+
+
+def soft_pair(params: dict, template: Array, search: Array, *, arch: Architecture):
+  """Soft gating with its template computed anew."""
+  return soft_policy(params, template_maps(params, template, arch=arch), search, arch=arch)
+
+
+def stopped_pair(params: dict, template: Array, search: Array, *, arch: Architecture, depth: int):
+  """A gated run that stops at `depth`: blocks, correlations and gates up to it, as `hard_policy` runs them."""
+  templates = template_maps(params, template, arch=arch, depths=depth + 1)
+  maps = search_maps(params, search[None], arch=arch, depths=depth + 1)
+  responses = [respond(t, m, arch=arch)[0] for t, m in zip(templates, maps, strict=True)]
+  logits = [
+    apply_gate(
+      params["gates"],
+      gate_features(
+        responses[k], depth=k, logit_scale=logit_scales(params)[k], template_cells=arch.template_cells
+      ),
+      depth=k,
+    )
+    for k in range(min(depth + 1, GATES))
+  ]
+  return responses[-1], jnp.stack(logits)
+
+
+def xla_gflops(program, *arguments) -> float:
+  """GFLOPs of a program by XLA's cost analysis; arguments may be shapes."""
+  return jax.jit(program).lower(*arguments).cost_analysis()["flops"] / 1e9
+
+
+@functools.cache
+def pair_costs(arch: Architecture) -> PairCosts:
+  """XLA's count for every policy of a network; nothing is computed or compiled."""
+  params = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=1.0), jax.random.key(0))
+  crops = [jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in (arch.template_px, arch.search_px)]
+
+  def count(program, **bound) -> float:
+    return xla_gflops(functools.partial(program, arch=arch, **bound), params, *crops)
+
+  return PairCosts(
+    fixed_gflops=np.array([count(fixed_pair, depth=k) for k in range(DEPTHS)]),
+    cascade_gflops=np.array([count(stopped_pair, depth=k) for k in range(DEPTHS)]),
+    soft_gflops=count(soft_pair),
+  )

@@ -1,0 +1,87 @@
+"""From crops to features to responses: the pieces that every policy and both phases are made of."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.xcorr import cross_correlate, min_max_scale, whiten
+from adadepth.params.gates import init_gates
+from adadepth.params.vgg import apply_block, init_backbone, max_pool, preprocess
+
+SCALINGS = {"min_max": min_max_scale, "none": lambda response: response}
+
+
+def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> dict:
+  """{"backbone", "head", "gates"}; the head is the logit scale of each depth, kept as its logarithm."""
+  backbone_key, gates_key = jax.random.split(key)
+  return {
+    "backbone": init_backbone(backbone_key, arch),
+    "head": {"log_scale": jnp.full(DEPTHS, jnp.log(jnp.float32(logit_scale)))},
+    "gates": init_gates(gates_key),
+  }
+
+
+def logit_scales(params: dict) -> Float[Array, "5"]:
+  """What multiplies each depth's response to make the logits of Eq. 1."""
+  return jnp.exp(params["head"]["log_scale"])
+
+
+def correlation_map(block_output: Float[Array, "b h w c"], *, depth: int, arch: Architecture):
+  """A block's output at the common stride, whitened: what is correlated."""
+  return whiten(max_pool(block_output, arch.pool_to_response(depth)))
+
+
+def template_maps(params: dict, template: Array, *, arch: Architecture, depths: int = DEPTHS) -> tuple:
+  """The template's whitened map at each of the first `depths` depths.
+
+  Args:
+    template: key crop, RGB 0..255, [template_px, template_px, 3].
+  Returns:
+    `depths` arrays, [template_cells, template_cells, channels_k].
+  """
+  return tuple(m[0] for m in search_maps(params, template[None], arch=arch, depths=depths))
+
+
+def search_maps(params: dict, crops: Array, *, arch: Architecture, depths: int = DEPTHS) -> list:
+  """The whitened maps of a batch of crops, RGB 0..255, [n, px, px, 3], at the first `depths` depths."""
+  x, maps = preprocess(crops), []
+  for depth in range(depths):
+    x = apply_block(params["backbone"], x, depth=depth, arch=arch)
+    maps.append(correlation_map(x, depth=depth, arch=arch))
+  return maps
+
+
+def respond(template_map: Float[Array, "h w c"], search_map: Float[Array, "n r r c"], *, arch: Architecture):
+  """Response maps of one template over its search maps, [n, r, r], scaled as `arch.scaling` says."""
+  return SCALINGS[arch.scaling](cross_correlate(template_map, search_map))
+
+
+def search_responses(
+  params: dict, templates: tuple, searches: Array, *, arch: Architecture
+) -> Float[Array, "n 5 r r"]:
+  """All five responses of one key to its n search crops, RGB 0..255, [n, search_px, search_px, 3]."""
+  maps = search_maps(params, searches, arch=arch)
+  return jnp.stack([respond(t, m, arch=arch) for t, m in zip(templates, maps, strict=True)], axis=1)
+
+
+def group_responses(
+  params: dict, templates: Array, searches: Array, *, arch: Architecture
+) -> Float[Array, "g n 5 r r"]:
+  """All five responses of g keys, each with its own n search frames.
+
+  The backbone sees all crops at once; each key is correlated by a plain convolution of its own, because one
+  grouped convolution over all keys is many times slower on a CPU (STYLE.md).
+
+  Args:
+    templates: RGB 0..255, [g, template_px, template_px, 3].
+    searches: RGB 0..255, [g, n, search_px, search_px, 3].
+  """
+  groups, frames = searches.shape[:2]
+  keys = search_maps(params, templates, arch=arch)
+  flat = search_maps(params, searches.reshape((groups * frames, *searches.shape[2:])), arch=arch)
+  by_depth = []
+  for key_map, search_map in zip(keys, flat, strict=True):
+    grouped = search_map.reshape((groups, frames, *search_map.shape[1:]))
+    by_depth.append(jnp.stack([respond(key_map[g], grouped[g], arch=arch) for g in range(groups)]))
+  return jnp.stack(by_depth, axis=2)

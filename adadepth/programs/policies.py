@@ -1,0 +1,94 @@
+"""Fixed, soft and hard gating behind one signature: (params, templates, search) -> Decision.
+
+Each is for one target and one frame, and compiles to one XLA program. Not batched on purpose: under `vmap`,
+`lax.cond` becomes a select that runs every branch.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.cascade import exit_confidences
+from adadepth.maths.features import all_gate_features, gate_features
+from adadepth.params.gates import apply_gate, gate_logits
+from adadepth.params.vgg import apply_block, preprocess
+from adadepth.programs.network import correlation_map, logit_scales, respond, search_maps, search_responses
+
+
+class Decision(NamedTuple):
+  """What a policy makes of one search frame.
+
+  Attributes:
+    response: the map to read the displacement from, [r, r].
+    confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [5].
+    depth: the deepest block computed, 0..4.
+  """
+
+  response: Float[Array, "r r"]
+  confidences: Float[Array, "5"]
+  depth: Int[Array, ""]
+
+
+def fixed_policy(
+  params: dict, templates: tuple, search: Array, *, arch: Architecture, depth: int
+) -> Decision:
+  """xcorr1..xcorr5: always the map of one depth; nothing deeper is in the program."""
+  search_map = search_maps(params, search[None], arch=arch, depths=depth + 1)[depth]
+  response = respond(templates[depth], search_map, arch=arch)[0]
+  return Decision(response, jax.nn.one_hot(depth, DEPTHS), jnp.int32(depth))
+
+
+def soft_policy(
+  params: dict, templates: tuple, search: Array, *, arch: Architecture
+) -> Decision:
+  """The c_i-weighted average of the five maps; all five are computed."""
+  responses = search_responses(params, templates, search[None], arch=arch)[0]
+  confidences = gated_confidences(params, responses[None], arch=arch)[0]
+  return Decision(soft_response(responses, confidences), confidences, jnp.int32(DEPTHS - 1))
+
+
+def hard_policy(
+  params: dict, templates: tuple, search: Array, *, arch: Architecture, threshold: float
+) -> Decision:
+  """The shallowest depth whose c_i exceeds the threshold (the last if none); nothing deeper is computed."""
+
+  def from_depth(depth: int, x: Array, left: Array, confidences: Array) -> Decision:
+    x = apply_block(params["backbone"], x, depth=depth, arch=arch)
+    search_map = correlation_map(x, depth=depth, arch=arch)
+    response = respond(templates[depth], search_map, arch=arch)[0]
+    if depth == DEPTHS - 1:
+      return Decision(response, confidences.at[depth].set(left), jnp.int32(depth))
+    stop = jax.nn.sigmoid(_gate_logit(params, response, depth=depth, arch=arch))
+    confidences = confidences.at[depth].set(left * stop)
+    return lax.cond(
+      left * stop > threshold,
+      lambda: Decision(response, confidences, jnp.int32(depth)),
+      lambda: from_depth(depth + 1, x, left * (1 - stop), confidences),
+    )
+
+  return from_depth(0, preprocess(search[None]), jnp.float32(1), jnp.zeros(DEPTHS))
+
+
+def _gate_logit(params: dict, response: Array, *, depth: int, arch: Architecture) -> Float[Array, ""]:
+  scale = logit_scales(params)[depth]
+  v = gate_features(response, depth=depth, logit_scale=scale, template_cells=arch.template_cells)
+  return apply_gate(params["gates"], v, depth=depth)
+
+
+def gated_confidences(
+  params: dict, responses: Float[Array, "b 5 r r"], *, arch: Architecture
+) -> Float[Array, "b 5"]:
+  """c of Eq. 4 from responses that are already there (soft gating, phase 2, evaluation)."""
+  features = all_gate_features(
+    responses, logit_scale=logit_scales(params), template_cells=arch.template_cells
+  )
+  return exit_confidences(gate_logits(params["gates"], features))
+
+
+def soft_response(responses: Float[Array, "*b k r r"], confidences: Float[Array, "*b k"]):
+  """sum_i c_i R_i, [*b, r, r]."""
+  return jnp.sum(responses * confidences[..., None, None], axis=-3)

@@ -1,0 +1,87 @@
+"""The parts that several configs share. Every field is commented where it is set."""
+
+from ml_collections import ConfigDict
+
+
+def slim_network() -> ConfigDict:
+  """A quarter of VGG-19's width at half its crop size: about a fiftieth of the FLOPs."""
+  network = ConfigDict()
+  network.width = 0.25  # multiplier of VGG-19's channels
+  network.template_px = 64  # side of the key crop
+  network.search_px = 128  # side of the search crop
+  network.pools = 3  # 2x2 pools; the responses' stride is 2**pools
+  network.scaling = "none"  # of a response map: "min_max" (reference) or "none"
+  network.logit_scale = 10.0  # initial scale from response to logits (Eq. 1); phase 1 learns it per depth
+  return network
+
+
+def vgg19_network() -> ConfigDict:
+  """The paper's network."""
+  network = ConfigDict()
+  network.width = 1.0
+  network.template_px = 128
+  network.search_px = 256
+  network.pools = 4
+  network.scaling = "min_max"
+  network.logit_scale = 10.0
+  return network
+
+
+def data() -> ConfigDict:
+  """Where sequences come from."""
+  data = ConfigDict()
+  data.root = ""  # folder with vot/ or otb/ or both (see adadepth/data/readers.py); "": rendered sequences
+  data.split = ""  # JSON file naming train, dev and test; "": root/split.json, else see adadepth/data/split.py
+  data.on_error = "stop"  # at bad data: "stop", or "skip" and count
+  data.rendered = (96, 12, 16)  # rendered sequences in train, dev, test; with a root only train's count
+  return data
+
+
+def finetune() -> ConfigDict:
+  """Phase 1."""
+  finetune = ConfigDict()
+  finetune.objective = "all"  # Eq. 3: "deepest" or "all"
+  finetune.map_loss = "label"  # Eq. 2: "label" (the reference's reading) or "printed" (the poster's)
+  finetune.steps = 0  # 0: phase 1 is skipped
+  finetune.groups = 16  # keys a step
+  finetune.frames = 1  # search frames a key
+  finetune.jitter_px = 8.0  # search crops are shifted by up to this many crop pixels on each axis
+  finetune.key_every = 1  # keys are drawn from every n-th frame
+  finetune.learning_rate = 2e-3  # Adam's peak, after warm-up and before the cosine
+  finetune.warmup_steps = 20
+  finetune.clip_norm = 1.0  # of the gradient
+  finetune.log_every = 10  # steps
+  finetune.checkpoint_every = 250  # steps
+  return finetune
+
+
+def gates() -> ConfigDict:
+  """Phase 2. Everything that is a tuple is chosen from on dev."""
+  gates = ConfigDict()
+  gates.losses = ("iou", "cross_entropy")  # L_i of Eq. 5: 1 - IoU, or Eq. 2's
+  gates.price = "geometric"  # of depth i: "geometric", p^(i-1), or "flops", its cost relative to xcorr1's
+  gates.p = 2.0  # of the geometric price
+  gates.price_weights = (0.0, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)  # lambda
+  gates.learning_rate = 1e-2  # Adam
+  gates.steps = 2000
+  gates.batch = 512  # pairs
+  gates.keys_per_sequence = 0  # keys that train the gates, evenly spread over a sequence; 0: every tenth frame
+  return gates
+
+
+def policy() -> ConfigDict:
+  """Which policy, and how a response becomes a box."""
+  policy = ConfigDict()
+  policy.peak = "subcell"  # "cell": the highest cell; "subcell": refined by a parabola
+  policy.thresholds = tuple(round(0.02 * i, 2) for i in range(1, 50))  # T of hard gating: the sweep
+  policy.max_cost = 0.45  # chosen on dev: the most accurate gates within this share of the best fixed depth's cost
+  return policy
+
+
+def evaluation() -> ConfigDict:
+  """What is reported."""
+  evaluation = ConfigDict()
+  evaluation.keys_per_sequence = 0  # evenly spread; 0: every tenth frame
+  evaluation.frames_per_sequence = 0  # tracking stops after so many; pairs: search frames a key; 0: all
+  evaluation.tracking = "xcorr1,xcorr5,soft,hard"  # policies to track with, comma-separated; "": none
+  return evaluation

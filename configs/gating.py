@@ -1,0 +1,41 @@
+"""The main job: phase 1 where no backbone is given, phase 2, then every policy on the test split.
+
+python run.py --config=configs/gating.py          embedded: rendered sequences, the slim network of the package
+python run.py --config=configs/gating.py:scratch  the same from random weights
+python run.py --config=configs/gating.py:slim --config.data.root=DATA     how the package's network was trained
+python run.py --config=configs/gating.py:vgg19 --config.data.root=DATA --config.backbone.weights=VGG19
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+from adadepth.errors import InputError
+
+
+def get_config(arg: str = "") -> ConfigDict:
+  """`arg` is "" (embedded), "scratch", "slim" or "vgg19"."""
+  if arg not in ("", "scratch", "slim", "vgg19"):
+    raise InputError(f'`--config=configs/gating.py:{arg}`: the variants are "scratch", "slim" and "vgg19"')
+  config = ConfigDict()
+  config.task = "gating"
+  config.seed = 0
+  config.threads = 2  # that decode and cut crops ahead of the network
+  config.network = common.vgg19_network() if arg == "vgg19" else common.slim_network()
+  config.backbone = ConfigDict()
+  # A VGG-19 file (any official format), a model of ours, "embedded", "download"; "": random, then phase 1.
+  config.backbone.weights = "" if arg else "embedded"
+  config.data = common.data()
+  config.finetune = common.finetune()
+  config.gates = common.gates()
+  config.policy = common.policy()
+  config.eval = common.evaluation()
+  if arg == "scratch":
+    config.finetune.steps = 150
+  if arg == "slim":
+    config.finetune.steps = 6000
+    config.data.rendered = (600, 12, 16)
+  if arg == "vgg19":
+    config.data.rendered = (0, 0, 0)
+    config.gates.keys_per_sequence = 6
+    config.eval.keys_per_sequence = 4
+  return config.lock()

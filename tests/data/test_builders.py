@@ -1,0 +1,148 @@
+"""TFDS builders: what goes in comes out, bit for bit, and without TensorFlow."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+from tensorflow_datasets.core import shuffle
+
+from adadepth.data.builders import RealTracks, RenderedTracks, read_ahead, sequences_from_tfds
+from adadepth.data.readers import read_sequences
+from adadepth.data.render import render_split
+from adadepth.errors import InputError
+
+COUNTS = {"train": 2, "dev": 0, "test": 1}
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+  """A built set of rendered sequences: two to train, one to test, three frames each."""
+  builder = RenderedTracks(counts=COUNTS, seed=3, frames=3, data_dir=tmp_path_factory.mktemp("rendered"))
+  builder.download_and_prepare()
+  return builder
+
+
+@pytest.fixture
+def real_root(tmp_path):
+  """A root with a VOT sequence of JPEGs and an OTB sequence of grey PNGs, one box of it NaN."""
+  random = np.random.default_rng(0)
+  vot, otb = tmp_path / "vot" / "toy", tmp_path / "otb" / "Toy"
+  (otb / "img").mkdir(parents=True)
+  vot.mkdir(parents=True)
+  for number in (1, 2, 3):
+    pixels = random.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(vot / f"{number:08d}.jpg")
+    Image.fromarray(pixels[..., 0]).save(otb / "img" / f"{number:04d}.png")
+  (vot / "groundtruth.txt").write_text("2.25,3,9,8\n" * 3)
+  (otb / "groundtruth_rect.txt").write_text("2\t3\t9\t8\nnan,nan,nan,nan\n3 3 9 8\n")
+  return tmp_path
+
+
+def assert_same_sequences(actual, expected):
+  """Names, boxes and every pixel are equal."""
+  assert [sequence.name for sequence in actual] == [sequence.name for sequence in expected]
+  for one, other in zip(actual, expected, strict=True):
+    np.testing.assert_array_equal(one.boxes_xywh, other.boxes_xywh)
+    assert one.boxes_xywh.dtype == np.float32
+    for index in range(len(other)):
+      np.testing.assert_array_equal(one.frames[index], other.frames[index])
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_rendered_sequences_come_back_bit_for_bit(rendered, split):
+  expected = render_split(split=split, sequences=COUNTS[split], seed=3, frames=3)
+  assert_same_sequences(sequences_from_tfds(rendered, split), list(expected))
+
+
+def test_a_split_without_sequences_is_empty(rendered):
+  assert sequences_from_tfds(rendered, "dev") == []
+
+
+def test_a_built_set_is_read_from_its_folder_alone(rendered):
+  builder = tfds.builder_from_directory(rendered.data_dir)
+  assert_same_sequences(sequences_from_tfds(builder, "train"), sequences_from_tfds(rendered, "train"))
+
+
+def test_frames_count_from_the_end_and_stop_there(rendered):
+  frames = sequences_from_tfds(rendered, "train")[0].frames
+  np.testing.assert_array_equal(frames[-1], frames[2])
+  with pytest.raises(IndexError):
+    frames[3]
+
+
+def test_frames_read_ahead_by_threads_keep_their_order(rendered):
+  frames = sequences_from_tfds(rendered, "train")[1].frames
+  ahead = list(read_ahead(frames, threads=2, buffer=2))
+  assert len(ahead) == len(frames)
+  assert all((one == frames[index]).all() for index, one in enumerate(ahead))
+
+
+def test_another_seed_has_another_folder(rendered, tmp_path):
+  one, other = (RenderedTracks(counts=COUNTS, seed=seed, data_dir=tmp_path) for seed in (3, 4))
+  assert one.data_dir != other.data_dir
+
+
+def test_real_sequences_come_back_bit_for_bit(real_root, tmp_path):
+  builder = RealTracks(root=real_root, on_error="skip", data_dir=tmp_path / "tfds")
+  builder.download_and_prepare()
+  expected = read_sequences(real_root, on_error="skip").sequences
+  assert_same_sequences(sequences_from_tfds(builder, "test"), expected)
+
+
+def test_a_jpeg_is_stored_as_the_file_it_is(real_root, tmp_path):
+  builder = RealTracks(root=real_root / "vot", data_dir=tmp_path / "tfds")
+  builder.download_and_prepare()
+  source = builder.as_data_source("test", decoders={"image": tfds.decode.SkipDecoding()})
+  assert source[0]["image"] == (real_root / "vot" / "toy" / "00000001.jpg").read_bytes()
+
+
+def test_what_the_build_skipped_is_counted(real_root, tmp_path):
+  builder = RealTracks(root=real_root, on_error="skip", data_dir=tmp_path / "tfds")
+  builder.download_and_prepare()
+  assert builder.problems.summary() == "skipped 1: 1 box not finite"
+
+
+def test_a_bad_line_stops_the_build_with_its_file_and_line(real_root, tmp_path):
+  builder = RealTracks(root=real_root, data_dir=tmp_path / "tfds")
+  with pytest.raises(InputError, match=r"groundtruth_rect\.txt:2: "):
+    builder.download_and_prepare()
+
+
+def test_an_image_damaged_inside_stops_the_build_by_name(real_root, tmp_path):
+  path = real_root / "otb" / "Toy" / "img" / "0003.png"
+  whole = path.read_bytes()
+  path.write_bytes(whole[:60] + b"\0" * 40 + whole[100:])
+  builder = RealTracks(root=real_root, on_error="skip", data_dir=tmp_path / "tfds")
+  with pytest.raises(InputError, match=r"0003\.png \(frame 2\): cannot read the image"):
+    builder.download_and_prepare()
+
+
+def test_a_split_larger_than_tfds_keeps_in_memory_is_written_in_order(monkeypatch, tmp_path):
+  monkeypatch.setattr(shuffle, "MAX_MEM_BUFFER_SIZE", 1)
+  builder = RenderedTracks(counts={"test": 1}, seed=0, frames=2, data_dir=tmp_path)
+  builder.download_and_prepare()
+  assert [record["frame"] for record in builder.as_data_source("test")] == [0, 1]
+
+
+def test_a_set_that_is_not_built_says_so(tmp_path):
+  builder = RenderedTracks(counts=COUNTS, seed=0, data_dir=tmp_path)
+  with pytest.raises(InputError, match="is not built yet; call builder"):
+    sequences_from_tfds(builder, "train")
+
+
+def test_an_unknown_split_is_an_error(rendered):
+  with pytest.raises(InputError, match=r"`split` \(='all'\) must be one of train, dev, test"):
+    sequences_from_tfds(rendered, "all")
+
+
+def test_the_readers_import_without_tfds():
+  code = "import sys, adadepth.data.split; assert 'tensorflow_datasets' not in sys.modules"
+  subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_tensorflow_is_imported(rendered):
+  assert sequences_from_tfds(rendered, "train")
+  assert "tensorflow" not in sys.modules

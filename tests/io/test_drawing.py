@@ -1,0 +1,256 @@
+"""Annotated frames and figures: what is drawn is where it should be, and inputs stay as they were."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adadepth.io import drawing, plots
+
+RED = (200, 0, 0)
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+
+def box(*xywh: float) -> np.ndarray:
+  return np.array(xywh, np.float32)
+
+
+def grey_frame(height: int, width: int) -> np.ndarray:
+  return np.full((height, width, 3), 128, np.uint8)
+
+
+def is_near(frame: np.ndarray, color: tuple[int, int, int], tolerance: int = 3) -> np.ndarray:
+  """Pixels of a colour, bool [h, w]."""
+  return (np.abs(frame.astype(int) - color) <= tolerance).all(-1)
+
+
+def test_the_line_lies_on_the_edges_of_the_box():
+  drawn = is_near(drawing.draw_box(grey_frame(60, 80), box(20, 10, 30, 25), RED, 1), RED)
+  rows, columns = np.nonzero(drawn)
+  # Half-open: the box covers columns 20..49 and rows 10..34.
+  assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 34, 20, 49)
+  assert drawn[10, 20:50].all() and drawn[34, 20:50].all()
+  assert drawn[10:35, 20].all() and drawn[10:35, 49].all()
+  assert drawn.sum() == 2 * 30 + 2 * 25 - 4
+
+
+def test_a_wider_line_is_centred_on_the_edge_with_a_black_rim():
+  frame = drawing.draw_box(grey_frame(60, 80), box(20, 10, 30, 25), RED, 4)
+  row = frame[22]  # through the left edge
+  assert is_near(row[None], RED)[0, 18:22].all()
+  assert tuple(row[17]) == tuple(row[22]) == (0, 0, 0)
+  assert tuple(row[16]) == tuple(row[23]) == (128, 128, 128)
+
+
+def test_drawing_leaves_its_inputs_unmodified():
+  frame, box_xywh = grey_frame(40, 40), box(5, 5, 20, 20)
+  frame.setflags(write=False)
+  box_xywh.setflags(write=False)
+  assert (drawing.draw_box(frame, box_xywh, RED, 2) != frame).any()
+  drawing.annotate_frame(frame, predicted_xywh=box_xywh, truth_xywh=box_xywh)
+
+
+@pytest.mark.parametrize(
+  "box_xywh",
+  [
+    (np.nan, 1, 5, 5),
+    (1, 1, 0, 5),
+    (1, 1, 5, -2),
+    (100, 100, 9, 9),
+    (-1e9, -1e9, 3e9, 3e9),
+    (1, 1, np.inf, 5),
+  ],
+)
+def test_a_box_that_cannot_be_seen_draws_nothing(box_xywh: tuple[float, ...]):
+  frame = grey_frame(30, 30)
+  np.testing.assert_array_equal(drawing.draw_box(frame, box(*box_xywh), RED, 2), frame)
+
+
+def test_a_box_across_the_border_is_cut_off():
+  drawn = is_near(drawing.draw_box(grey_frame(40, 50), box(-10, 20, 30, 1e7), RED, 1), RED)
+  rows, columns = np.nonzero(drawn)
+  assert (rows.min(), rows.max(), columns.min(), columns.max()) == (20, 39, 0, 19)
+
+
+@pytest.mark.parametrize(
+  ("height", "width", "factor"), [(96, 96, 4), (240, 320, 1), (720, 1280, 1), (200, 319, 2), (1000, 60, 1)]
+)
+def test_small_frames_are_enlarged_by_a_whole_factor(height: int, width: int, factor: int):
+  frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+  annotated = drawing.annotate_frame(frame, predicted_xywh=None, depth=0)
+  assert annotated.shape[1] == max(factor * width, 320)
+  left = (annotated.shape[1] - factor * width) // 2
+  picture = annotated[: factor * height, left : left + factor * width]
+  np.testing.assert_array_equal(picture[::factor, ::factor], frame)
+  np.testing.assert_array_equal(picture[factor - 1 :: factor, factor - 1 :: factor], frame)
+
+
+def test_truth_is_green_and_prediction_red_at_the_enlarged_place():
+  frame = grey_frame(96, 96)
+  annotated = drawing.annotate_frame(
+    frame, predicted_xywh=box(10, 20, 30, 40), truth_xywh=box(50, 20, 30, 40)
+  )
+  picture = annotated[: 4 * 96]
+  # Lines of 2 px, centred on edges at 4 times the coordinates.
+  for color, left, right in (
+    (drawing.PREDICTION_COLOR, 40, 160),
+    (drawing.TRUTH_COLOR, 200, 320),
+  ):
+    rows, columns = np.nonzero(is_near(picture, color))
+    assert (columns.min(), columns.max()) == (left - 1, right)
+    assert (rows.min(), rows.max()) == (79, 240)
+
+
+@pytest.mark.parametrize("depth", range(5))
+def test_the_exit_is_marked_in_its_own_fifth_of_the_panel(depth: int):
+  confidences = np.full(5, 0.2, np.float32)
+  shown = drawing.annotate_frame(
+    grey_frame(240, 400), predicted_xywh=None, confidences=confidences, depth=depth
+  )
+  _, columns = np.nonzero(is_near(shown[240:], drawing.EXIT_CELL_COLOR))
+  assert (columns // 80 == depth).all()
+  soft = drawing.annotate_frame(grey_frame(240, 400), predicted_xywh=None, confidences=confidences)
+  assert not is_near(soft[240:], drawing.EXIT_CELL_COLOR).any()
+
+
+def test_the_red_bar_grows_with_the_confidence_and_is_empty_where_none_was_computed():
+  confidences = np.array([0.0, 0.25, 0.5, 1.0, np.nan], np.float32)
+  panel = drawing.annotate_frame(grey_frame(240, 800), predicted_xywh=None, confidences=confidences)[240:]
+  red = is_near(panel, drawing.FIGURE_COLOR)
+  # The longest red row of each fifth is its bar; text makes only short runs.
+  longest = [int(red[:, k * 160 : (k + 1) * 160].sum(1).max()) for k in range(5)]
+  assert longest[1] < longest[2] < longest[3]
+  assert abs(longest[3] - 2 * longest[2]) <= 2 and abs(longest[2] - 2 * longest[1]) <= 2
+  assert longest[0] < longest[1] and longest[4] < 20
+
+
+def test_figures_are_drawn_in_red_for_every_depth():
+  panel = drawing.annotate_frame(
+    grey_frame(96, 96), predicted_xywh=None, confidences=np.zeros(5, np.float32), depth=None
+  )[384:]
+  red = is_near(panel, drawing.FIGURE_COLOR, 60)
+  assert all(red[:, k * 76 : (k + 1) * 76].sum() > 20 for k in range(5))
+
+
+def test_frames_of_one_video_come_out_in_one_size():
+  frame, confidences = grey_frame(120, 160), np.full(5, 0.2, np.float32)
+  shapes = {
+    drawing.annotate_frame(
+      frame, predicted_xywh=predicted, confidences=confidences, depth=depth, fps=fps
+    ).shape
+    for predicted in (None, box(1, 2, 30, 40))
+    for depth in (None, 0, np.int32(4))
+    for fps in (None, 12.5)
+  }
+  assert len(shapes) == 1
+
+
+def make_pair(name: str, predicted: np.ndarray | None) -> plots.PairPicture:
+  return plots.PairPicture(
+    name, grey_frame(32, 32), box(8, 8, 16, 16), grey_frame(64, 64), box(20, 20, 16, 16), predicted
+  )
+
+
+def fixed_entries() -> dict[str, dict[str, float]]:
+  return {f"xcorr{k + 1}": {"iou@25": 0.5 + 0.04 * k, "gflops": 6.0 * (k + 1)} for k in range(5)}
+
+
+def hard_entries() -> list[dict[str, object]]:
+  return [
+    {"threshold": t, "iou@25": 0.5 + 0.1 * t, "gflops": 6 + 20 * t, "exits": [0.2] * 5} for t in (0.75, 0.25)
+  ]
+
+
+def read_picture(path) -> np.ndarray:
+  with Image.open(path) as image:
+    assert image.format == "PNG"
+    return np.array(image.convert("RGB"))
+
+
+def test_figure1_shows_green_and_red_boxes_and_a_row_for_each_pair(tmp_path):
+  plots.figure1(tmp_path / "one.png", [make_pair("a", None)])
+  plots.figure1(
+    tmp_path / "new folder" / "two.png", [make_pair("a", None), make_pair("b", box(24, 22, 16, 16))]
+  )
+  one, two = read_picture(tmp_path / "one.png"), read_picture(tmp_path / "new folder" / "two.png")
+  assert two.shape[0] > 1.7 * one.shape[0]
+  assert is_near(two, drawing.TRUTH_COLOR).sum() > is_near(one, drawing.TRUTH_COLOR).sum() > 0
+  assert is_near(two, drawing.PREDICTION_COLOR).any() and not is_near(one, drawing.PREDICTION_COLOR).any()
+
+
+def test_figure6_draws_every_kind_of_policy_and_only_what_is_given(tmp_path):
+  entries = {"fixed": fixed_entries(), "soft": {"iou@25": 0.7, "gflops": 30.2}}
+  plots.figure6(
+    tmp_path / "all.png", **entries, hard=hard_entries(), chosen_threshold=0.25, oracle=0.8, baseline=0.4
+  )
+  plots.figure6(tmp_path / "few.png", **entries, hard=[])
+  everything, few = read_picture(tmp_path / "all.png"), read_picture(tmp_path / "few.png")
+  for color, always in (
+    (plots.BLUE, True),
+    (plots.GREEN, True),
+    (plots.VERMILION, False),
+    (plots.PURPLE, False),
+  ):
+    rgb = tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
+    assert is_near(everything, rgb).any()
+    assert is_near(few, rgb).any() == always
+
+
+def test_figure6_puts_accuracy_and_cost_on_labelled_axes(tmp_path, monkeypatch):
+  figures = []
+  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  plots.figure6(
+    tmp_path / "x.png",
+    fixed=fixed_entries(),
+    soft={"iou@25": 0.7, "gflops": 30.2},
+    hard=hard_entries(),
+    chosen_threshold=0.75,
+  )
+  (axes,) = figures[0].axes
+  lines = {line.get_label(): line.get_xydata() for line in axes.lines}
+  np.testing.assert_allclose(lines["fixed depth"], [[6.0 * (k + 1), 0.5 + 0.04 * k] for k in range(5)])
+  np.testing.assert_allclose(lines["hard gating, T swept"], [[11.0, 0.525], [21.0, 0.575]])
+  np.testing.assert_allclose(lines["hard gating, chosen T = 0.75"], [[21.0, 0.575]])
+  assert "GFLOPs" in axes.get_xlabel() and "IOU@25" in axes.get_ylabel()
+  (relative,) = axes.child_axes
+  plots.FigureCanvasAgg(figures[0]).draw()
+  np.testing.assert_allclose(relative.get_xlim(), np.array(axes.get_xlim()) / 6.0)
+
+
+def test_figure7_grows_by_rows_of_the_given_columns(tmp_path):
+  panel = plots.FramePanel(
+    "a", grey_frame(96, 96), box(10, 10, 20, 20), box(12, 12, 20, 20), np.full(5, 0.2, np.float32), 2
+  )
+  plots.figure7(tmp_path / "two.png", [panel] * 2, columns=2)
+  plots.figure7(tmp_path / "three.png", [panel] * 3, columns=2)
+  two, three = read_picture(tmp_path / "two.png"), read_picture(tmp_path / "three.png")
+  assert three.shape[1] == two.shape[1] and three.shape[0] == pytest.approx(2 * two.shape[0], abs=2)
+  assert is_near(two, drawing.TRUTH_COLOR, 40).any() and is_near(two, drawing.PREDICTION_COLOR, 40).any()
+
+
+def test_curves_are_drawn_in_colours_of_their_own(tmp_path):
+  curves = {"train": ([0, 10, 20], [3.0, 2.0, np.nan]), "test": (np.arange(50), np.linspace(4, 1, 50))}
+  plots.plot_curves(tmp_path / "curves.png", curves, ylabel="loss (nats)")
+  picture = read_picture(tmp_path / "curves.png")
+  assert is_near(picture, (0x00, 0x72, 0xB2)).any() and is_near(picture, (0xD5, 0x5E, 0x00)).any()
+
+
+def test_an_empty_figure_is_refused_by_name(tmp_path):
+  with pytest.raises(ValueError, match="`pairs` is empty"):
+    plots.figure1(tmp_path / "x.png", [])
+  with pytest.raises(ValueError, match="`panels` is empty"):
+    plots.figure7(tmp_path / "x.png", [])
+  with pytest.raises(ValueError, match="`curves` is empty"):
+    plots.plot_curves(tmp_path / "x.png", {}, ylabel="loss")
+
+
+def test_importing_io_brings_in_neither_pyplot_nor_jax():
+  code = (
+    "import sys; from adadepth.io import drawing, plots, video, writers; "
+    "sys.exit(str([name for name in ('jax', 'matplotlib.pyplot') if name in sys.modules]))"
+  )
+  ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+  assert ended.stderr.strip() == "[]"
