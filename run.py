@@ -6,7 +6,7 @@ python run.py --config=configs/gating.py --workdir=runs/gating
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from adadepth.errors import InputError
@@ -18,6 +18,7 @@ flags.mark_flag_as_required("config")
 
 
 def main(_) -> None:
+  logging.set_verbosity(logging.WARNING)
   config = CONFIG.value
   TASKS[config.task](config, pathlib.Path(WORKDIR.value or f"runs/{config.task}"))
 

@@ -67,9 +67,12 @@ class FrameRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
     del dl_manager  # nothing is downloaded
+    splits = self.sequences()
+    if not splits:
+      raise InputError(f"{self.name}: no split has a sequence; name at least one in the split or counts")
     return {
       split: self._generate_examples(track(sequences, description=f"writing {split}"))
-      for split, sequences in self.sequences().items()
+      for split, sequences in splits.items()
     }
 
   def _generate_examples(self, sequences: Iterable[Sequence]) -> Iterator[tuple[int, dict[str, Any]]]:

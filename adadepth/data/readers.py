@@ -200,7 +200,7 @@ def _folders(place: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
   if not listing.is_file():
     return [folder for folder in sorted(place.iterdir()) if folder.is_dir() and _targets(folder)]
   folders = []
-  for number, line in enumerate(listing.read_text("utf-8-sig").splitlines(), start=1):
+  for number, line in enumerate(listing.read_text("utf-8-sig", errors="replace").splitlines(), start=1):
     folder = place / line.strip()
     if line.strip() and _targets(folder):
       folders.append(folder)
@@ -266,25 +266,23 @@ def _pair(files: SequenceFiles, lines: list[str], problems: Problems) -> Iterato
   if not images:
     problems.report("missing frame", f"{truth}:1: no images in {files.folder}", count=max(1, len(lines)))
     return
-  if not lines:
-    problems.report("frame without a box", f"{truth}:1: the file is empty", count=len(images))
-    return
   first, last = _first_number(images, len(lines)), max(images)
-  for number in range(1, len(lines) + 1):
-    if first + number - 1 > last:
-      extra = len(lines) - number + 1
-      text = f"{truth}:{number}: no image for this box: {len(lines)} boxes, {len(images)} images"
-      problems.report("box without a frame", text, count=extra)
-      return
-    if first + number - 1 in images:
-      yield number, images[first + number - 1]
+  counts = f"{len(lines)} boxes, {len(images)} images"
+  for line in range(1, min(len(lines), last - first + 1) + 1):
+    number = first + line - 1
+    if number in images:
+      yield line, images[number]
     else:
-      text = f"{truth}:{number}: image {first + number - 1} is missing from {images[last].parent}"
+      text = f"{truth}:{line}: image {number} is missing from {images[last].parent}"
       problems.report("missing frame", text)
-  extra = sum(number >= first + len(lines) for number in images)
-  if extra:
-    text = f"{truth}:{len(lines)}: the boxes end here: {len(lines)} boxes, {len(images)} images"
-    problems.report("frame without a box", text, count=extra)
+  extra_lines = first + len(lines) - 1 - last
+  if extra_lines > 0:
+    text = f"{truth}:{len(lines) - extra_lines + 1}: no image for this box: {counts}"
+    problems.report("box without a frame", text, count=extra_lines)
+  extra_images = sum(number >= first + len(lines) for number in images)
+  if extra_images:
+    text = f"{truth}:{max(1, len(lines))}: the boxes end here: {counts}"
+    problems.report("frame without a box", text, count=extra_images)
 
 
 def _images(files: SequenceFiles, boxes: int) -> dict[int, pathlib.Path]:
@@ -312,7 +310,8 @@ def _box_in_image(files: SequenceFiles, line: str, size_wh: tuple[int, int]) -> 
   if (layout, len(numbers)) not in BOX_READERS:
     wanted = "4 or 8" if layout == "vot" else "4"
     raise _BadBoxError("wrong count of numbers", f"{len(numbers)} numbers, where {layout} has {wanted}")
-  box = BOX_READERS[layout, len(numbers)](numbers)
+  with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
+    box = BOX_READERS[layout, len(numbers)](numbers)
   problem = _box_problem(box, size_wh)
   if problem:
     raise _BadBoxError(*problem)

@@ -1,11 +1,12 @@
 """A tracking sequence: its frames and the target's box in each of them."""
 
 import dataclasses
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 
+@runtime_checkable
 class FrameSource(Protocol):
   """Anything indexable that yields RGB frames: an array in memory or a folder read on demand."""
 

@@ -8,6 +8,7 @@ from adadepth.data.render import render_split
 from adadepth.data.sequence import Sequence
 from adadepth.data.split import load_split
 from adadepth.errors import InputError
+from adadepth.io.writers import progress
 
 SIDES = ("train", "dev", "test")
 
@@ -70,7 +71,8 @@ class Source:
     return found
 
   def _rendered(self, side: str) -> list[Sequence]:
-    return list(render_split(split=side, sequences=self.rendered[SIDES.index(side)], seed=self.seed))
+    split = render_split(split=side, sequences=self.rendered[SIDES.index(side)], seed=self.seed)
+    return list(progress(split, f"rendering ({side})"))
 
 
 def balanced(rendered: Listing[Sequence], real: Listing[Sequence]) -> list[Sequence]:

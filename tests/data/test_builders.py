@@ -127,6 +127,19 @@ def test_a_split_larger_than_tfds_keeps_in_memory_is_written_in_order(monkeypatc
   assert [record["frame"] for record in builder.as_data_source("test")] == [0, 1]
 
 
+def test_a_build_without_sequences_is_an_error(tmp_path):
+  builder = RenderedTracks(counts={"train": 0}, seed=0, data_dir=tmp_path)
+  with pytest.raises(InputError, match="no split has a sequence"):
+    builder.download_and_prepare()
+
+
+def test_a_failed_build_leaves_nothing_behind(real_root, tmp_path):
+  builder = RealTracks(root=real_root, data_dir=tmp_path / "tfds")
+  with pytest.raises(InputError):
+    builder.download_and_prepare()
+  assert not [path for path in (tmp_path / "tfds").rglob("*") if path.is_file()]
+
+
 def test_a_set_that_is_not_built_says_so(tmp_path):
   builder = RenderedTracks(counts=COUNTS, seed=0, data_dir=tmp_path)
   with pytest.raises(InputError, match="is not built yet; call builder"):

@@ -175,11 +175,22 @@ def test_frames_numbered_from_elsewhere_pair_up_in_order(tmp_path):
   ]
 
 
-def test_official_otb_sequences_skip_the_frames_before_their_annotation(tmp_path):
-  folder = write_otb(tmp_path, [GOOD] * 74, frames=0, name="Football1")
-  for number in range(1, 82):
-    Image.new("L", (WIDTH, HEIGHT)).save(folder / "img" / f"{number:04d}.png")
-  assert read_sequences(tmp_path).sequences[0].frames.paths[-1].name == "0074.png"
+@pytest.mark.parametrize(
+  ("name", "total", "first", "last"), [("David", 770, 300, 770), ("Football1", 81, 1, 74)]
+)
+def test_official_otb_sequences_leave_out_the_frames_without_annotation(tmp_path, name, total, first, last):
+  folder = write_otb(tmp_path, [GOOD] * (last - first + 1), frames=1, name=name)
+  for number in range(2, total + 1):
+    (folder / "img" / f"{number:04d}.png").hardlink_to(folder / "img" / "0001.png")
+  paths = read_sequences(tmp_path).sequences[0].frames.paths
+  assert [paths[0].stem, paths[-1].stem] == [f"{first:04d}", f"{last:04d}"]
+
+
+def test_an_empty_ground_truth_beside_a_real_one_is_no_target(tmp_path):
+  folder = write_otb(tmp_path, [GOOD], frames=1, name="Human4")
+  (folder / "groundtruth_rect.1.txt").write_text("")
+  (folder / "groundtruth_rect.2.txt").write_text(GOOD)
+  assert [files.name for files in find_sequences(tmp_path)] == ["otb/Human4.2"]
 
 
 # Images
@@ -213,6 +224,7 @@ BAD_LINES = [
   ("wrong count of numbers", "3,4,10", "3 numbers, where otb has 4"),
   ("box not finite", "nan,nan,nan,nan", "is not finite"),
   ("box not finite", "3,4,inf,8", "is not finite"),
+  ("box not finite", "3,4,1e300,8", "is not finite"),
   ("box without size", "0,0,0,0", "width and height above 0"),
   ("box without size", "3,4,-10,8", "width and height above 0"),
   ("box outside the image", "33,4,10,8", "outside its image of 32 x 24"),
@@ -319,7 +331,7 @@ def test_a_sequence_without_images_is_named_by_its_ground_truth(tmp_path):
 
 def test_an_empty_ground_truth_file_is_named(tmp_path):
   write_otb(tmp_path, [], frames=1)
-  with pytest.raises(InputError, match=r"groundtruth_rect\.txt:1: the file is empty"):
+  with pytest.raises(InputError, match=r"groundtruth_rect\.txt:1: the boxes end here: 0 boxes, 1 images"):
     read_sequences(tmp_path)
 
 

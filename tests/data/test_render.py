@@ -175,7 +175,7 @@ def test_standing_still_fails_over_25_frames_while_the_next_frame_is_in_reach():
     boxes = measure_boxes(scene.target[0].outline, scene.target[1])
     far.append(iou(boxes[:-25], boxes[25:]).mean())
     near.append(iou(boxes[:-1], boxes[1:]).mean())
-  assert np.mean(far) < 0.25 and np.mean(near) > 0.6
+  assert np.mean(far) < 0.25 and np.mean(near) > 0.45
 
 
 @pytest.mark.parametrize("knob", KNOBS)
@@ -294,8 +294,8 @@ def test_motion_sets_the_speed_relative_to_the_size():
     return np.mean(speeds)
 
   # Reflections at the walls shorten a few steps, and 40 correlated steps leave some luck in the mean.
-  assert speed(0.0) == pytest.approx(0.05, rel=0.25)
-  assert speed(0.5) == pytest.approx(0.15, rel=0.25)
+  assert speed(0.0) == pytest.approx(0.1, rel=0.25)
+  assert speed(0.5) == pytest.approx(0.3, rel=0.25)
 
 
 def test_some_cameras_move_and_some_stand_still():

@@ -21,7 +21,7 @@ class Difficulty:
     light: change of gain, gamma and colour cast over time.
     blur: defocus that comes and goes, and an exposure during which the target moves.
     noise: sensor noise, up to a standard deviation of 16 grey levels.
-    motion: speed of the target, from 5 to 25 percent of its size per frame, and of the camera.
+    motion: speed of the target, from 10 to 50 percent of its size per frame, and of the camera.
   """
 
   texture: float = 0.0

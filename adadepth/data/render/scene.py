@@ -107,7 +107,7 @@ def make_target(
   reach = np.minimum(
     0.5 * measure_boxes(sprite.outline, still)[:, 2:].max(axis=0), 0.4 * np.array([width, height])
   )
-  step_px = side_px * (0.05 + 0.2 * difficulty.motion)
+  step_px = side_px * (0.1 + 0.4 * difficulty.motion)
   path = wander(streams["path"], frames, step_px, reach * 0.9, (width, height) - reach * 0.9)
   return sprite, Track(path, matrices, morph)
 

@@ -1,0 +1,94 @@
+"""Config values are checked here, before any work: one clear line each."""
+
+from ml_collections import ConfigDict
+
+from adadepth.errors import InputError
+from adadepth.loops.scores import POLICIES
+from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES
+from adadepth.maths.xcorr import PEAKS
+
+CHOICES = {
+  "finetune.objective": tuple(FINETUNE_LOSSES),
+  "finetune.map_loss": tuple(MAP_LOSSES),
+  "gates.price": ("geometric", "flops"),
+  "policy.peak": tuple(PEAKS),
+  "data.on_error": ("stop", "skip"),
+}
+# Lowest and highest value that makes sense, and whether the lowest itself does.
+RANGES = {
+  "seed": (0, None, True),
+  "threads": (1, 64, True),
+  "network.logit_scale": (0, None, False),
+  "finetune.steps": (0, None, True),
+  "finetune.groups": (1, None, True),
+  "finetune.frames": (1, 25, True),
+  "finetune.jitter_px": (0, None, True),
+  "finetune.key_every": (1, None, True),
+  "finetune.learning_rate": (0, None, False),
+  "finetune.warmup_steps": (0, None, True),
+  "finetune.clip_norm": (0, None, False),
+  "finetune.log_every": (1, None, True),
+  "finetune.checkpoint_every": (1, None, True),
+  "gates.p": (0, None, False),
+  "gates.price_weights": (0, None, True),
+  "gates.learning_rate": (0, None, False),
+  "gates.steps": (1, None, True),
+  "gates.batch": (1, None, True),
+  "gates.keys_per_sequence": (0, None, True),
+  "policy.thresholds": (0, 1, False),
+  "policy.max_cost": (0, None, False),
+  "eval.keys_per_sequence": (0, None, True),
+  "eval.frames_per_sequence": (0, None, True),
+}
+
+
+def _get(config: ConfigDict, name: str):
+  """The value at a dotted name, None where this config has no such field."""
+  value = config
+  for part in name.split("."):
+    if part not in value:
+      return None
+    value = value[part]
+  return value
+
+
+def _check_range(name: str, value: float, low: float, high: float | None, closed: bool) -> None:
+  if not ((low <= value if closed else low < value) and (high is None or value < high or (closed and value <= high))):
+    bounds = f"{'[' if closed else '('}{low}, {'inf' if high is None else high}{']' if closed and high else ')'}"
+    raise InputError(f"`config.{name}` (={value}) must lie in {bounds}")
+
+
+def tracked_policies(text: str) -> tuple[str, ...]:
+  """The policies of "xcorr1,hard", in that order; () for "".
+
+  Raises:
+    InputError: a name that is no policy.
+  """
+  names = tuple(name.strip() for name in text.split(",") if name.strip())
+  for name in names:
+    if name not in POLICIES:
+      raise InputError(f"`config.eval.tracking` (={text!r}) names {name!r}; the policies are {', '.join(POLICIES)}")
+  return names
+
+
+def check_config(config: ConfigDict) -> None:
+  """Checks every field that the config has.
+
+  Raises:
+    InputError: the first value that makes no sense, with the values that do.
+  """
+  for name, choices in CHOICES.items():
+    value = _get(config, name)
+    if value is not None and value not in choices:
+      raise InputError(f"`config.{name}` (={value!r}) must be one of {', '.join(choices)}")
+  for loss in _get(config, "gates.losses") or ():
+    if loss not in ("iou", "cross_entropy"):
+      raise InputError(f"`config.gates.losses` (={loss!r}) may hold iou and cross_entropy")
+  for name, bounds in RANGES.items():
+    value = _get(config, name)
+    for item in value if isinstance(value, tuple | list) else () if value is None else (value,):
+      _check_range(name, item, *bounds)
+  for name in ("gates.losses", "gates.price_weights", "policy.thresholds"):
+    if _get(config, name) is not None and not len(_get(config, name)):
+      raise InputError(f"`config.{name}` (=()) must hold at least one value")
+  tracked_policies(_get(config, "eval.tracking") or "")
