@@ -1,0 +1,18 @@
+"""Adaptive-depth computational policies for visual tracking, in JAX."""
+
+import importlib
+
+_PUBLIC = {
+  "Tracker": "adadepth.loops.tracking",
+  "Architecture": "adadepth.maths.architecture",
+  "InputError": "adadepth.errors",
+  "load_model": "adadepth.io.models",
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str):
+  """Imports a public name when it is first asked for, so that `import adadepth` costs nothing."""
+  if name not in _PUBLIC:
+    raise AttributeError(f"module 'adadepth' has no attribute {name!r}")
+  return getattr(importlib.import_module(_PUBLIC[name]), name)

@@ -73,6 +73,7 @@ def policy() -> ConfigDict:
   """Which policy, and how a response becomes a box."""
   policy = ConfigDict()
   policy.peak = "subcell"  # "cell": the highest cell; "subcell": refined by a parabola
+  policy.window = 0.0  # share of a cosine window in the map whose peak is taken; 0: none (reference)
   policy.thresholds = tuple(round(0.02 * i, 2) for i in range(1, 50))  # T of hard gating: the sweep
   policy.max_cost = 0.45  # chosen on dev: the most accurate gates within this share of the best fixed depth's cost
   return policy

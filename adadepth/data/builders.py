@@ -61,9 +61,7 @@ class FrameRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         "frame": np.int64,
       }
     )
-    return tfds.core.DatasetInfo(
-      builder=self, description=self.__doc__, features=features, disable_shuffling=True
-    )
+    return tfds.core.DatasetInfo(builder=self, description=self.__doc__, features=features, disable_shuffling=True)
 
   def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
     del dl_manager  # nothing is downloaded
@@ -102,9 +100,7 @@ class FrameRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     path = template.sharded_filepath(shard_index=0, num_shards=1)
     file_adapters.ArrayRecordFileAdapter.write_examples(path, records())
-    return tfds.core.SplitInfo(
-      name=split, shard_lengths=[len(sizes)], num_bytes=sum(sizes), filename_template=template
-    )
+    return tfds.core.SplitInfo(name=split, shard_lengths=[len(sizes)], num_bytes=sum(sizes), filename_template=template)
 
 
 class RealTracks(FrameRecords):

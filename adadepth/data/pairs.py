@@ -146,9 +146,7 @@ def cut_group(
   )
 
 
-def evaluation_keys(
-  sequence: Sequence, arch: Architecture, *, keys: int, frames: int
-) -> list[tuple[int, list[int]]]:
+def evaluation_keys(sequence: Sequence, arch: Architecture, *, keys: int, frames: int) -> list[tuple[int, list[int]]]:
   """The (key, search frames) that the pair evaluation looks at.
 
   Args:

@@ -132,9 +132,7 @@ def find_sequences(root: str | pathlib.Path, problems: Problems | None = None) -
   return found
 
 
-def select_sequences(
-  found: list[SequenceFiles], names: list[str], *, source: str = "`names`"
-) -> list[SequenceFiles]:
+def select_sequences(found: list[SequenceFiles], names: list[str], *, source: str = "`names`") -> list[SequenceFiles]:
   """Picks entries by name, in the order of `names`; a video's name ("otb/Jogging") picks all its targets.
 
   Raises:
@@ -170,9 +168,7 @@ def read_sequence(files: SequenceFiles, problems: Problems) -> Sequence | None:
   return Sequence(files.name, ImageFolder(tuple(paths)), np.stack(boxes))
 
 
-def read_sequences(
-  root: str | pathlib.Path, names: list[str] | None = None, *, on_error: str = "stop"
-) -> ReadResult:
+def read_sequences(root: str | pathlib.Path, names: list[str] | None = None, *, on_error: str = "stop") -> ReadResult:
   """Reads the sequences under a data root.
 
   Args:
@@ -223,7 +219,7 @@ def _targets(folder: pathlib.Path) -> list[SequenceFiles]:
 
 
 def _otb_number(path: pathlib.Path) -> str | None:
-  """ ".1" of groundtruth_rect.1.txt, "" of groundtruth_rect.txt, None of any other file."""
+  """The target in a file name: ".1" of groundtruth_rect.1.txt, "" of groundtruth_rect.txt, None of others."""
   match = OTB_GROUND_TRUTH.fullmatch(path.name)
   return match and (match[1] or "")
 
@@ -238,9 +234,7 @@ def _nothing_found(root: pathlib.Path, places: list[pathlib.Path]) -> str:
   )
 
 
-def _read_frames(
-  files: SequenceFiles, lines: list[str], problems: Problems
-) -> list[tuple[pathlib.Path, Box]]:
+def _read_frames(files: SequenceFiles, lines: list[str], problems: Problems) -> list[tuple[pathlib.Path, Box]]:
   """Image and box of every frame that has both; a bad box is NaN."""
   frames = []
   for number, path in _pair(files, lines, problems):
@@ -287,9 +281,7 @@ def _pair(files: SequenceFiles, lines: list[str], problems: Problems) -> Iterato
 
 def _images(files: SequenceFiles, boxes: int) -> dict[int, pathlib.Path]:
   """The sequence's images by number, less those that the official ground truth leaves out."""
-  folder = next(
-    (files.folder / name for name in ("img", "color") if (files.folder / name).is_dir()), files.folder
-  )
+  folder = next((files.folder / name for name in ("img", "color") if (files.folder / name).is_dir()), files.folder)
   images = numbered_images(folder)
   first, last = OTB_ANNOTATED_FRAMES.get(files.folder.name, (0, 0))
   if files.video.startswith("otb/") and boxes == last - first + 1 and {1, last} <= images.keys():

@@ -78,9 +78,7 @@ def _is_side(side: str, names: object) -> bool:
   return side in SIDES and isinstance(names, list) and all(isinstance(name, str) for name in names)
 
 
-def _expand(
-  split: dict[str, list[str]], found: list[SequenceFiles], source: str
-) -> dict[str, list[SequenceFiles]]:
+def _expand(split: dict[str, list[str]], found: list[SequenceFiles], source: str) -> dict[str, list[SequenceFiles]]:
   """The targets behind the names of each side, each once."""
   return {
     side: list(dict.fromkeys(select_sequences(found, names, source=f"split file {source}, {side}")))

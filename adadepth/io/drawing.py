@@ -95,9 +95,7 @@ class _Cell(NamedTuple):
   font_px: int
 
 
-def _draw_box(
-  draw: ImageDraw.ImageDraw, size: tuple[int, int], box_xywh: np.ndarray, color: Color, width: int
-) -> None:
+def _draw_box(draw: ImageDraw.ImageDraw, size: tuple[int, int], box_xywh: np.ndarray, color: Color, width: int) -> None:
   x, y, w, h = (float(v) for v in box_xywh)
   if not (np.isfinite(box_xywh).all() and w > 0 and h > 0):
     return
@@ -112,9 +110,7 @@ def _draw_box(
   draw.rectangle((left, top, right, bottom), outline=color, width=width)
 
 
-def _legend_entries(
-  predicted_xywh: np.ndarray | None, truth_xywh: np.ndarray | None
-) -> list[tuple[str, Color]]:
+def _legend_entries(predicted_xywh: np.ndarray | None, truth_xywh: np.ndarray | None) -> list[tuple[str, Color]]:
   entries = [("truth", TRUTH_COLOR)] if truth_xywh is not None else []
   return entries + ([("prediction", PREDICTION_COLOR)] if predicted_xywh is not None else [])
 
@@ -139,16 +135,12 @@ def _with_panel(
     for k, confidence in enumerate(confidences):
       cell = _Cell(k * cell_px, picture.height, cell_px, font_px)
       _draw_confidence(draw, cell, k, float(confidence), chosen=k == exit_k)
-  status = ([] if exit_k is None else [f"exit xcorr{exit_k + 1}"]) + (
-    [] if fps is None else [f"{fps:.0f} FPS"]
-  )
+  status = ([] if exit_k is None else [f"exit xcorr{exit_k + 1}"]) + ([] if fps is None else [f"{fps:.0f} FPS"])
   _draw_status(draw, sheet.size, font_px, entries, "   ".join(status))
   return sheet
 
 
-def _draw_confidence(
-  draw: ImageDraw.ImageDraw, cell: _Cell, depth: int, confidence: float, *, chosen: bool
-) -> None:
+def _draw_confidence(draw: ImageDraw.ImageDraw, cell: _Cell, depth: int, confidence: float, *, chosen: bool) -> None:
   """Draws one depth's name, its confidence in red figures and as a bar; the exit stands in a red frame."""
   left, top, width, font_px = cell
   bottom, pad = top + 3 * font_px, max(2, font_px // 6)

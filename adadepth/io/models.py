@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from adadepth.errors import InputError
 from adadepth.io.weights import load_safetensors, save_safetensors
 from adadepth.maths.architecture import Architecture
+from adadepth.maths.readout import Readout
 
 MODEL_NAME = "model.safetensors"
 EMBEDDED = "embedded"
@@ -25,18 +26,22 @@ class Model(NamedTuple):
     params: {"backbone", "head", "gates"}.
     arch: the network's numbers.
     threshold: T of hard gating.
-    peak: "cell" or "subcell".
+    readout: how a response becomes a displacement.
   """
 
   params: dict
   arch: Architecture
   threshold: float
-  peak: str
+  readout: Readout
 
 
 def save_model(path: str | pathlib.Path, model: Model, *, float_dtype: str = "float32") -> None:
   """Writes a model as safetensors with its settings in the header."""
-  settings = {"architecture": dataclasses.asdict(model.arch), "threshold": model.threshold, "peak": model.peak}
+  settings = {
+    "architecture": dataclasses.asdict(model.arch),
+    "threshold": model.threshold,
+    "readout": model.readout,
+  }
   metadata = {name: json.dumps(value) for name, value in settings.items()}
   save_safetensors(path, model.params, metadata, float_dtype=float_dtype)
 
@@ -58,13 +63,11 @@ def load_model(path: str | pathlib.Path) -> Model:
   stored = load_safetensors(file)
   if "architecture" not in stored.metadata:
     raise InputError(f"`config.model` (={path}): {file} holds weights, not a model that configs/gating.py wrote")
-  settings = {name: json.loads(stored.metadata[name]) for name in ("architecture", "threshold", "peak")}
+  settings = {name: json.loads(stored.metadata[name]) for name in ("architecture", "threshold", "readout")}
   params = jax.tree.map(jnp.asarray, stored.tree)
-  return Model(params, Architecture(**settings["architecture"]), settings["threshold"], settings["peak"])
+  return Model(params, Architecture(**settings["architecture"]), settings["threshold"], Readout(*settings["readout"]))
 
 
 def embedded_path() -> pathlib.Path:
   """The slim model in the package."""
   return pathlib.Path(str(importlib.resources.files("adadepth") / "assets" / EMBEDDED_FILE))
-
-

@@ -231,9 +231,7 @@ def _plot_hard(axes: Axes, hard: Sequence[Mapping[str, Any]], chosen_threshold: 
   points = [_point(entry) for entry in by_cost]
   label = "hard gating, T swept"
   axes.plot(*zip(*points, strict=True), "o-", color=VERMILION, markersize=4.5, label=label, zorder=4)
-  chosen = [
-    point for point, entry in zip(points, by_cost, strict=True) if entry["threshold"] == chosen_threshold
-  ]
+  chosen = [point for point, entry in zip(points, by_cost, strict=True) if entry["threshold"] == chosen_threshold]
   if chosen:
     label = f"hard gating, chosen T = {chosen_threshold:.3g}"
     ring = {"markersize": 13, "markerfacecolor": "none", "markeredgecolor": BLACK, "markeredgewidth": 1.6}

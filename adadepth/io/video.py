@@ -217,9 +217,7 @@ def _csv_cells(row: BoxRow) -> list[str]:
 
 
 def _open_folder(path: pathlib.Path, named: str) -> FrameStream:
-  image_paths = [
-    p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")
-  ]
+  image_paths = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
   if not image_paths:
     raise InputError(f"{named} holds no jpg, png or bmp picture; name the folder that holds the frames")
   image_paths.sort(key=lambda p: natural_key(p.name))
@@ -262,9 +260,7 @@ def _iter_images(image_paths: tuple[pathlib.Path, ...], info: VideoInfo) -> Iter
     frame = _read_image(path)
     if frame.shape != (info.height, info.width, 3):
       size = f"{frame.shape[1]} x {frame.shape[0]}"
-      raise InputError(
-        f"{path} is {size} px, the pictures before it {info.width} x {info.height}; remove or resize it"
-      )
+      raise InputError(f"{path} is {size} px, the pictures before it {info.width} x {info.height}; remove or resize it")
     yield frame
 
 

@@ -130,7 +130,9 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
   partial_path.replace(path)
 
 
-def run_record(workdir: str | os.PathLike, config: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def run_record(
+  workdir: str | os.PathLike, config: Mapping[str, Any], seed: int, *, name: str = RUN_RECORD_NAME
+) -> dict[str, Any]:
   """Writes `run.json`, which says how the results beside it were made.
 
   It holds the config, the seed, the command line, the date, versions, the git commit of this package (with
@@ -140,6 +142,7 @@ def run_record(workdir: str | os.PathLike, config: Mapping[str, Any], seed: int)
     workdir: the run's folder.
     config: the config as a plain dict.
     seed: the run's seed.
+    name: of the file.
   Returns:
     What was written.
   """
@@ -154,7 +157,7 @@ def run_record(workdir: str | os.PathLike, config: Mapping[str, Any], seed: int)
     "device": _device(),
     "config": config,
   }
-  write_json(pathlib.Path(workdir) / RUN_RECORD_NAME, record)
+  write_json(pathlib.Path(workdir) / name, record)
   return record
 
 
@@ -186,9 +189,7 @@ def _parsed_lines(path: pathlib.Path) -> Iterator[tuple[dict[str, Any], str]]:
       yield json.loads(line), line
 
 
-def _rich_progress(
-  items: Iterable[Item], description: str, total: int | None, stream: io.TextIOBase
-) -> Iterator[Item]:
+def _rich_progress(items: Iterable[Item], description: str, total: int | None, stream: io.TextIOBase) -> Iterator[Item]:
   columns = (
     rich.progress.TextColumn("{task.description}"),
     rich.progress.BarColumn(),
@@ -237,9 +238,7 @@ def _plain(value: Any, where: str) -> Any:
     return value
   if isinstance(value, float):
     if not math.isfinite(value):
-      raise ValueError(
-        f"{where or 'the value'} is {value}, which JSON cannot hold; leave it out or write None"
-      )
+      raise ValueError(f"{where or 'the value'} is {value}, which JSON cannot hold; leave it out or write None")
     return float(value)
   if isinstance(value, pathlib.PurePath):
     return str(value)

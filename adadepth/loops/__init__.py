@@ -15,7 +15,7 @@ def _task(module: str, name: str) -> Callable:
 
 TASKS = {
   "gating": _task("gating", "run_gating"),
-  "finetune": _task("gating", "run_finetune"),
+  "finetune": _task("finetune", "run_finetune"),
   "evaluate": _task("evaluate", "run_evaluate"),
   "track": _task("track", "run_track"),
   "table1": _task("table1", "run_table1"),

@@ -3,15 +3,15 @@
 from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
-from adadepth.loops.scores import POLICIES
 from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES
-from adadepth.maths.xcorr import PEAKS
+from adadepth.maths.readout import PEAKS
+from adadepth.programs.policies import POLICIES
 
 CHOICES = {
   "finetune.objective": tuple(FINETUNE_LOSSES),
   "finetune.map_loss": tuple(MAP_LOSSES),
   "gates.price": ("geometric", "flops"),
-  "policy.peak": tuple(PEAKS),
+  "policy.peak": PEAKS,
   "data.on_error": ("stop", "skip"),
 }
 # Lowest and highest value that makes sense, and whether the lowest itself does.
@@ -36,6 +36,7 @@ RANGES = {
   "gates.batch": (1, None, True),
   "gates.keys_per_sequence": (0, None, True),
   "policy.thresholds": (0, 1, False),
+  "policy.window": (0, 1, True),
   "policy.max_cost": (0, None, False),
   "eval.keys_per_sequence": (0, None, True),
   "eval.frames_per_sequence": (0, None, True),

@@ -8,17 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from adadepth.errors import InputError
 from adadepth.loops.responses import PairTable
-from adadepth.loops.scores import PairScores, score_hard
+from adadepth.loops.scores import PairScores, score_hard, table_confidences
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.features import all_gate_features
 from adadepth.maths.losses import MAP_LOSSES
 from adadepth.params.gates import init_gates, standardise_gates
 from adadepth.programs.network import logit_scales
 from adadepth.programs.steps import GateBatch, gating_optimizer, gating_step, init_state
-
-GATE_LOSSES = ("iou", "cross_entropy")
 
 
 class GateChoice(NamedTuple):
@@ -121,31 +118,23 @@ def train_gates(
   return sets, np.asarray(curves)
 
 
-def choose(choices: list[GateChoice], *, best_fixed_cost: float, max_cost: float) -> GateChoice:
-  """The most accurate choice on dev within the budget; the cheaper of equals.
+def sweep(
+  params: dict, table: PairTable, scores: PairScores, *, arch: Architecture, thresholds: tuple[float, ...]
+) -> list[dict]:
+  """Hard gating on a table at every threshold, entries of results.json."""
+  confidences = table_confidences(params, table, arch)
+  return [score_hard(scores, confidences, threshold) for threshold in thresholds]
 
-  Args:
-    choices: candidates with their dev scores.
-    best_fixed_cost: relative cost of dev's best fixed depth.
-    max_cost: the budget, as a share of it.
-  Raises:
-    InputError: no candidate is that cheap.
-  """
-  within = [c for c in choices if c.dev["relative_cost"] <= max_cost * best_fixed_cost]
+
+def choose(tried: list[GateChoice], *, max_relative_cost: float) -> GateChoice:
+  """The most accurate on dev within the budget, the cheaper of equals; the cheapest if none is within."""
+  within = [c for c in tried if c.dev["relative_cost"] <= max_relative_cost]
   if not within:
-    cheapest = min(c.dev["relative_cost"] for c in choices) / best_fixed_cost
-    raise InputError(
-      f"`config.policy.max_cost` (={max_cost}) is below what any gate reached on dev ({cheapest:.2f} of the best "
-      "fixed depth's cost): raise it, or add larger values to config.gates.price_weights"
-    )
+    return min(tried, key=lambda c: c.dev["relative_cost"])
   return max(within, key=lambda c: (c.dev["iou@25"], -c.dev["relative_cost"]))
 
 
-def candidates(
-  scores: PairScores, confidences: np.ndarray, gates: dict, *, loss: str, price_weight: float, thresholds: tuple
-) -> list[GateChoice]:
-  """One choice per threshold, scored on dev."""
-  return [
-    GateChoice(loss, price_weight, threshold, gates, score_hard(scores, confidences, threshold))
-    for threshold in thresholds
-  ]
+def best_by_loss(tried: list[GateChoice], *, max_relative_cost: float) -> list[GateChoice]:
+  """`choose` among the gates of each loss."""
+  losses = dict.fromkeys(c.loss for c in tried)
+  return [choose([c for c in tried if c.loss == loss], max_relative_cost=max_relative_cost) for loss in losses]

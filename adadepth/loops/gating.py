@@ -1,92 +1,35 @@
 """The main job: phase 1 where no backbone is given, phase 2, then every policy on the test split."""
 
-import dataclasses
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from adadepth.data.pairs import PairSampler
-from adadepth.data.sources import Source, balanced
-from adadepth.errors import InputError
-from adadepth.io.models import EMBEDDED, MODEL_NAME, Model, load_model, save_model
-from adadepth.io.weights import download_vgg19, load_vgg19
+from adadepth.data.sources import Source
+from adadepth.io.models import MODEL_NAME, Model, save_model
 from adadepth.io.workdir import claim, write_results
 from adadepth.io.writers import MetricWriter, run_record
-from adadepth.loops.checks import check_config
-from adadepth.loops.gates import GateChoice, candidates, choose, depth_losses, table_features, train_gates
-from adadepth.loops.report import report_run
+from adadepth.loops.checks import check_config, tracked_policies
+from adadepth.loops.finetune import run_phase1
+from adadepth.loops.from_config import (
+  TRAINED_BY,
+  architecture_of,
+  label_variance,
+  readout_of,
+  source_of,
+  starting_params,
+)
+from adadepth.loops.gates import GateChoice, best_by_loss, choose, depth_losses, sweep, table_features, train_gates
+from adadepth.loops.report import describe, describe_tracking, draw_figures, track_all
 from adadepth.loops.responses import PairTable, pair_table
-from adadepth.loops.scores import score_depths, score_fixed, score_pairs, table_confidences
-from adadepth.loops.train import finetune
-from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.loops.scores import PairScores, score_depths, score_fixed, score_pairs
+from adadepth.loops.table1 import table1_markdown
+from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.losses import geometric_price
-from adadepth.programs.costs import pair_costs
-from adadepth.programs.network import init_params
+from adadepth.programs.costs import PairCosts, pair_costs
 
-LABEL_VARIANCE_PX2 = 20.0  # reference, at a search crop of 256 px
-TRAINED_BY = ("seed", "network", "backbone", "data", "finetune", "gates", "policy")
-
-
-def source_of(config: ConfigDict) -> Source:
-  """`config.data` as a Source."""
-  data = config.data
-  return Source(data.root, data.split, data.on_error, tuple(data.rendered), config.seed)
-
-
-def architecture_of(config: ConfigDict) -> Architecture:
-  """`config.network` as an Architecture."""
-  numbers = {f.name: config.network[f.name] for f in dataclasses.fields(Architecture)}
-  return Architecture(**numbers)
-
-
-def label_variance(arch: Architecture) -> float:
-  """Variance of the label in crop pixels^2: the reference's, scaled with the search crop."""
-  return LABEL_VARIANCE_PX2 * (arch.search_px / 256) ** 2
-
-
-def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Path) -> dict:
-  """Random parameters, with the backbone (and logit scales) that `config.backbone.weights` names."""
-  params = init_params(jax.random.key(config.seed), arch, logit_scale=config.network.logit_scale)
-  weights = config.backbone.weights
-  if not weights:
-    return params
-  if weights == "download":
-    weights = download_vgg19(workdir.parent)
-  if weights == EMBEDDED or pathlib.Path(weights).is_dir():
-    model = load_model(weights)
-    if model.arch != arch:
-      raise InputError(f"`config.backbone.weights` (={weights}) has {model.arch}, config.network says {arch}")
-    return {**params, "backbone": model.params["backbone"], "head": model.params["head"]}
-  backbone = load_vgg19(weights, channels=arch.channels)
-  return {**params, "backbone": jax.tree.map(jnp.asarray, backbone)}
-
-
-def run_phase1(config: ConfigDict, params: dict, source: Source, workdir: pathlib.Path) -> dict:
-  """Phase 1 by config; the parameters it ends with."""
-  arch, settings = architecture_of(config), config.finetune
-  sequences = balanced(source.rendered_train(), source.real("train"))
-  sampler = PairSampler(sequences, arch, config.seed, settings.frames, settings.jitter_px, settings.key_every)
-  state = finetune(
-    params,
-    sampler,
-    arch=arch,
-    objective=settings.objective,
-    map_loss=settings.map_loss,
-    variance_px2=label_variance(arch),
-    learning_rate=settings.learning_rate,
-    warmup_steps=settings.warmup_steps,
-    clip_norm=settings.clip_norm,
-    steps=settings.steps,
-    groups=settings.groups,
-    threads=config.threads,
-    log_every=settings.log_every,
-    checkpoint_every=settings.checkpoint_every,
-    folder=workdir / "finetune",
-  )
-  return state.params
+LOG_EVERY = 100
 
 
 def cached_table(config: ConfigDict, params: dict, source: Source, side: str, workdir: pathlib.Path) -> PairTable:
@@ -97,82 +40,103 @@ def cached_table(config: ConfigDict, params: dict, source: Source, side: str, wo
     source.sequences(side),
     arch=architecture_of(config),
     keys=config.gates.keys_per_sequence if train else config.eval.keys_per_sequence,
-    frames=0 if train else config.eval.frames_per_sequence,
+    frames=0 if train else min(config.eval.frames_per_sequence, 25),
     threads=config.threads,
     cache=workdir / "responses" / f"{side}.npz",
     description=f"responses ({side})",
   )
 
 
-def prices_of(config: ConfigDict, relative_costs: np.ndarray) -> np.ndarray:
-  """The price of each depth (Eq. 5) that config names."""
+def prices_of(config: ConfigDict, costs: PairCosts) -> np.ndarray:
+  """The price of each depth (Eq. 5) that config names, [5]."""
   if config.gates.price == "flops":
-    return relative_costs.astype(np.float32)
+    return (costs.fixed_gflops / costs.fixed_gflops[0]).astype(np.float32)
   return np.asarray(geometric_price(config.gates.p, DEPTHS))
 
 
-def run_phase2(
-  config: ConfigDict, params: dict, train: PairTable, dev: PairTable, workdir: pathlib.Path
-) -> tuple[GateChoice, list[GateChoice]]:
-  """Trains gates for every loss and lambda, and chooses among them and T on dev."""
+def trained_gates(
+  config: ConfigDict, params: dict, table: PairTable, scores: PairScores, loss: str, workdir: pathlib.Path
+) -> list[dict]:
+  """Gates for every lambda of the config, trained against one loss; curves go to workdir/gating."""
   arch, settings = architecture_of(config), config.gates
-  costs = pair_costs(arch)
-  scored = {
-    name: score_depths(table, arch=arch, peak=config.policy.peak, costs=costs)
-    for name, table in (("train", train), ("dev", dev))
+  losses = depth_losses(
+    params,
+    table,
+    scores.ious,
+    loss=loss,
+    arch=arch,
+    map_loss=config.finetune.map_loss,
+    variance_px2=label_variance(arch),
+  )
+  gates, curves = train_gates(
+    jax.random.key(config.seed),
+    table_features(params, table, arch),
+    losses,
+    prices=prices_of(config, scores.costs),
+    price_weights=tuple(settings.price_weights),
+    learning_rate=settings.learning_rate,
+    steps=settings.steps,
+    batch=settings.batch,
+  )
+  with MetricWriter(workdir / "gating" / loss) as writer:
+    for step in range(0, settings.steps, LOG_EVERY):
+      names = (f"loss/lambda={weight:g}" for weight in settings.price_weights)
+      writer.write(step, dict(zip(names, curves[:, step], strict=True)))
+  return gates
+
+
+def run_phase2(
+  config: ConfigDict, params: dict, tables: dict[str, PairTable], workdir: pathlib.Path
+) -> tuple[GateChoice, list[GateChoice]]:
+  """Trains gates for every loss and lambda; chooses among them, and T, on dev. Also returns all it tried."""
+  arch = architecture_of(config)
+  scores = {
+    side: score_depths(tables[side], arch=arch, readout=readout_of(config), costs=pair_costs(arch))
+    for side in ("train", "dev")
   }
-  features = table_features(params, train, arch)
-  variance = label_variance(arch)
   tried = []
-  with MetricWriter(workdir / "gating") as writer:
-    for loss in settings.losses:
-      losses = depth_losses(
-        params, train, scored["train"].ious, loss=loss, arch=arch, map_loss=config.finetune.map_loss,
-        variance_px2=variance,
-      )
-      gates, curves = train_gates(
-        jax.random.key(config.seed),
-        features,
-        losses,
-        prices=prices_of(config, costs.fixed_gflops / costs.fixed_gflops[0]),
-        price_weights=tuple(settings.price_weights),
-        learning_rate=settings.learning_rate,
-        steps=settings.steps,
-        batch=settings.batch,
-      )
-      for weight, gate, curve in zip(settings.price_weights, gates, curves, strict=True):
-        for step in range(0, len(curve), 100):
-          writer.write(step, {f"{loss}/lambda={weight}": curve[step]})
-        confidences = table_confidences({**params, "gates": gate}, dev, arch)
-        thresholds = tuple(config.policy.thresholds)
-        tried += candidates(
-          scored["dev"], confidences, gate, loss=loss, price_weight=weight, thresholds=thresholds
-        )
-  fixed = score_fixed(scored["dev"])
-  best = max(fixed.values(), key=lambda entry: entry["iou@25"])
-  return choose(tried, best_fixed_cost=best["relative_cost"], max_cost=config.policy.max_cost), tried
+  for loss in config.gates.losses:
+    gates = trained_gates(config, params, tables["train"], scores["train"], loss, workdir)
+    for weight, gate in zip(config.gates.price_weights, gates, strict=True):
+      with_gates = {**params, "gates": gate}
+      dev = sweep(with_gates, tables["dev"], scores["dev"], arch=arch, thresholds=tuple(config.policy.thresholds))
+      tried += [GateChoice(loss, weight, entry["threshold"], gate, entry) for entry in dev]
+  best_fixed = max(score_fixed(scores["dev"]).values(), key=lambda entry: entry["iou@25"])
+  limit = config.policy.max_cost * best_fixed["relative_cost"]
+  return choose(tried, max_relative_cost=limit), best_by_loss(tried, max_relative_cost=limit)
+
+
+def describe_choice(chosen: GateChoice, best: list[GateChoice]) -> dict:
+  """What was chosen on dev, and the best of each gate loss there."""
+  plain = [{"loss": c.loss, "price_weight": c.price_weight, "dev": c.dev} for c in (chosen, *best)]
+  return {"chosen": plain[0], "best_by_loss": plain[1:]}
 
 
 def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Phase 1, phase 2, evaluation, figures; resumes from whatever the workdir already holds."""
-  arch, source = architecture_of(config), source_of(config)
   check_config(config)
+  arch, source, tracked = architecture_of(config), source_of(config), tracked_policies(config.eval.tracking)
   source.check()
   params = starting_params(config, arch, workdir)
-  claim(workdir, {name: config.to_dict().get(name) for name in TRAINED_BY})
+  claim(workdir, {name: config.to_dict()[name] for name in TRAINED_BY})
   run_record(workdir, config.to_dict(), config.seed)
   if config.finetune.steps:
     params = run_phase1(config, params, source, workdir)
   tables = {side: cached_table(config, params, source, side, workdir) for side in ("train", "dev", "test")}
-  chosen, tried = run_phase2(config, params, tables["train"], tables["dev"], workdir)
-  model = Model({**params, "gates": chosen.gates}, arch, chosen.threshold, config.policy.peak)
+  chosen, best = run_phase2(config, params, tables, workdir)
+  model = Model({**params, "gates": chosen.gates}, arch, chosen.threshold, readout_of(config))
   save_model(workdir / MODEL_NAME, model)
+  thresholds, costs = tuple(config.policy.thresholds), pair_costs(arch)
   results = score_pairs(
-    model.params,
-    tables["test"],
-    arch=arch,
-    peak=model.peak,
-    thresholds=tuple(config.policy.thresholds),
-    costs=pair_costs(arch),
+    model.params, tables["test"], arch=arch, readout=model.readout, thresholds=thresholds, costs=costs
   )
-  report_run(config, model, results, chosen, tried, source, workdir)
+  results |= {"threshold": model.threshold, "gates": describe_choice(chosen, best)}
+  sequences, frames = source.sequences("test"), config.eval.frames_per_sequence
+  results["tracking"] = track_all(model, sequences, tracked, frames=frames)
+  path = write_results(workdir, results)
+  (workdir / "table1.md").write_text(table1_markdown(arch))
+  draw_figures(workdir, model, results, sequences, frames=frames)
+  print(describe(results, model.threshold))
+  print(describe_tracking(results["tracking"]))
+  print(f"gates: {chosen.loss} loss, lambda {chosen.price_weight:g}, T {chosen.threshold:g}, chosen on dev")
+  print(f"wrote {path}, table1.md, {MODEL_NAME} and figures 1, 6 and 7 beside it")

@@ -1,1 +1,128 @@
-def report_run(*a): print(a[2])
+"""What a finished run shows: results.json, table1.md and the paper's figures."""
+
+import pathlib
+from collections.abc import Sequence as Listing
+
+import numpy as np
+
+from adadepth.data.pairs import cut_group, evaluation_keys, spread
+from adadepth.data.sequence import Sequence
+from adadepth.io.models import Model
+from adadepth.io.plots import FramePanel, PairPicture, figure1, figure6, figure7
+from adadepth.io.writers import progress
+from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_sequence
+from adadepth.programs.policies import FIXED
+
+PICTURED_FRAMES = 6
+
+
+def track_all(model: Model, sequences: Listing[Sequence], policies: Listing[str], *, frames: int) -> dict[str, dict]:
+  """One pass over every sequence with every policy: the "tracking" of results.json."""
+  scores = {}
+  for policy in policies:
+    tracker = Tracker(model, policy)
+    runs = progress(sequences, f"tracking ({policy})")
+    scores[policy] = score_tracking([track_sequence(tracker, s, frames=frames) for s in runs], list(sequences))
+  return scores
+
+
+def hard_entry(results: dict, threshold: float) -> dict:
+  """The entry of "hard" whose threshold is nearest to the chosen one."""
+  return min(results["pairs"]["hard"], key=lambda entry: abs(entry["threshold"] - threshold))
+
+
+def describe(results: dict, threshold: float) -> str:
+  """The pair scores as a table, for people."""
+  rows = {name: results["pairs"][name] for name in (*FIXED, "soft")}
+  rows[f"hard, T = {threshold:g}"] = hard_entry(results, threshold)
+  lines = [
+    "| policy | IOU@1 | IOU@5 | IOU@25 | GFLOPs | relative cost |",
+    "| --- | --- | --- | --- | --- | --- |",
+  ]
+  for name, row in rows.items():
+    at = " | ".join(f"{row[f'iou@{n}']:.3f}" for n in (1, 5, 25))
+    lines.append(f"| {name} | {at} | {row['gflops']:.3f} | {row['relative_cost']:.2f} |")
+  for name, title in (
+    ("center", "no displacement"),
+    ("best_depth", "best depth of each pair"),
+    ("perfect_displacement", "perfect displacement"),
+  ):
+    at = " | ".join(f"{results['bounds'][name][f'iou@{n}']:.3f}" for n in (1, 5, 25))
+    lines.append(f"| *{title}* | {at} | | |")
+  return "\n".join(lines) + "\n"
+
+
+def describe_tracking(tracking: dict[str, dict]) -> str:
+  """The tracking scores as a table, for people."""
+  lines = [
+    "| policy | mean IoU | success AUC | precision at 20 px | FPS |",
+    "| --- | --- | --- | --- | --- |",
+  ]
+  for name, row in tracking.items():
+    numbers = f"{row['mean_iou']:.3f} | {row['success_auc']:.3f} | {row['precision_20']:.3f} | {row['fps']:.1f}"
+    lines.append(f"| {name} | {numbers} |")
+  return "\n".join(lines) + "\n"
+
+
+def draw_figure1(path: pathlib.Path, model: Model, sequences: Listing[Sequence]) -> None:
+  """Preprocessed key and search crops of up to four sequences (Figure 1)."""
+  pictures = []
+  for sequence in spread(sequences, 4):
+    key, frames = evaluation_keys(sequence, model.arch, keys=1, frames=0)[0]
+    group = cut_group(sequence, key, frames[-1:], model.arch)
+    size = group.size_in_crop
+    own = np.concatenate([model.arch.template_px / 2 - size / 2, size])
+    name = f"{sequence.name}, frames {key} and {frames[-1]}"
+    pictures.append(PairPicture(name, group.template, own, group.search[0], group.truth_in_search[0]))
+  figure1(path, pictures)
+
+
+def draw_figure6(path: pathlib.Path, results: dict, threshold: float) -> None:
+  """Accuracy against cost (Figure 6)."""
+  pairs, bounds = results["pairs"], results["bounds"]
+  figure6(
+    path,
+    fixed={name: pairs[name] for name in FIXED},
+    soft=pairs["soft"],
+    hard=pairs["hard"],
+    chosen_threshold=hard_entry(results, threshold)["threshold"],
+    oracle=bounds["best_depth"]["iou@25"],
+    baseline=bounds["center"]["iou@25"],
+  )
+
+
+def draw_figure7(path: pathlib.Path, model: Model, sequences: Listing[Sequence], *, frames: int) -> None:
+  """Frames with truth, prediction and confidences (Figure 7).
+
+  By rule: of the sequences tracked with hard gating, the one that exits shallowest on average and the one that
+  exits deepest, at evenly spread frames.
+  """
+  tracker = Tracker(model, "hard")
+  tracked = [track_sequence(tracker, sequence, frames=frames) for sequence in progress(sequences, "figure 7")]
+  order = np.argsort([run.depth[1:].mean() for run in tracked], kind="stable")
+  panels = []
+  for index in dict.fromkeys((int(order[0]), int(order[-1]))):
+    sequence, run = sequences[index], tracked[index]
+    for t in spread(range(1, len(run.depth)), PICTURED_FRAMES):
+      panels.append(panel_of(sequence, run, t))
+  figure7(path, panels)
+
+
+def panel_of(sequence: Sequence, run: TrackedSequence, t: int) -> FramePanel:
+  """One annotated frame; confidences that were never computed are left out."""
+  computed = np.where(np.arange(5) <= run.depth[t], run.confidences[t], np.nan)
+  return FramePanel(
+    f"{sequence.name}, frame {t}",
+    sequence.frames[t],
+    run.boxes_xywh[t],
+    sequence.boxes_xywh[t],
+    computed,
+    run.depth[t],
+  )
+
+
+def draw_figures(folder: pathlib.Path, model: Model, results: dict, sequences: Listing[Sequence], *, frames: int):
+  """figure1.png, figure6.png and figure7.png."""
+  draw_figure1(folder / "figure1.png", model, sequences)
+  draw_figure6(folder / "figure6.png", results, model.threshold)
+  draw_figure7(folder / "figure7.png", model, sequences, frames=frames)

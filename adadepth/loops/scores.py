@@ -13,12 +13,11 @@ from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.cascade import exit_depth
 from adadepth.maths.flops import hard_flops
 from adadepth.maths.metrics import iou, iou_at
-from adadepth.maths.xcorr import peak_displacements
+from adadepth.maths.readout import Readout, displacements_in_response
 from adadepth.programs.costs import PairCosts
-from adadepth.programs.policies import gated_confidences, soft_response
+from adadepth.programs.policies import FIXED, gated_confidences, soft_response
 
 HORIZONS = (1, 5, 25)
-POLICIES = (*(f"xcorr{k + 1}" for k in range(DEPTHS)), "soft", "hard")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +41,9 @@ class PairScores:
   costs: PairCosts
 
 
-@functools.partial(jax.jit, static_argnames=("arch", "peak"))
-def _displacements(responses, *, arch, peak):
-  return peak_displacements(responses, template_cells=arch.template_cells, peak=peak) * arch.stride_px
+@functools.partial(jax.jit, static_argnames=("arch", "readout"))
+def _displacements(responses, *, arch, readout):
+  return displacements_in_response(responses, readout, template_cells=arch.template_cells) * arch.stride_px
 
 
 def displaced_ious(
@@ -59,9 +58,9 @@ def displaced_ious(
   return iou(box.astype(np.float32), truth)
 
 
-def score_depths(table: PairTable, *, arch: Architecture, peak: str, costs: PairCosts) -> PairScores:
+def score_depths(table: PairTable, *, arch: Architecture, readout: Readout, costs: PairCosts) -> PairScores:
   """The IoU of every pair at every depth, with the two bounds."""
-  found = np.asarray(_displacements(table.responses, arch=arch, peak=peak))
+  found = np.asarray(_displacements(table.responses, arch=arch, readout=readout))
   center = table.truth_in_search[:, :2] + table.truth_in_search[:, 2:] / 2
   return PairScores(
     ious=displaced_ious(table, found, arch),
@@ -84,23 +83,26 @@ def table_confidences(params: dict, table: PairTable, arch: Architecture) -> Flo
 
 
 def soft_ious(
-  table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture, peak: str
+  table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture, readout: Readout
 ) -> Float[np.ndarray, "n"]:
   """IoU of soft gating."""
   averaged = soft_response(jnp.asarray(table.responses), jnp.asarray(confidences))
-  return displaced_ious(table, np.asarray(_displacements(averaged, arch=arch, peak=peak)), arch)
+  return displaced_ious(table, np.asarray(_displacements(averaged, arch=arch, readout=readout)), arch)
+
+
+def _horizons(scores: PairScores, ious: Float[np.ndarray, "n"]) -> dict[str, float]:
+  return {f"iou@{n}": float(iou_at(ious, scores.frames_after_key, n)) for n in HORIZONS}
 
 
 def score(scores: PairScores, ious: Float[np.ndarray, "n"], gflops: float) -> dict:
   """One entry of results.json."""
-  horizons = {f"iou@{n}": float(iou_at(ious, scores.frames_after_key, n)) for n in HORIZONS}
-  return {**horizons, "gflops": gflops, "relative_cost": gflops / scores.costs.fixed_gflops[0]}
+  return {**_horizons(scores, ious), "gflops": gflops, "relative_cost": gflops / scores.costs.fixed_gflops[0]}
 
 
 def score_fixed(scores: PairScores) -> dict[str, dict]:
   """Entries "xcorr1".."xcorr5"."""
   costs = scores.costs.fixed_gflops
-  return {f"xcorr{k + 1}": score(scores, scores.ious[:, k], float(costs[k])) for k in range(DEPTHS)}
+  return {name: score(scores, scores.ious[:, k], float(costs[k])) for k, name in enumerate(FIXED)}
 
 
 def score_hard(scores: PairScores, confidences: Float[np.ndarray, "n 5"], threshold: float) -> dict:
@@ -115,7 +117,7 @@ def score_hard(scores: PairScores, confidences: Float[np.ndarray, "n 5"], thresh
 def score_bounds(scores: PairScores) -> dict[str, dict]:
   """What no displacement, the best depth of each pair and the perfect displacement get."""
   bounds = {"center": scores.center, "best_depth": scores.ious.max(1), "perfect_displacement": scores.perfect}
-  at = {name: {f"iou@{n}": float(iou_at(v, scores.frames_after_key, n)) for n in HORIZONS} for name, v in bounds.items()}
+  at = {name: _horizons(scores, ious) for name, ious in bounds.items()}
   # The cheapest depth that is within 0.02 of the best one of its pair.
   cheapest = np.argmax(scores.ious >= scores.ious.max(1, keepdims=True) - 0.02, axis=1)
   shares = np.bincount(cheapest, minlength=DEPTHS) / len(cheapest)
@@ -129,21 +131,21 @@ def score_pairs(
   table: PairTable,
   *,
   arch: Architecture,
-  peak: str,
+  readout: Readout,
   thresholds: tuple[float, ...],
   costs: PairCosts,
 ) -> dict:
   """The "pairs", "bounds" and "sequences" of results.json."""
-  scores = score_depths(table, arch=arch, peak=peak, costs=costs)
+  scores = score_depths(table, arch=arch, readout=readout, costs=costs)
   confidences = table_confidences(params, table, arch)
-  soft = soft_ious(table, confidences, arch=arch, peak=peak)
+  soft = soft_ious(table, confidences, arch=arch, readout=readout)
   pairs = {
     **score_fixed(scores),
     "soft": score(scores, soft, costs.soft_gflops),
     "hard": [score_hard(scores, confidences, t) for t in thresholds],
   }
   by_name = {
-    str(name): {f"xcorr{k + 1}": float(scores.ious[scores.sequence == name, k].mean()) for k in range(DEPTHS)}
+    str(name): {depth: float(scores.ious[scores.sequence == name, k].mean()) for k, depth in enumerate(FIXED)}
     | {"soft": float(soft[scores.sequence == name].mean()), "pairs": int((scores.sequence == name).sum())}
     for name in np.unique(scores.sequence)
   }

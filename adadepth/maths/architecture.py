@@ -42,9 +42,7 @@ class Architecture:
           "twice the stride 2**pools"
         )
     if self.search_px <= self.template_px:
-      raise InputError(
-        f"`config.network.search_px` (={self.search_px}) must exceed template_px (={self.template_px})"
-      )
+      raise InputError(f"`config.network.search_px` (={self.search_px}) must exceed template_px (={self.template_px})")
 
   @property
   def channels(self) -> tuple[int, ...]:

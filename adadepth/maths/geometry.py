@@ -74,9 +74,7 @@ def zero_displacement_index(template_cells: int, search_cells: int) -> int:
   return (search_cells - template_cells) // 2 + (template_cells - 1) // 2
 
 
-def displacement_in_search(
-  displacement_in_response: Float[Array, "*b 2"], stride_px: int
-) -> Float[Array, "*b 2"]:
+def displacement_in_search(displacement_in_response: Float[Array, "*b 2"], stride_px: int) -> Float[Array, "*b 2"]:
   """Cells of the response to pixels of the search crop."""
   return displacement_in_response * stride_px
 

@@ -15,9 +15,7 @@ def iou(box_a: Float[np.ndarray, "*b 4"], box_b: Float[np.ndarray, "*b 4"]) -> F
   return overlap / np.where(union > 0, union, 1)
 
 
-def iou_at(
-  ious: Float[np.ndarray, "p *k"], frames_after_key: Int[np.ndarray, "p"], n: int
-) -> Float[np.ndarray, "*k"]:
+def iou_at(ious: Float[np.ndarray, "p *k"], frames_after_key: Int[np.ndarray, "p"], n: int) -> Float[np.ndarray, "*k"]:
   """IOU@n: the mean IoU over the pairs up to n frames after their key.
 
   Args:

@@ -37,9 +37,7 @@ def standardise_gates(gates: dict, features: Float[Array, "n 4 f"]) -> dict:
   """The gates with `mean` and `std` measured on training features; a constant feature becomes 0."""
   mean, std = jnp.mean(features, axis=0), jnp.std(features, axis=0)
   std = jnp.where(std > 1e-6, std, 1)
-  return {
-    f"gate{i + 1}": {**gates[f"gate{i + 1}"], "mean": mean[i], "std": std[i]} for i in range(GATES)
-  }
+  return {f"gate{i + 1}": {**gates[f"gate{i + 1}"], "mean": mean[i], "std": std[i]} for i in range(GATES)}
 
 
 def apply_gate(gates: dict, features: Float[Array, "*b f"], *, depth: int) -> Float[Array, "*b"]:

@@ -46,9 +46,7 @@ def stopped_pair(params: dict, template: Array, search: Array, *, arch: Architec
   logits = [
     apply_gate(
       params["gates"],
-      gate_features(
-        responses[k], depth=k, logit_scale=logit_scales(params)[k], template_cells=arch.template_cells
-      ),
+      gate_features(responses[k], depth=k, logit_scale=logit_scales(params)[k], template_cells=arch.template_cells),
       depth=k,
     )
     for k in range(min(depth + 1, GATES))

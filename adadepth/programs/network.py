@@ -57,9 +57,7 @@ def respond(template_map: Float[Array, "h w c"], search_map: Float[Array, "n r r
   return SCALINGS[arch.scaling](cross_correlate(template_map, search_map))
 
 
-def search_responses(
-  params: dict, templates: tuple, searches: Array, *, arch: Architecture
-) -> Float[Array, "n 5 r r"]:
+def search_responses(params: dict, templates: tuple, searches: Array, *, arch: Architecture) -> Float[Array, "n 5 r r"]:
   """All five responses of one key to its n search crops, RGB 0..255, [n, search_px, search_px, 3]."""
   maps = search_maps(params, searches, arch=arch)
   return jnp.stack([respond(t, m, arch=arch) for t, m in zip(templates, maps, strict=True)], axis=1)

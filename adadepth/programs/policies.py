@@ -4,6 +4,8 @@ Each is for one target and one frame, and compiles to one XLA program. Not batch
 `lax.cond` becomes a select that runs every branch.
 """
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -17,6 +19,9 @@ from adadepth.maths.features import all_gate_features, gate_features
 from adadepth.params.gates import apply_gate, gate_logits
 from adadepth.params.vgg import apply_block, preprocess
 from adadepth.programs.network import correlation_map, logit_scales, respond, search_maps, search_responses
+
+FIXED = tuple(f"xcorr{k + 1}" for k in range(DEPTHS))
+POLICIES = (*FIXED, "soft", "hard")
 
 
 class Decision(NamedTuple):
@@ -33,27 +38,24 @@ class Decision(NamedTuple):
   depth: Int[Array, ""]
 
 
-def fixed_policy(
-  params: dict, templates: tuple, search: Array, *, arch: Architecture, depth: int
-) -> Decision:
+Policy = Callable[[dict, tuple, Array], Decision]
+
+
+def fixed_policy(params: dict, templates: tuple, search: Array, *, arch: Architecture, depth: int) -> Decision:
   """xcorr1..xcorr5: always the map of one depth; nothing deeper is in the program."""
   search_map = search_maps(params, search[None], arch=arch, depths=depth + 1)[depth]
   response = respond(templates[depth], search_map, arch=arch)[0]
   return Decision(response, jax.nn.one_hot(depth, DEPTHS), jnp.int32(depth))
 
 
-def soft_policy(
-  params: dict, templates: tuple, search: Array, *, arch: Architecture
-) -> Decision:
+def soft_policy(params: dict, templates: tuple, search: Array, *, arch: Architecture) -> Decision:
   """The c_i-weighted average of the five maps; all five are computed."""
   responses = search_responses(params, templates, search[None], arch=arch)[0]
   confidences = gated_confidences(params, responses[None], arch=arch)[0]
   return Decision(soft_response(responses, confidences), confidences, jnp.int32(DEPTHS - 1))
 
 
-def hard_policy(
-  params: dict, templates: tuple, search: Array, *, arch: Architecture, threshold: float
-) -> Decision:
+def hard_policy(params: dict, templates: tuple, search: Array, *, arch: Architecture, threshold: float) -> Decision:
   """The shallowest depth whose c_i exceeds the threshold (the last if none); nothing deeper is computed."""
 
   def from_depth(depth: int, x: Array, left: Array, confidences: Array) -> Decision:
@@ -79,16 +81,25 @@ def _gate_logit(params: dict, response: Array, *, depth: int, arch: Architecture
   return apply_gate(params["gates"], v, depth=depth)
 
 
-def gated_confidences(
-  params: dict, responses: Float[Array, "b 5 r r"], *, arch: Architecture
-) -> Float[Array, "b 5"]:
+def gated_confidences(params: dict, responses: Float[Array, "b 5 r r"], *, arch: Architecture) -> Float[Array, "b 5"]:
   """c of Eq. 4 from responses that are already there (soft gating, phase 2, evaluation)."""
-  features = all_gate_features(
-    responses, logit_scale=logit_scales(params), template_cells=arch.template_cells
-  )
+  features = all_gate_features(responses, logit_scale=logit_scales(params), template_cells=arch.template_cells)
   return exit_confidences(gate_logits(params["gates"], features))
 
 
 def soft_response(responses: Float[Array, "*b k r r"], confidences: Float[Array, "*b k"]):
   """sum_i c_i R_i, [*b, r, r]."""
   return jnp.sum(responses * confidences[..., None, None], axis=-3)
+
+
+@functools.cache
+def policy_named(name: str, *, arch: Architecture, threshold: float) -> Policy:
+  """ "xcorr1".."xcorr5", "soft" or "hard" with everything but (params, templates, search) bound.
+
+  Equal arguments give the same object, so that jit does not trace it twice.
+  """
+  if name == "hard":
+    return functools.partial(hard_policy, arch=arch, threshold=threshold)
+  if name == "soft":
+    return functools.partial(soft_policy, arch=arch)
+  return functools.partial(fixed_policy, arch=arch, depth=FIXED.index(name))

@@ -44,7 +44,7 @@ class GateBatch(NamedTuple):
 
 
 def partition_labels(params: dict, trained: tuple[str, ...]) -> dict:
-  """"train" for the named subtrees, "freeze" for the others; a gate's `mean` and `std` are never trained."""
+  """ "train" for the named subtrees, "freeze" for the others; a gate's `mean` and `std` are never trained."""
 
   def label(path, _):
     names = [p.key for p in path]
@@ -53,9 +53,7 @@ def partition_labels(params: dict, trained: tuple[str, ...]) -> dict:
   return jax.tree_util.tree_map_with_path(label, params)
 
 
-def frozen_partition(
-  transform: optax.GradientTransformation, trained: tuple[str, ...]
-) -> optax.GradientTransformation:
+def frozen_partition(transform: optax.GradientTransformation, trained: tuple[str, ...]) -> optax.GradientTransformation:
   """`transform` on the named subtrees; the rest stays bitwise as it is and costs no moments."""
   return optax.partition(
     {"train": transform, "freeze": optax.set_to_zero()}, lambda params: partition_labels(params, trained)
@@ -66,9 +64,7 @@ def finetune_optimizer(
   *, learning_rate: float, steps: int, warmup_steps: int, clip_norm: float
 ) -> optax.GradientTransformation:
   """Phase 1: backbone and logit scales by Adam, norm clipped, warm-up then cosine; gates frozen."""
-  schedule = optax.warmup_cosine_decay_schedule(
-    0.0, learning_rate, min(warmup_steps, max(steps - 1, 0)), max(steps, 1)
-  )
+  schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, min(warmup_steps, max(steps - 1, 0)), max(steps, 1))
   chain = optax.chain(optax.clip_by_global_norm(clip_norm), optax.adam(schedule))
   return frozen_partition(chain, ("backbone", "head"))
 

@@ -1,7 +1,6 @@
 """Tracking one target: init on the first frame, update on every other. State is passed, never hidden."""
 
 import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -18,11 +17,9 @@ from adadepth.maths.geometry import (
   displacement_in_search,
   template_side,
 )
-from adadepth.maths.xcorr import PEAKS
+from adadepth.maths.readout import Readout, displacement_in_response
 from adadepth.programs.network import template_maps
-from adadepth.programs.policies import Decision
-
-Policy = Callable[[dict, tuple, Array], Decision]
+from adadepth.programs.policies import Policy
 
 
 class TrackerState(NamedTuple):
@@ -83,7 +80,7 @@ def update(
   *,
   policy: Policy,
   arch: Architecture,
-  peak: str,
+  readout: Readout,
   window_hw: tuple[int, int],
 ) -> tuple[TrackerState, Track]:
   """Finds the target in the next frame, searching around its last box; the box keeps its size.
@@ -92,16 +89,14 @@ def update(
 
   Args:
     policy: one of `policies`, with everything but (params, templates, search) bound.
-    peak: "cell" or "subcell" (`xcorr.PEAKS`).
+    readout: how the response becomes a displacement.
     window_hw: static window of the search crop, see `crop.window_px`.
   """
   center_in_image, size_wh = box_center(state.box_xywh), state.box_xywh[2:]
   scale = crop_scale(size_wh, arch.template_px)
-  search = crop_square(
-    frame, center_in_image, arch.search_px / scale, crop_px=arch.search_px, window_hw=window_hw
-  )
+  search = crop_square(frame, center_in_image, arch.search_px / scale, crop_px=arch.search_px, window_hw=window_hw)
   decision = policy(params, state.templates, search)
-  disp_in_response = PEAKS[peak](decision.response, template_cells=arch.template_cells)
+  disp_in_response = displacement_in_response(decision.response, readout, template_cells=arch.template_cells)
   disp_in_search = displacement_in_search(disp_in_response, arch.stride_px)
   disp_in_image = displacement_in_image(disp_in_search, scale)
   limit_wh = jnp.array([frame.shape[1], frame.shape[0]], jnp.float32)
@@ -116,7 +111,7 @@ def compiled_init(params, frame, box_xywh, *, arch, window_hw):
   return init(params, frame, box_xywh, arch=arch, window_hw=window_hw)
 
 
-@functools.partial(jax.jit, static_argnames=("policy", "arch", "peak", "window_hw"))
-def compiled_update(params, state, frame, *, policy, arch, peak, window_hw):
+@functools.partial(jax.jit, static_argnames=("policy", "arch", "readout", "window_hw"))
+def compiled_update(params, state, frame, *, policy, arch, readout, window_hw):
   """`update` as one program per policy, frame size and window."""
-  return update(params, state, frame, policy=policy, arch=arch, peak=peak, window_hw=window_hw)
+  return update(params, state, frame, policy=policy, arch=arch, readout=readout, window_hw=window_hw)

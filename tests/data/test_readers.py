@@ -175,9 +175,7 @@ def test_frames_numbered_from_elsewhere_pair_up_in_order(tmp_path):
   ]
 
 
-@pytest.mark.parametrize(
-  ("name", "total", "first", "last"), [("David", 770, 300, 770), ("Football1", 81, 1, 74)]
-)
+@pytest.mark.parametrize(("name", "total", "first", "last"), [("David", 770, 300, 770), ("Football1", 81, 1, 74)])
 def test_official_otb_sequences_leave_out_the_frames_without_annotation(tmp_path, name, total, first, last):
   folder = write_otb(tmp_path, [GOOD] * (last - first + 1), frames=1, name=name)
   for number in range(2, total + 1):

@@ -22,9 +22,7 @@ KNOBS = [field.name for field in dataclasses.fields(Difficulty)]
 
 
 def render(seed: int, difficulty: Difficulty, frames: int = FRAMES) -> Sequence:
-  return render_sequence(
-    seed=seed, name="x", frames=frames, height=HEIGHT, width=WIDTH, difficulty=difficulty
-  )
+  return render_sequence(seed=seed, name="x", frames=frames, height=HEIGHT, width=WIDTH, difficulty=difficulty)
 
 
 def scene_of(seed: int, difficulty: Difficulty, frames: int = FRAMES) -> Scene:
@@ -260,9 +258,7 @@ def test_rotation_turns_and_shows_another_texture():
 
 def test_light_changes_the_brightness_over_time():
   scene = scene_of(0, EASY, 40)
-  dark_to_bright = [
-    np.ptp(shoot(scene, Difficulty(light=light)).mean(axis=(1, 2, 3))) for light in (0.0, 1.0)
-  ]
+  dark_to_bright = [np.ptp(shoot(scene, Difficulty(light=light)).mean(axis=(1, 2, 3))) for light in (0.0, 1.0)]
   assert dark_to_bright[1] > dark_to_bright[0] + 20
 
 

@@ -122,9 +122,7 @@ def main(imagenet_path: str) -> None:
   (HERE / "vgg19_narrow_torchvision.safetensors").write_bytes(safetensors.numpy.save(plain))
   torch.save(state, HERE / "vgg19_narrow_zip.pth")
   torch.save(state, HERE / "vgg19_narrow_legacy.pth", _use_new_zipfile_serialization=False)
-  imagenet = {
-    name: value.astype(np.float32) for name, value in safetensors.numpy.load_file(imagenet_path).items()
-  }
+  imagenet = {name: value.astype(np.float32) for name, value in safetensors.numpy.load_file(imagenet_path).items()}
   entries = summary("imagenet", activations(imagenet)) | summary("narrow", activations(narrow))
   np.savez_compressed(HERE / "vgg19_activations.npz", image_bgr=image_bgr(), **entries)
 

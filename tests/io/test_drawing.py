@@ -90,9 +90,7 @@ def test_small_frames_are_enlarged_by_a_whole_factor(height: int, width: int, fa
 
 def test_truth_is_green_and_prediction_red_at_the_enlarged_place():
   frame = grey_frame(96, 96)
-  annotated = drawing.annotate_frame(
-    frame, predicted_xywh=box(10, 20, 30, 40), truth_xywh=box(50, 20, 30, 40)
-  )
+  annotated = drawing.annotate_frame(frame, predicted_xywh=box(10, 20, 30, 40), truth_xywh=box(50, 20, 30, 40))
   picture = annotated[: 4 * 96]
   # Lines of 2 px, centred on edges at 4 times the coordinates.
   for color, left, right in (
@@ -107,9 +105,7 @@ def test_truth_is_green_and_prediction_red_at_the_enlarged_place():
 @pytest.mark.parametrize("depth", range(5))
 def test_the_exit_is_marked_in_its_own_fifth_of_the_panel(depth: int):
   confidences = np.full(5, 0.2, np.float32)
-  shown = drawing.annotate_frame(
-    grey_frame(240, 400), predicted_xywh=None, confidences=confidences, depth=depth
-  )
+  shown = drawing.annotate_frame(grey_frame(240, 400), predicted_xywh=None, confidences=confidences, depth=depth)
   _, columns = np.nonzero(is_near(shown[240:], drawing.EXIT_CELL_COLOR))
   assert (columns // 80 == depth).all()
   soft = drawing.annotate_frame(grey_frame(240, 400), predicted_xywh=None, confidences=confidences)
@@ -138,9 +134,7 @@ def test_figures_are_drawn_in_red_for_every_depth():
 def test_frames_of_one_video_come_out_in_one_size():
   frame, confidences = grey_frame(120, 160), np.full(5, 0.2, np.float32)
   shapes = {
-    drawing.annotate_frame(
-      frame, predicted_xywh=predicted, confidences=confidences, depth=depth, fps=fps
-    ).shape
+    drawing.annotate_frame(frame, predicted_xywh=predicted, confidences=confidences, depth=depth, fps=fps).shape
     for predicted in (None, box(1, 2, 30, 40))
     for depth in (None, 0, np.int32(4))
     for fps in (None, 12.5)
@@ -159,9 +153,7 @@ def fixed_entries() -> dict[str, dict[str, float]]:
 
 
 def hard_entries() -> list[dict[str, object]]:
-  return [
-    {"threshold": t, "iou@25": 0.5 + 0.1 * t, "gflops": 6 + 20 * t, "exits": [0.2] * 5} for t in (0.75, 0.25)
-  ]
+  return [{"threshold": t, "iou@25": 0.5 + 0.1 * t, "gflops": 6 + 20 * t, "exits": [0.2] * 5} for t in (0.75, 0.25)]
 
 
 def read_picture(path) -> np.ndarray:
@@ -172,9 +164,7 @@ def read_picture(path) -> np.ndarray:
 
 def test_figure1_shows_green_and_red_boxes_and_a_row_for_each_pair(tmp_path):
   plots.figure1(tmp_path / "one.png", [make_pair("a", None)])
-  plots.figure1(
-    tmp_path / "new folder" / "two.png", [make_pair("a", None), make_pair("b", box(24, 22, 16, 16))]
-  )
+  plots.figure1(tmp_path / "new folder" / "two.png", [make_pair("a", None), make_pair("b", box(24, 22, 16, 16))])
   one, two = read_picture(tmp_path / "one.png"), read_picture(tmp_path / "new folder" / "two.png")
   assert two.shape[0] > 1.7 * one.shape[0]
   assert is_near(two, drawing.TRUTH_COLOR).sum() > is_near(one, drawing.TRUTH_COLOR).sum() > 0
@@ -183,9 +173,7 @@ def test_figure1_shows_green_and_red_boxes_and_a_row_for_each_pair(tmp_path):
 
 def test_figure6_draws_every_kind_of_policy_and_only_what_is_given(tmp_path):
   entries = {"fixed": fixed_entries(), "soft": {"iou@25": 0.7, "gflops": 30.2}}
-  plots.figure6(
-    tmp_path / "all.png", **entries, hard=hard_entries(), chosen_threshold=0.25, oracle=0.8, baseline=0.4
-  )
+  plots.figure6(tmp_path / "all.png", **entries, hard=hard_entries(), chosen_threshold=0.25, oracle=0.8, baseline=0.4)
   plots.figure6(tmp_path / "few.png", **entries, hard=[])
   everything, few = read_picture(tmp_path / "all.png"), read_picture(tmp_path / "few.png")
   for color, always in (

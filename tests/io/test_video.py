@@ -18,9 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 def smooth_frames(count: int, height: int, width: int) -> list[np.ndarray]:
   """Frames whose colours change gently over place and time, as a codec likes them."""
   rows, columns = np.mgrid[:height, :width]
-  planes = [
-    (rows * 200 // height + 5 * t, columns * 200 // width, np.full_like(rows, 20 * t)) for t in range(count)
-  ]
+  planes = [(rows * 200 // height + 5 * t, columns * 200 // width, np.full_like(rows, 20 * t)) for t in range(count)]
   return [np.stack(plane, -1).astype(np.uint8) for plane in planes]
 
 
@@ -187,9 +185,7 @@ def test_boxes_are_written_as_documented(tmp_path):
   video.write_boxes_csv(tmp_path / "new" / "boxes.csv", iter(rows))
   text = (tmp_path / "new" / "boxes.csv").read_text()
   assert text == (
-    "frame,x,y,w,h,confidence,depth\n"
-    "0,1.000,2.500,30.000,40.123,1.0000,5\n"
-    "1,-3.000,2.000,30.000,40.000,0.1235,1\n"
+    "frame,x,y,w,h,confidence,depth\n0,1.000,2.500,30.000,40.123,1.0000,5\n1,-3.000,2.000,30.000,40.000,0.1235,1\n"
   )
   assert [row["depth"] for row in csv.DictReader(text.splitlines())] == ["5", "1"]
   assert os.listdir(tmp_path / "new") == ["boxes.csv"]

@@ -50,9 +50,7 @@ def assert_is_narrow(tree):
 
 def write_npy(path, pickled):
   """A .npy file of one Python object, given its pickle."""
-  np.lib.format.write_array_header_1_0(
-    header := io.BytesIO(), {"descr": "|O", "fortran_order": False, "shape": ()}
-  )
+  np.lib.format.write_array_header_1_0(header := io.BytesIO(), {"descr": "|O", "fortran_order": False, "shape": ()})
   path.write_bytes(header.getvalue() + pickled)
 
 
@@ -128,9 +126,7 @@ def test_an_npy_written_by_python_2_comes_back_as_stored(tmp_path):
 def reference_dict():
   flat = flat_narrow()
   layers = sorted({name.split("/")[0] for name in flat})
-  content = {
-    f"conv{layer[5]}_{layer[-1]}": [flat[f"{layer}/kernel"], flat[f"{layer}/bias"]] for layer in layers
-  }
+  content = {f"conv{layer[5]}_{layer[-1]}": [flat[f"{layer}/kernel"], flat[f"{layer}/bias"]] for layer in layers}
   return content | {"fc6": [np.ones((4, 2), np.float32), np.ones(2, np.float32)]}
 
 
@@ -150,9 +146,7 @@ def python2_array(value):
 
 def python2_state(shape, dtype, order, content):
   numbers = b"".join(b"J" + struct.pack("<i", n) for n in shape)
-  dtype = (
-    b"cnumpy\ndtype\n(U\x02" + dtype + b"K\x00K\x01tR(K\x03U\x01" + order + b"NNN" + 2 * b"J\xff\xff\xff\xff"
-  )
+  dtype = b"cnumpy\ndtype\n(U\x02" + dtype + b"K\x00K\x01tR(K\x03U\x01" + order + b"NNN" + 2 * b"J\xff\xff\xff\xff"
   reconstruct = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR"
   flags = b"K?" if order == b"|" else b"K\x00"  # 63 says that the array holds objects.
   return reconstruct + b"(K\x01(" + numbers + b"t" + dtype + flags + b"tb\x89" + content + b"tb"
@@ -190,9 +184,7 @@ def test_a_parameter_of_2017_is_read_as_its_tensor(tmp_path):
 
 def test_a_strided_view_of_a_storage_is_read_as_torch_would(tmp_path):
   storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0aX\x03\0\0\0cpuK\x06tQ"
-  transposed = (
-    b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00K\x03K\x02\x86K\x01K\x03\x86\x89NtR."
-  )
+  transposed = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00K\x03K\x02\x86K\x01K\x03\x86\x89NtR."
   found = InertUnpickler(io.BytesIO(b"\x80\x02" + transposed), tmp_path).load()
   np.testing.assert_array_equal(found.array(np.arange(6.0)), [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]])
   with pytest.raises(ValueError, match="outside"):
@@ -259,9 +251,7 @@ def test_an_attack_in_a_later_pickle_of_the_file_is_refused(tmp_path):
     load_vgg19(path, channels=NARROW)
 
 
-@pytest.mark.parametrize(
-  "target", ["torch._utils._rebuild_tensor_v2", "numpy.ndarray", "collections.OrderedDict"]
-)
+@pytest.mark.parametrize("target", ["torch._utils._rebuild_tensor_v2", "numpy.ndarray", "collections.OrderedDict"])
 def test_a_pickle_cannot_change_a_stand_in(tmp_path, target):
   module, name = target.rsplit(".", 1)
   tampering = f"c{module}\n{name}\n(N}}X\x05\0\0\0spoilK\x01stb.".encode()
@@ -348,10 +338,7 @@ def test_missing_layers_are_named(tmp_path):
   kept = {name: value for name, value in flat_narrow().items() if "conv4" not in name}
   (tmp_path / "vgg16.safetensors").write_bytes(safetensors.numpy.save(kept))
   message = failure(tmp_path / "vgg16.safetensors")
-  assert (
-    "lacks block3_conv4/kernel, block3_conv4/bias, block4_conv4/kernel, block4_conv4/bias and 2 more"
-    in message
-  )
+  assert "lacks block3_conv4/kernel, block3_conv4/bias, block4_conv4/kernel, block4_conv4/bias and 2 more" in message
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

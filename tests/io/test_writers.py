@@ -191,12 +191,8 @@ def test_a_run_record_says_how_the_run_was_made(tmp_path, monkeypatch):
   returned = writers.run_record(tmp_path, config, 3)
   record = json.loads((tmp_path / "run.json").read_text())
   assert record["config"] == {"task": "gating", "loss": {"price": [1.0, 2.0]}, "data": {"root": None}}
-  assert record["seed"] == 3 and record["command"].endswith(
-    "run.py --config=configs/gating.py '--workdir=a b'"
-  )
-  assert {"python", "jax", "flax", "optax", "orbax-checkpoint", "numpy", "adadepth"} <= set(
-    record["versions"]
-  )
+  assert record["seed"] == 3 and record["command"].endswith("run.py --config=configs/gating.py '--workdir=a b'")
+  assert {"python", "jax", "flax", "optax", "orbax-checkpoint", "numpy", "adadepth"} <= set(record["versions"])
   assert record["versions"]["numpy"] == np.__version__
   assert record["device"]["backend"] == "cpu" and record["device"]["count"] >= 1
   assert record["date"].endswith("+00:00") and record["cpu_count"] >= 1 and record["platform"]

@@ -13,9 +13,7 @@ def smooth_curve(rng: np.random.Generator, frames: int, channels: int = 1) -> np
   return waves.sum(axis=1) / weight.sum(axis=0)
 
 
-def wander(
-  rng: np.random.Generator, frames: int, step_px: float, low: np.ndarray, high: np.ndarray
-) -> np.ndarray:
+def wander(rng: np.random.Generator, frames: int, step_px: float, low: np.ndarray, high: np.ndarray) -> np.ndarray:
   """Returns a path that keeps its velocity for a while and bounces off the walls of [low, high].
 
   Args:

@@ -68,8 +68,7 @@ def paint_backdrop(
   palettes = [random_palette(rng, random_color(rng, 18.0), rng.uniform(12, 40)) for _ in range(2)]
   leaves = rng.choice([0, 4, 12, 60], 2)
   far, near = (
-    paint_surface(rng, height, width, palette, int(count), 1.0)
-    for palette, count in zip(palettes, leaves, strict=True)
+    paint_surface(rng, height, width, palette, int(count), 1.0) for palette, count in zip(palettes, leaves, strict=True)
   )
   scatter_leaves(near, streams["clutter"], np.concatenate(palettes), int(20 * difficulty.clutter))
   canvas = Image.composite(near, far, region_mask(rng, height, width))
@@ -104,9 +103,7 @@ def make_target(
   sprite = make_sprite(rng, size_xy, palette, contrast=1.0 - 0.4 * difficulty.texture, faces=2)
   matrices, morph = pose_target(streams["pose"], frames, difficulty)
   still = Track(np.zeros((frames, 2)), matrices, morph)
-  reach = np.minimum(
-    0.5 * measure_boxes(sprite.outline, still)[:, 2:].max(axis=0), 0.4 * np.array([width, height])
-  )
+  reach = np.minimum(0.5 * measure_boxes(sprite.outline, still)[:, 2:].max(axis=0), 0.4 * np.array([width, height]))
   step_px = side_px * (0.1 + 0.4 * difficulty.motion)
   path = wander(streams["path"], frames, step_px, reach * 0.9, (width, height) - reach * 0.9)
   return sprite, Track(path, matrices, morph)
@@ -119,9 +116,7 @@ def hide_color(bold: np.ndarray, background: np.ndarray, texture: float) -> np.n
   return background + share * (bold - background)
 
 
-def pose_target(
-  rng: np.random.Generator, frames: int, difficulty: Difficulty
-) -> tuple[np.ndarray, np.ndarray]:
+def pose_target(rng: np.random.Generator, frames: int, difficulty: Difficulty) -> tuple[np.ndarray, np.ndarray]:
   """Returns matrices [frames, 2, 2] and the share of the second face [frames]."""
   angle, zoom, squeeze, morph = smooth_curve(rng, frames, 4).T
   matrices = turns(

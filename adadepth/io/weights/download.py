@@ -13,8 +13,7 @@ import rich.progress
 from adadepth.errors import InputError
 
 KERAS_VGG19_URL = (
-  "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
-  "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+  "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
 KERAS_VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
 CHUNK_BYTES = 1 << 18
@@ -45,9 +44,7 @@ def download_vgg19(
     _check_md5(part, md5, url)
     part.replace(path)
   except (OSError, http.client.HTTPException) as error:
-    raise InputError(
-      f"could not fetch {url} ({error}): fetch it on another machine and put it at `{path}`"
-    ) from error
+    raise InputError(f"could not fetch {url} ({error}): fetch it on another machine and put it at `{path}`") from error
   finally:
     part.unlink(missing_ok=True)
   return path

@@ -44,9 +44,7 @@ def expected_shapes(channels: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
   return shapes
 
 
-def validated(
-  arrays: Mapping[str, np.ndarray], path: pathlib.Path, *, channels: tuple[int, ...]
-) -> dict[str, Any]:
+def validated(arrays: Mapping[str, np.ndarray], path: pathlib.Path, *, channels: tuple[int, ...]) -> dict[str, Any]:
   """Checks names, shapes and values, and nests the arrays by block, layer and parameter.
 
   Args:

@@ -25,14 +25,10 @@ def read_zip_pth(path: pathlib.Path, prefix: str) -> dict[str, np.ndarray]:
   with layout.reading(path, "torch checkpoint"), zipfile.ZipFile(path) as archive:
     root = _root(archive, path)
     if f"{root}/byteorder" in archive.namelist() and _member(archive, f"{root}/byteorder") != b"little":
-      raise InputError(
-        f"weights file `{path}` has big-endian numbers: save it again on a little-endian machine"
-      )
+      raise InputError(f"weights file `{path}` has big-endian numbers: save it again on a little-endian machine")
     with archive.open(f"{root}/data.pkl") as file:
       tensors = _tensors(InertUnpickler(file, path).load(), path, prefix)
-    return {
-      name: tensor.array(_zip_numbers(archive, root, tensor.storage)) for name, tensor in tensors.items()
-    }
+    return {name: tensor.array(_zip_numbers(archive, root, tensor.storage)) for name, tensor in tensors.items()}
 
 
 def read_legacy_pth(path: pathlib.Path, prefix: str) -> dict[str, np.ndarray]:
@@ -51,9 +47,7 @@ def read_legacy_pth(path: pathlib.Path, prefix: str) -> dict[str, np.ndarray]:
 def _root(archive: zipfile.ZipFile, path: pathlib.Path) -> str:
   pickles = [name for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
   if len(pickles) != 1:
-    raise InputError(
-      f"weights file `{path}` is a zip archive, but not a torch checkpoint (no data.pkl in it)"
-    )
+    raise InputError(f"weights file `{path}` is a zip archive, but not a torch checkpoint (no data.pkl in it)")
   return pickles[0].removesuffix("/data.pkl")
 
 
@@ -77,9 +71,7 @@ def _legacy_numbers(file: io.BufferedIOBase, storages: list[PickledStorage]) -> 
     stop = position + 8 + storage.numel * np.dtype(storage.dtype).itemsize
     count = int.from_bytes(content[position : position + 8].tobytes(), "little")
     if count != storage.numel or stop > content.size:
-      raise ValueError(
-        f"storage {storage.key} of {storage.numel} numbers is cut short at byte {content.size}"
-      )
+      raise ValueError(f"storage {storage.key} of {storage.numel} numbers is cut short at byte {content.size}")
     numbers[storage.key] = content[position + 8 : stop].view(storage.dtype)
     position = stop
   return numbers

@@ -75,9 +75,7 @@ def from_torchvision(state: Mapping[str, np.ndarray], path: pathlib.Path) -> dic
 def _torchvision_indices() -> list[int]:
   """Where the convolutions stand in `features`: each is followed by a ReLU, each block by a pool."""
   starts = np.cumsum([0, *(2 * count + 1 for count in layout.VGG19_CONVS)])
-  return [
-    int(start) + 2 * i for start, count in zip(starts, layout.VGG19_CONVS, strict=False) for i in range(count)
-  ]
+  return [int(start) + 2 * i for start, count in zip(starts, layout.VGG19_CONVS, strict=False) for i in range(count)]
 
 
 def _with_input_folded(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -61,9 +61,7 @@ class PickledTensor:
     """The view [*shape] of the storage's `numbers` [n]; it must lie inside them."""
     first = self.storage.start + self.offset
     last = first + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
-    if (
-      first < 0 or min(self.strides, default=0) < 0 or min(self.shape, default=1) < 1 or last >= numbers.size
-    ):
+    if first < 0 or min(self.strides, default=0) < 0 or min(self.shape, default=1) < 1 or last >= numbers.size:
       raise ValueError(f"a tensor of shape {self.shape} reaches outside its storage of {numbers.size}")
     strides = [stride * numbers.itemsize for stride in self.strides]
     return np.lib.stride_tricks.as_strided(numbers[first:], self.shape, strides, writeable=False)

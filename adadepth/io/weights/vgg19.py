@@ -12,9 +12,7 @@ from adadepth.io.weights import layout, pth, sources, trees
 FORMATS = "our .safetensors, Keras .h5, torchvision .pth or .safetensors, or the reference's vgg19.npy"
 
 
-def load_vgg19(
-  path: str | os.PathLike[str], *, channels: tuple[int, ...] = layout.VGG19_CHANNELS
-) -> dict[str, Any]:
+def load_vgg19(path: str | os.PathLike[str], *, channels: tuple[int, ...] = layout.VGG19_CHANNELS) -> dict[str, Any]:
   """Reads the 16 convolutions of VGG-19; the format is recognised by the file's first bytes.
 
   The network's input is BGR in 0..255 minus (103.939, 116.779, 123.68), whatever the file's own convention:
@@ -40,9 +38,7 @@ def _head(path: pathlib.Path) -> bytes:
     with path.open("rb") as file:
       return file.read(64)
   except OSError as error:
-    raise InputError(
-      f"weights file `{path}` cannot be opened ({error.strerror}): check its rights"
-    ) from error
+    raise InputError(f"weights file `{path}` cannot be opened ({error.strerror}): check its rights") from error
 
 
 def _read(path: pathlib.Path, head: bytes) -> dict[str, np.ndarray]:

@@ -1,0 +1,51 @@
+"""Evaluates a trained model on any data root: pairs and tracking."""
+
+import pathlib
+
+from ml_collections import ConfigDict
+
+from adadepth.io.models import EMBEDDED, MODEL_NAME, load_model
+from adadepth.io.workdir import write_results
+from adadepth.io.writers import run_record
+from adadepth.loops.checks import check_config, tracked_policies
+from adadepth.loops.from_config import source_of
+from adadepth.loops.report import describe, describe_tracking, draw_figures, track_all
+from adadepth.loops.responses import pair_table
+from adadepth.loops.scores import score_pairs
+from adadepth.programs.costs import pair_costs
+
+
+def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
+  """Writes results.json and Figures 1, 6 and 7 to the workdir."""
+  check_config(config)
+  source = source_of(config)
+  source.check()
+  model = load_model(config.model or (workdir if (workdir / MODEL_NAME).is_file() else EMBEDDED))
+  sequences = source.sequences("test")
+  run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
+  table = pair_table(
+    model.params,
+    sequences,
+    arch=model.arch,
+    keys=config.eval.keys_per_sequence,
+    frames=min(config.eval.frames_per_sequence, 25),
+    threads=config.threads,
+    cache=None,
+    description="responses",
+  )
+  results = score_pairs(
+    model.params,
+    table,
+    arch=model.arch,
+    readout=model.readout,
+    thresholds=(*config.policy.thresholds, model.threshold),
+    costs=pair_costs(model.arch),
+  )
+  frames = config.eval.frames_per_sequence
+  results["tracking"] = track_all(model, sequences, tracked_policies(config.eval.tracking), frames=frames)
+  results["threshold"] = model.threshold
+  path = write_results(workdir, results)
+  draw_figures(workdir, model, results, sequences, frames=frames)
+  print(describe(results, model.threshold))
+  print(describe_tracking(results["tracking"]))
+  print(f"wrote {path} and figures 1, 6 and 7 beside it")

@@ -1,0 +1,171 @@
+"""Phase 1: fine-tunes the backbone on key and search pairs (Eq. 3), and measures what that does."""
+
+import functools
+import pathlib
+from collections.abc import Iterator
+
+import grain
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from adadepth.data.pairs import PairGroup, PairSampler
+from adadepth.data.sources import Source, balanced
+from adadepth.io.checkpoints import Checkpoints
+from adadepth.io.models import MODEL_NAME, Model, save_model
+from adadepth.io.plots import plot_curves
+from adadepth.io.workdir import claim, write_results
+from adadepth.io.writers import MetricWriter, progress, read_metrics, run_record
+from adadepth.loops.checks import check_config
+from adadepth.loops.from_config import (
+  TRAINED_BY,
+  architecture_of,
+  label_variance,
+  readout_of,
+  source_of,
+  starting_params,
+)
+from adadepth.loops.responses import pair_table
+from adadepth.loops.scores import score_depths, score_fixed
+from adadepth.maths.architecture import Architecture
+from adadepth.programs.costs import pair_costs
+from adadepth.programs.steps import PairBatch, TrainState, finetune_optimizer, finetune_step, init_state
+
+PREFETCH_GROUPS = 16
+
+
+def stack_groups(groups: list[PairGroup]) -> PairBatch:
+  """Groups of equal length as one batch."""
+  return PairBatch(
+    template=np.stack([g.template for g in groups]),
+    search=np.stack([g.search for g in groups]),
+    displacement_in_search=np.stack([g.displacement_in_search for g in groups]),
+    valid=np.ones((len(groups), len(groups[0])), np.float32),
+  )
+
+
+def training_batches(sampler: PairSampler, *, groups: int, start: int, stop: int, threads: int) -> Iterator[PairBatch]:
+  """Batches `start` to `stop`: batch i holds groups i * groups .. (i + 1) * groups, cut in grain's threads."""
+  indices = grain.MapDataset.range(start * groups, stop * groups)
+  read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=PREFETCH_GROUPS)
+  return iter(indices.map(sampler.__getitem__).to_iter_dataset(read).batch(groups, batch_fn=stack_groups))
+
+
+def finetune(
+  params: dict,
+  sampler: PairSampler,
+  *,
+  arch: Architecture,
+  objective: str,
+  map_loss: str,
+  variance_px2: float,
+  learning_rate: float,
+  warmup_steps: int,
+  clip_norm: float,
+  steps: int,
+  groups: int,
+  threads: int,
+  log_every: int,
+  checkpoint_every: int,
+  folder: pathlib.Path,
+) -> TrainState:
+  """Runs phase 1 from the latest checkpoint, or from `params`, to `steps`.
+
+  Args:
+    params: where to start.
+    sampler: group `index` depends on the seed and the index alone, so resuming replays and skips nothing.
+    groups: keys a step, each with `sampler.frames` search frames.
+    folder: gets checkpoints, metrics.jsonl and TensorBoard events.
+    The rest is as in `steps.finetune_optimizer` and `steps.finetune_step`.
+  Returns:
+    The state after `steps` steps.
+  """
+  optimizer = finetune_optimizer(
+    learning_rate=learning_rate, steps=steps, warmup_steps=warmup_steps, clip_norm=clip_norm
+  )
+  step_fn = functools.partial(
+    finetune_step,
+    optimizer=optimizer,
+    objective=objective,
+    arch=arch,
+    map_loss=map_loss,
+    variance_px2=variance_px2,
+  )
+  step_fn = jax.jit(step_fn, donate_argnums=0)
+  with Checkpoints(folder / "checkpoints", every=checkpoint_every) as checkpoints:
+    state = checkpoints.restore(init_state(params, optimizer))
+    start = int(state.step)
+    batches = training_batches(sampler, groups=groups, start=start, stop=steps, threads=threads)
+    with MetricWriter(folder, resume_step=start or None) as writer:
+      for step in progress(range(start + 1, steps + 1), f"phase 1 ({objective})"):
+        state, scalars = step_fn(state, next(batches))
+        if step % log_every == 0 or step == steps:
+          writer.write(step, scalars)
+        checkpoints.save(step, state, force=step == steps)
+  return state
+
+
+def run_phase1(config: ConfigDict, params: dict, source: Source, workdir: pathlib.Path) -> dict:
+  """Phase 1 as the config has it; the parameters it ends with."""
+  arch, settings = architecture_of(config), config.finetune
+  sequences = balanced(source.rendered_train(), source.real("train"))
+  sampler = PairSampler(sequences, arch, config.seed, settings.frames, settings.jitter_px, settings.key_every)
+  same_names = ("objective", "map_loss", "learning_rate", "warmup_steps", "clip_norm", "steps", "groups")
+  state = finetune(
+    params,
+    sampler,
+    arch=arch,
+    variance_px2=label_variance(arch),
+    threads=config.threads,
+    log_every=settings.log_every,
+    checkpoint_every=settings.checkpoint_every,
+    folder=workdir / "finetune",
+    **{name: settings[name] for name in same_names},
+  )
+  return state.params
+
+
+def depth_scores(config: ConfigDict, params: dict, source: Source, name: str) -> dict[str, dict]:
+  """IOU@1, @5, @25 of the five fixed depths on dev and test, {"dev": {"xcorr1": ...}, "test": ...}."""
+  arch, scored = architecture_of(config), {}
+  for side in ("dev", "test"):
+    table = pair_table(
+      params,
+      source.sequences(side),
+      arch=arch,
+      keys=config.eval.keys_per_sequence,
+      frames=config.eval.frames_per_sequence,
+      threads=config.threads,
+      cache=None,
+      description=f"responses ({side}, {name})",
+    )
+    scored[side] = score_fixed(score_depths(table, arch=arch, readout=readout_of(config), costs=pair_costs(arch)))
+  return scored
+
+
+def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
+  """Phase 1 alone: results.json has the fixed depths before and after, and the loss at both ends."""
+  check_config(config)
+  arch, source = architecture_of(config), source_of(config)
+  source.check()
+  params = starting_params(config, arch, workdir)
+  claim(workdir, {name: config.to_dict().get(name) for name in TRAINED_BY})
+  run_record(workdir, config.to_dict(), config.seed)
+  before = depth_scores(config, params, source, "before")
+  params = run_phase1(config, params, source, workdir)
+  save_model(workdir / MODEL_NAME, Model(params, arch, config.policy.thresholds[0], readout_of(config)))
+  after = depth_scores(config, params, source, "after")
+  lines = read_metrics(workdir / "finetune")
+  losses = np.array([line["loss"] for line in lines])
+  ends = max(1, len(losses) // 5)
+  loss = {"first_fifth": losses[:ends].mean(), "last_fifth": losses[-ends:].mean()}
+  path = write_results(workdir, {"before": before, "after": after, "train_loss": loss})
+  steps = [line["step"] for line in lines]
+  curves = {name: (steps, [line[name] for line in lines]) for name in ("loss1", "loss2", "loss3", "loss4", "loss5")}
+  plot_curves(workdir / "losses.png", curves, ylabel="train loss (Eq. 2), nats")
+  print(f"train loss: {loss['first_fifth']:.3f} in the first fifth of the run, {loss['last_fifth']:.3f} in the last")
+  for side in ("dev", "test"):
+    for depth in before[side]:
+      was, now = before[side][depth]["iou@25"], after[side][depth]["iou@25"]
+      print(f"{side} {depth}: IOU@25 {was:.3f} before, {now:.3f} after")
+  print(f"wrote {path}, {MODEL_NAME} and losses.png")

@@ -1,0 +1,58 @@
+"""From a config's values to the objects that the loops pass on."""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from adadepth.data.sources import Source
+from adadepth.errors import InputError
+from adadepth.io.models import EMBEDDED, load_model
+from adadepth.io.weights import download_vgg19, load_vgg19
+from adadepth.maths.architecture import Architecture
+from adadepth.maths.readout import Readout
+from adadepth.programs.network import init_params
+
+TRAINED_BY = ("seed", "network", "backbone", "data", "finetune", "gates", "policy")
+LABEL_VARIANCE_PX2 = 20.0  # reference, at a search crop of 256 px
+
+
+def source_of(config: ConfigDict) -> Source:
+  """`config.data` as a Source."""
+  data = config.data
+  return Source(data.root, data.split, data.on_error, tuple(data.rendered), config.seed)
+
+
+def architecture_of(config: ConfigDict) -> Architecture:
+  """`config.network` as an Architecture."""
+  numbers = {f.name: config.network[f.name] for f in dataclasses.fields(Architecture)}
+  return Architecture(**numbers)
+
+
+def readout_of(config: ConfigDict) -> Readout:
+  """`config.policy.peak` and `.window` as a Readout."""
+  return Readout(config.policy.peak, config.policy.window)
+
+
+def label_variance(arch: Architecture) -> float:
+  """Variance of the label in crop pixels^2: the reference's, scaled with the search crop."""
+  return LABEL_VARIANCE_PX2 * (arch.search_px / 256) ** 2
+
+
+def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Path) -> dict:
+  """Random parameters, with the backbone (and logit scales) that `config.backbone.weights` names."""
+  params = init_params(jax.random.key(config.seed), arch, logit_scale=config.network.logit_scale)
+  weights = config.backbone.weights
+  if not weights:
+    return params
+  if weights == "download":
+    weights = download_vgg19(workdir.parent)
+  if weights == EMBEDDED or pathlib.Path(weights).is_dir():
+    model = load_model(weights)
+    if model.arch != arch:
+      raise InputError(f"`config.backbone.weights` (={weights}) has {model.arch}, config.network says {arch}")
+    return {**params, "backbone": model.params["backbone"], "head": model.params["head"]}
+  backbone = load_vgg19(weights, channels=arch.channels)
+  return {**params, "backbone": jax.tree.map(jnp.asarray, backbone)}

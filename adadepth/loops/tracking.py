@@ -1,0 +1,160 @@
+"""Tracking on the host's side: a tracker for one target, and whole sequences with it."""
+
+import dataclasses
+import time
+from typing import NamedTuple
+
+import grain
+import jax
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from adadepth.data.sequence import Sequence
+from adadepth.errors import InputError
+from adadepth.io.models import EMBEDDED, Model, load_model
+from adadepth.maths.crop import window_px
+from adadepth.maths.metrics import center_error, iou, precision, success_auc
+from adadepth.programs.policies import POLICIES, policy_named
+from adadepth.programs.tracker import Track, TrackerState, compiled_init, compiled_update
+
+
+class Target(NamedTuple):
+  """One target on its way: the device's state, and the static windows its crops are cut from."""
+
+  state: TrackerState
+  window_hw: tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tracker:
+  """Tracks one target; holds the network and the policy, never the target.
+
+  Attributes:
+    model: a `Model`, or what `load_model` takes; the embedded slim network by default.
+    policy: "xcorr1".."xcorr5", "soft" or "hard".
+
+  Example:
+    tracker = adadepth.Tracker()
+    target = tracker.init(frame, (x, y, w, h))
+    for frame in frames:
+      target, track = tracker.update(target, frame)
+      print(track.box_xywh, track.depth)
+  """
+
+  model: Model | str = EMBEDDED
+  policy: str = "hard"
+
+  def __post_init__(self):
+    if self.policy not in POLICIES:
+      raise InputError(f"`policy` (={self.policy!r}) must be one of {', '.join(POLICIES)}")
+    if not isinstance(self.model, Model):
+      object.__setattr__(self, "model", load_model(self.model))
+
+  def init(self, frame: UInt8[np.ndarray, "h w 3"], box_xywh) -> Target:
+    """Takes the template of the target in a box of the first frame.
+
+    Args:
+      frame: RGB.
+      box_xywh: four numbers, image pixels, 0-indexed, half-open; its centre must lie inside the frame.
+    Raises:
+      InputError: a box that cannot be tracked.
+    """
+    box = np.asarray(box_xywh, np.float32)
+    check_box(box, frame.shape)
+    arch = self.model.arch
+    side = float(box[2:].max() + box[2:].sum() / 4)
+    state = compiled_init(self.model.params, frame, box, arch=arch, window_hw=_window(side, frame))
+    return Target(state, _window(side * arch.search_px / arch.template_px, frame))
+
+  def update(self, target: Target, frame: UInt8[np.ndarray, "h w 3"]) -> tuple[Target, Track]:
+    """Finds the target in the next frame; the frame must have the first one's size."""
+    model = self.model
+    state, track = compiled_update(
+      model.params,
+      target.state,
+      frame,
+      policy=policy_named(self.policy, arch=model.arch, threshold=model.threshold),
+      arch=model.arch,
+      readout=model.readout,
+      window_hw=target.window_hw,
+    )
+    return Target(state, target.window_hw), track
+
+
+def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], name: str = "box_xywh") -> None:
+  """Raises InputError for a first box that is no box or whose centre lies outside the frame."""
+  height, width = frame_shape[:2]
+  shown = ",".join(f"{v:g}" for v in box_xywh)
+  if box_xywh.shape != (4,) or not np.isfinite(box_xywh).all() or (box_xywh[2:] <= 0).any():
+    raise InputError(f"`{name}` (={shown}) must be x,y,w,h in pixels with w and h above 0")
+  center = box_xywh[:2] + box_xywh[2:] / 2
+  if (center < 0).any() or center[0] > width or center[1] > height:
+    raise InputError(f"`{name}` (={shown}) has its centre outside the {width}x{height} frame")
+
+
+def _window(side_px: float, frame: np.ndarray) -> tuple[int, int]:
+  return window_px(side_px, frame.shape[0]), window_px(side_px, frame.shape[1])
+
+
+class TrackedSequence(NamedTuple):
+  """One pass over a sequence.
+
+  Attributes:
+    boxes_xywh: predicted, image pixels; the first is the given one, [t, 4].
+    confidences: c_1..c_5, [t, 5]; the first row is 0.
+    depth: deepest block computed, 0..4, [t]; the first is 0.
+    seconds: from a decoded frame to its box on the host, [t]; the first is 0.
+  """
+
+  boxes_xywh: Float[np.ndarray, "t 4"]
+  confidences: Float[np.ndarray, "t 5"]
+  depth: Int[np.ndarray, "t"]
+  seconds: Float[np.ndarray, "t"]
+
+
+def track_sequence(tracker: Tracker, sequence: Sequence, *, frames: int = 0) -> TrackedSequence:
+  """One pass from the first usable box, predictions fed back; frames are decoded ahead in a thread.
+
+  Args:
+    frames: stop after so many; 0: all.
+  """
+  stop = min(frames or len(sequence), len(sequence))
+  source = grain.MapDataset.range(stop).map(lambda t: sequence.frames[t])
+  read = iter(source.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=8)))
+  first = next(read)
+  target = tracker.init(first, sequence.boxes_xywh[0])
+  jax.block_until_ready(tracker.update(target, first))  # compiles; its result is dropped
+  rows = [(sequence.boxes_xywh[0], np.zeros(5, np.float32), 0, 0.0)]
+  for frame in read:
+    start = time.perf_counter()
+    target, track = tracker.update(target, frame)
+    box, confidences, depth = jax.device_get(track)
+    rows.append((box, confidences, int(depth), time.perf_counter() - start))
+  boxes, confidences, depths, seconds = (np.stack(column) for column in zip(*rows, strict=True))
+  return TrackedSequence(boxes, confidences, depths, seconds)
+
+
+def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:
+  """The "tracking" entry of results.json: one pass, the given first box left out.
+
+  Mean IoU, success AUC and precision are means over the sequences' own; FPS is frames over the seconds from
+  decoded frame to box.
+  """
+  rows = []
+  for result, sequence in zip(tracked, sequences, strict=True):
+    truth = sequence.boxes_xywh[1 : len(result.boxes_xywh)]
+    seen = ~np.isnan(truth).any(axis=1)
+    ious = iou(result.boxes_xywh[1:][seen], truth[seen])
+    errors = center_error(result.boxes_xywh[1:][seen], truth[seen])
+    rows.append((ious.mean(), success_auc(ious), precision(errors)))
+  mean_iou, auc, within = np.mean(rows, axis=0)
+  seconds = np.concatenate([r.seconds[1:] for r in tracked])
+  exits = np.bincount(np.concatenate([r.depth[1:] for r in tracked]), minlength=5) / len(seconds)
+  return {
+    "mean_iou": float(mean_iou),
+    "success_auc": float(auc),
+    "precision_20": float(within),
+    "fps": float(len(seconds) / seconds.sum()),
+    "exits": exits.tolist(),
+    "mean_iou_by_sequence": {s.name: float(r[0]) for s, r in zip(sequences, rows, strict=True)},
+  }

@@ -1,0 +1,21 @@
+"""Table 1: FLOPs of every policy, by theory and by XLA's cost analysis.
+
+python run.py --config=configs/table1.py        the paper's network
+python run.py --config=configs/table1.py:slim   the slim one
+"""
+
+from ml_collections import ConfigDict
+
+from adadepth.errors import InputError
+from configs import common
+
+
+def get_config(arg: str = "") -> ConfigDict:
+  """`arg` is "" (VGG-19) or "slim"."""
+  if arg not in ("", "slim"):
+    raise InputError(f'`--config=configs/table1.py:{arg}`: the only variant is "slim"')
+  config = ConfigDict()
+  config.task = "table1"
+  config.seed = 0  # nothing here is random
+  config.network = common.slim_network() if arg == "slim" else common.vgg19_network()
+  return config.lock()

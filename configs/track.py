@@ -1,0 +1,17 @@
+"""Tracks one target through a video file or a folder of frames.
+
+python run.py --config=configs/track.py --config.video=VIDEO --config.box=x,y,w,h --workdir=runs/track
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+  config = ConfigDict()
+  config.task = "track"
+  config.video = ""  # a video file, or a folder of jpg, png or bmp frames
+  config.box = ""  # the target in the first frame: x,y,w,h, pixels from the top left
+  config.model = "embedded"  # a finished workdir, a model file, or "embedded"
+  config.policy = "hard"  # "xcorr1".."xcorr5", "soft" or "hard"
+  config.threshold = -1.0  # T of hard gating; negative: the one chosen when the model was trained
+  return config.lock()
