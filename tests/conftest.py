@@ -8,10 +8,15 @@ os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 from jaxtyping import install_import_hook
 
 # Shapes and dtypes in annotations are checked here and cost nothing at run time.
-install_import_hook("adadepth", "beartype.beartype")
+install_import_hook("adadepth", "typecheck.check")
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
+
+from adadepth.maths.architecture import Architecture
+from adadepth.programs.network import init_params
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -25,3 +30,35 @@ def shared() -> pathlib.Path:
   if not (SHARED / "data").is_dir():
     pytest.skip(f"no real data at {SHARED}")
   return SHARED
+
+
+@pytest.fixture(scope="session")
+def arch() -> Architecture:
+  """A tiny network: VGG-19's plan with 4 to 32 channels; 8 and 16 cells a side as in the paper, of 8 px."""
+  return Architecture(width=1 / 16, template_px=64, search_px=128, pools=3)
+
+
+@pytest.fixture(scope="session")
+def params(arch: Architecture) -> dict:
+  """Random parameters of the tiny network; its gates lean on every feature a little.
+
+  Drawn by NumPy, because XLA compiles the sixteen He-normal draws of `init_params` for 14 s.
+  """
+  rng = np.random.default_rng(0)
+  shapes = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=10.0), jax.random.key(0))
+
+  def draw(path: tuple, leaf: jax.ShapeDtypeStruct) -> jax.Array:
+    match [entry.key for entry in path]:
+      case ["head", _]:
+        value = np.full(leaf.shape, np.log(10))
+      case [_, _, "std"]:
+        value = np.ones(leaf.shape)
+      case ["gates", *_]:
+        value = 0.01 * rng.standard_normal(leaf.shape)
+      case [*_, "kernel"]:
+        value = rng.standard_normal(leaf.shape) * np.sqrt(2 / np.prod(leaf.shape[:-1]))
+      case _:
+        value = 0.1 * rng.random(leaf.shape)
+    return jnp.asarray(value, leaf.dtype)
+
+  return jax.tree_util.tree_map_with_path(draw, shapes)

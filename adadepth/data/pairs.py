@@ -103,7 +103,7 @@ def key_frames(boxes_xywh: Float[np.ndarray, "t 4"], arch: Architecture, every: 
   return [t for t in range(0, len(boxes_xywh) - 1, every) if has_box[t] and search_frames(boxes_xywh, t, arch)]
 
 
-def spread(items: Listing[int], count: int) -> list[int]:
+def spread(items: Listing, count: int) -> list:
   """At most `count` items, evenly spread; all of them where count is 0."""
   if not count or count >= len(items):
     return list(items)

@@ -1,6 +1,7 @@
 """Which sequences a job works on: real ones under a data root, rendered ones, or both."""
 
 import dataclasses
+import pathlib
 from collections.abc import Sequence as Listing
 
 from adadepth.data.readers import read_sequences
@@ -34,6 +35,8 @@ class Source:
 
   def check(self) -> None:
     """Raises InputError if there is nothing to read, without reading it."""
+    if self.root and not pathlib.Path(self.root).is_dir():
+      raise InputError(f"`config.data.root` (={self.root!r}): no such folder; name one that holds vot/ or otb/")
     if self.root:
       load_split(self.root, self.split, on_error=self.on_error)
     elif min(self.rendered) < 1:

@@ -14,7 +14,7 @@ CHOICES = {
   "policy.peak": PEAKS,
   "data.on_error": ("stop", "skip"),
 }
-# Lowest and highest value that makes sense, and whether the lowest itself does.
+# Lowest and highest value that makes sense (None: no highest), and whether they themselves do.
 RANGES = {
   "seed": (0, None, True),
   "threads": (1, 64, True),
@@ -38,6 +38,7 @@ RANGES = {
   "policy.thresholds": (0, 1, False),
   "policy.window": (0, 1, True),
   "policy.max_cost": (0, None, False),
+  "benchmark.rounds": (1, None, True),
   "eval.keys_per_sequence": (0, None, True),
   "eval.frames_per_sequence": (0, None, True),
 }
@@ -54,9 +55,12 @@ def _get(config: ConfigDict, name: str):
 
 
 def _check_range(name: str, value: float, low: float, high: float | None, closed: bool) -> None:
-  if not ((low <= value if closed else low < value) and (high is None or value < high or (closed and value <= high))):
-    bounds = f"{'[' if closed else '('}{low}, {'inf' if high is None else high}{']' if closed and high else ')'}"
-    raise InputError(f"`config.{name}` (={value}) must lie in {bounds}")
+  above = value >= low if closed else value > low
+  below = high is None or (value <= high if closed else value < high)
+  if not (above and below):
+    least = f"at least {low}" if closed else f"above {low}"
+    most = "" if high is None else f" and {'at most' if closed else 'below'} {high}"
+    raise InputError(f"`config.{name}` (={value}) must be {least}{most}")
 
 
 def tracked_policies(text: str) -> tuple[str, ...]:
@@ -92,4 +96,7 @@ def check_config(config: ConfigDict) -> None:
   for name in ("gates.losses", "gates.price_weights", "policy.thresholds"):
     if _get(config, name) is not None and not len(_get(config, name)):
       raise InputError(f"`config.{name}` (=()) must hold at least one value")
+  rendered = _get(config, "data.rendered")
+  if rendered is not None and (len(rendered) != 3 or min(rendered) < 0):
+    raise InputError(f"`config.data.rendered` (={rendered}) must be three counts: train, dev, test")
   tracked_policies(_get(config, "eval.tracking") or "")

@@ -5,14 +5,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 
-def exit_confidences(gate_logits: Float[Array, "*b k-1"]) -> Float[Array, "*b k"]:
+def exit_confidences(gate_logits: Float[Array, "*b gates"]) -> Float[Array, "*b gates+1"]:
   """Splits one unit of confidence over the k depths (Eq. 4).
 
   c_i = (1 - sum_{n<i} c_n) * sigmoid(phi_i) for all but the last depth, which takes the rest; what is left
   before depth i is therefore prod_{n<i} sigmoid(-phi_n), and c sums to 1.
 
   Args:
-    gate_logits: phi_i(v_i), unbounded, shallow to deep, [*b, k-1].
+    gate_logits: phi_i(v_i), unbounded, shallow to deep, [*b, k - 1].
   Returns:
     c in [0, 1], [*b, k], same dtype.
   """

@@ -1,5 +1,7 @@
 """Square crops, cut and resized on the device (`data.pairs` cuts the same crops on the host)."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -10,7 +12,7 @@ WINDOW_STEP = 32
 
 def window_px(side_px: float, frame_px: int) -> int:
   """Side of the static window that is cut before resizing: the crop and a margin, in steps of 32."""
-  needed = int(side_px) + 4
+  needed = math.ceil(side_px) + 4
   return min(frame_px, -(-needed // WINDOW_STEP) * WINDOW_STEP)
 
 

@@ -20,9 +20,11 @@ FEATURE_NAMES = (
 
 def kurtosis(values: Float[Array, "n"]) -> Float[Array, ""]:
   """E[(x - m)^4] / s^4 (3 for a Gaussian); 0 for a constant map."""
-  centred = values - jnp.mean(values)
+  span = jnp.max(values) - jnp.min(values)
+  # In units of the span no power underflows, and the rounding of a constant's mean is not taken for variance.
+  centred = jnp.where(span > 0, values - jnp.mean(values), 0) / jnp.where(span > 0, span, 1)
   variance = jnp.mean(jnp.square(centred))
-  return jnp.mean(centred**4) / jnp.where(variance > 0, jnp.square(variance), 1)
+  return jnp.mean(centred**4) / jnp.where(span > 0, jnp.square(variance), 1)
 
 
 def softmax_entropy(logits: Float[Array, "r r"]) -> Float[Array, ""]:

@@ -11,8 +11,6 @@ origin at its top left), `in_search` (displacement from the search crop's centre
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-Numbers = Float[Array, "*b"]
-
 
 def box_center(box_xywh: Float[Array, "*b 4"]) -> Float[Array, "*b 2"]:
   """The centre (x, y) of a box, in the box's own frame."""
@@ -69,7 +67,8 @@ def zero_displacement_index(template_cells: int, search_cells: int) -> int:
   """The index of a SAME-padded response at which the target has not moved.
 
   A filter of even size n has no centre cell: XLA pads (n - 1) // 2 before it, so output i sees the
-  filter's first cell at i - (n - 1) // 2. The unmoved template starts at (search - n) / 2.
+  filter's first cell at i - (n - 1) // 2. The unmoved template starts at (search - n) / 2, which is a cell only
+  if both sizes are even or both odd (`Architecture` makes both even).
   """
   return (search_cells - template_cells) // 2 + (template_cells - 1) // 2
 

@@ -18,7 +18,9 @@ def position_log_softmax(logits: Float[Array, "*b r r"]) -> Float[Array, "*b r r
   return jax.nn.log_softmax(flat, axis=-1).reshape(logits.shape)
 
 
-def _axis_log_gaussian(offset_px: Float[Array, "*b"], *, template_cells, search_cells, stride_px, variance_px2):
+def _axis_log_gaussian(
+  offset_px: Float[Array, "*b"], *, template_cells: int, search_cells: int, stride_px: int, variance_px2: float
+) -> Float[Array, "*b {search_cells} {stride_px}"]:
   """Log of a 1-D Gaussian normalised over the search crop's pixels, [*b, cells, stride]."""
   zero = zero_displacement_index(template_cells, search_cells)
   cell = jnp.arange(search_cells, dtype=jnp.float32)[:, None] - zero

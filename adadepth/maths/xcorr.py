@@ -8,10 +8,12 @@ WHITEN_EPSILON = 1e-5
 
 
 def whiten(feature_map: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
-  """Subtracts the mean over (h, w, c) and divides by the standard deviation + 1e-5."""
+  """Subtracts the mean over (h, w, c) and divides by the standard deviation + 1e-5; a constant map becomes 0."""
   axes = (-3, -2, -1)
   centred = feature_map - jnp.mean(feature_map, axes, keepdims=True)
-  deviation = jnp.sqrt(jnp.mean(jnp.square(centred), axes, keepdims=True))
+  variance = jnp.mean(jnp.square(centred), axes, keepdims=True)
+  # sqrt(0) has an infinite slope, which would make the gradient of a constant map NaN.
+  deviation = jnp.where(variance > 0, jnp.sqrt(jnp.where(variance > 0, variance, 1)), 0)
   return centred / (deviation + WHITEN_EPSILON)
 
 

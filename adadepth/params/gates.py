@@ -36,7 +36,8 @@ def init_gates(key: jax.Array) -> dict:
 def standardise_gates(gates: dict, features: Float[Array, "n 4 f"]) -> dict:
   """The gates with `mean` and `std` measured on training features; a constant feature becomes 0."""
   mean, std = jnp.mean(features, axis=0), jnp.std(features, axis=0)
-  std = jnp.where(std > 1e-6, std, 1)
+  # float32 gives a constant a standard deviation of about its last digit.
+  std = jnp.where(std > 1e-5 * jnp.max(jnp.abs(features), axis=0), std, 1)
   return {f"gate{i + 1}": {**gates[f"gate{i + 1}"], "mean": mean[i], "std": std[i]} for i in range(GATES)}
 
 

@@ -116,7 +116,7 @@ def finetune_step(
   (loss, by_depth), grads = jax.value_and_grad(loss_of, has_aux=True)(trained)
   state = _apply(state, grads, optimizer)
   scalars = {f"loss{k + 1}": by_depth[k] for k in range(by_depth.shape[0])}
-  return state, {"loss": loss, "grad_norm": optax.global_norm(grads), **scalars}
+  return state, {"loss": loss, "grad_norm": optax.tree.norm(grads), **scalars}
 
 
 def gating_step(

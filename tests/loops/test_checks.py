@@ -1,0 +1,61 @@
+"""Config values are refused early, in one line that names them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from adadepth.errors import InputError
+from adadepth.loops.checks import check_config, tracked_policies
+from configs import gating
+
+
+@pytest.mark.parametrize(
+  ("part", "field", "value", "message"),
+  [
+    ("finetune", "objective", "shallowest", r"`config\.finetune\.objective` \(='shallowest'\) must be one of"),
+    ("finetune", "learning_rate", 0.0, r"`config\.finetune\.learning_rate` \(=0\.0\) must be above 0"),
+    ("gates", "losses", ("l2",), r"`config\.gates\.losses` \(='l2'\) may hold iou and cross_entropy"),
+    ("gates", "price_weights", (), r"`config\.gates\.price_weights` \(=\(\)\) must hold at least one"),
+    ("gates", "price_weights", (-1.0,), r"`config\.gates\.price_weights` \(=-1\.0\) must be at least 0"),
+    ("policy", "thresholds", (0.5, 1.4), r"`config\.policy\.thresholds` \(=1\.4\) must be above 0 and below 1"),
+    ("policy", "peak", "mean", r"`config\.policy\.peak` \(='mean'\) must be one of cell, subcell"),
+    ("data", "rendered", (1, 2), r"`config\.data\.rendered` \(=\(1, 2\)\) must be three counts"),
+    ("data", "on_error", "ignore", r"`config\.data\.on_error` \(='ignore'\) must be one of stop, skip"),
+    ("eval", "tracking", "xcorr9", r"`config\.eval\.tracking` \(='xcorr9'\) names 'xcorr9'"),
+  ],
+)
+def test_values_that_make_no_sense_are_named(part, field, value, message):
+  config = gating.get_config()
+  with config.unlocked():
+    config[part][field] = value
+  with pytest.raises(InputError, match=message):
+    check_config(config)
+
+
+def test_every_config_of_the_main_job_passes():
+  for arg in ("", "scratch", "slim", "vgg19"):
+    check_config(gating.get_config(arg))
+
+
+def test_policies_may_be_spaced_and_empty():
+  assert tracked_policies(" xcorr1, hard ") == ("xcorr1", "hard")
+  assert tracked_policies("") == ()
+
+
+@pytest.mark.parametrize(
+  ("arguments", "line"),
+  [
+    (["--config=configs/gating.py", "--config.seed=abc"], "error: flag --config.seed=abc: invalid literal"),
+    (["--config=configs/gating.py", "--config.nosuch=1"], "error: the config has no field \"'nosuch'\""),
+    (["--config=configs/gating.py:nosuch"], "error: `--config=configs/gating.py:nosuch`: the variants are"),
+    (["--config=configs/gating.py:scratch", "--config.data.root=/no/such"], "error: `config.data.root` (='/no/such')"),
+  ],
+)
+def test_the_command_line_answers_bad_input_in_one_line(arguments, line, tmp_path):
+  command = [sys.executable, "run.py", *arguments, f"--workdir={tmp_path / 'run'}"]
+  answer = subprocess.run(command, capture_output=True, text=True, check=False)
+  assert answer.returncode != 0
+  assert answer.stderr.splitlines()[-1].startswith(line)
+  assert "Traceback" not in answer.stderr
+  assert not (tmp_path / "run").exists()

@@ -1,0 +1,228 @@
+"""Every config, end to end, as small as it goes: what a person runs, and what it leaves behind."""
+
+import csv
+import importlib
+import json
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from adadepth.data.render import Difficulty, render_sequence
+from adadepth.errors import InputError
+from adadepth.io.models import load_model
+from adadepth.io.writers import read_metrics
+from adadepth.loops import TASKS
+
+POLICIES = {"xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft", "hard"}
+
+
+@pytest.fixture(autouse=True)
+def _standard_promotion():
+  # Adam's bias correction (optax) raises a float to an integer power.
+  with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    yield
+
+
+def small(name: str, arg: str | None = None):
+  """A config with everything that takes time turned down."""
+  get_config = importlib.import_module(f"configs.{name}").get_config
+  config = get_config() if arg is None else get_config(arg)
+  changes = {
+    "network": {"width": 1 / 16, "template_px": 32, "search_px": 64, "pools": 3},
+    "data": {"rendered": (2, 2, 2)},
+    "finetune": {"steps": 2, "groups": 2, "log_every": 1, "checkpoint_every": 1},
+    "gates": {"steps": 20, "batch": 16, "keys_per_sequence": 1, "price_weights": (0.0, 0.1)},
+    "eval": {"keys_per_sequence": 1, "frames_per_sequence": 4, "tracking": "xcorr1,hard"},
+    "benchmark": {"rounds": 2},
+  }
+  with config.unlocked():
+    for part, values in changes.items():
+      if part in config:
+        config[part].update(values)
+  return config.lock()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+  """A finished run of the main job, from random weights."""
+  workdir = tmp_path_factory.mktemp("gating")
+  with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    TASKS["gating"](small("gating", "scratch"), workdir)
+  return workdir
+
+
+def results_of(workdir) -> dict:
+  return json.loads((workdir / "results.json").read_text())
+
+
+def check_results(results: dict, tracked: set[str]) -> None:
+  assert set(results["pairs"]) == POLICIES
+  for name in POLICIES - {"hard"}:
+    assert set(results["pairs"][name]) == {"iou@1", "iou@5", "iou@25", "gflops", "relative_cost"}
+  for entry in results["pairs"]["hard"]:
+    assert set(entry) == {"threshold", "iou@1", "iou@5", "iou@25", "gflops", "relative_cost", "exits"}
+    assert sum(entry["exits"]) == pytest.approx(1)
+  assert results["pairs"]["xcorr1"]["relative_cost"] == 1
+  assert set(results["tracking"]) == tracked
+  for entry in results["tracking"].values():
+    assert {"mean_iou", "success_auc", "precision_20", "fps"} <= set(entry)
+  assert len(results["sequences"]) == 2
+
+
+def test_the_main_job_writes_results_models_and_figures(finished):
+  check_results(results_of(finished), {"xcorr1", "hard"})
+  for name in ("figure1.png", "figure6.png", "figure7.png"):
+    assert np.asarray(Image.open(finished / name)).std() > 0
+  assert "erratum" in (finished / "table1.md").read_text().lower()
+  assert json.loads((finished / "run.json").read_text())["seed"] == 0
+  assert load_model(finished).threshold == results_of(finished)["threshold"]
+
+
+def test_a_finished_main_job_runs_again_and_says_the_same(finished):
+  first = results_of(finished)
+  TASKS["gating"](small("gating", "scratch"), finished)
+  again = results_of(finished)
+  assert again["pairs"] == first["pairs"]
+  kept = [path for path in finished.glob("results.*.json")]
+  assert json.loads(kept[0].read_text()) == first
+
+
+def test_a_workdir_of_other_settings_is_refused(finished):
+  config = small("gating", "scratch")
+  config.gates.learning_rate = 0.5
+  with pytest.raises(InputError, match=r"holds a run with config\.gates\.learning_rate = 0\.01, not 0\.5"):
+    TASKS["gating"](config, finished)
+
+
+def test_phase_one_resumes_as_if_never_interrupted(tmp_path):
+  def run(workdir, steps_by_session):
+    for steps in steps_by_session:
+      config = small("finetune", "all,slim")
+      config.finetune.warmup_steps = 0
+      with config.unlocked():
+        config.finetune.steps = 4
+      params = stopped_after(config, workdir, steps)
+    return params
+
+  whole, parts = run(tmp_path / "whole", [4]), run(tmp_path / "parts", [2, 4])
+  jax.tree.map(np.testing.assert_array_equal, whole, parts)
+  losses = [[line["loss"] for line in read_metrics(tmp_path / name / "finetune")] for name in ("whole", "parts")]
+  assert losses[0] == losses[1] and len(losses[0]) == 4
+
+
+def stopped_after(config, workdir, steps: int) -> dict:
+  """Phase 1 of a run that is killed after so many steps: its parameters there."""
+  from adadepth.loops import finetune
+  from adadepth.loops.from_config import architecture_of, source_of, starting_params
+
+  class Killed(Exception):
+    pass
+
+  def batches(*args, start, **kwargs):
+    for step, batch in enumerate(training_batches(*args, start=start, **kwargs), start=start):
+      if step == steps:
+        raise Killed
+      yield batch
+
+  training_batches = finetune.training_batches
+  params = starting_params(config, architecture_of(config), workdir)
+  try:
+    finetune.training_batches = batches
+    return finetune.run_phase1(config, params, source_of(config), workdir)
+  except Killed:
+    return params
+  finally:
+    finetune.training_batches = training_batches
+
+
+def test_finetune_reports_before_and_after(tmp_path):
+  TASKS["finetune"](small("finetune", "deepest,slim"), tmp_path)
+  results = results_of(tmp_path)
+  assert results["before"]["test"]["xcorr5"] != results["after"]["test"]["xcorr5"]
+  assert set(results["train_loss"]) == {"first_fifth", "last_fifth"}
+  assert (tmp_path / "losses.png").is_file()
+
+
+def test_evaluate_reads_a_finished_workdir_and_keeps_its_results(finished):
+  before = results_of(finished)
+  config = small("evaluate")
+  config.eval.tracking = ""
+  TASKS["evaluate"](config, finished)
+  check_results(results_of(finished), set())
+  assert before in [json.loads(path.read_text()) for path in finished.glob("results.*.json")]
+
+
+def test_evaluate_writes_elsewhere_when_told_to(finished, tmp_path):
+  config = small("evaluate")
+  config.model = str(finished)
+  TASKS["evaluate"](config, tmp_path)
+  check_results(results_of(tmp_path), {"xcorr1", "hard"})
+
+
+@pytest.fixture(scope="module")
+def frames_folder(tmp_path_factory):
+  """A folder of five rendered frames, and the first box."""
+  folder = tmp_path_factory.mktemp("frames")
+  sequence = render_sequence(seed=3, name="film", frames=5, height=96, width=128, difficulty=Difficulty())
+  for t in range(5):
+    Image.fromarray(sequence.frames[t]).save(folder / f"{t + 1}.png")
+  return folder, ",".join(f"{v:.1f}" for v in sequence.boxes_xywh[0])
+
+
+def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
+  config = small("track")
+  config.video, config.box, config.model = str(frames_folder[0]), frames_folder[1], str(finished)
+  TASKS["track"](config, tmp_path)
+  rows = list(csv.DictReader((tmp_path / "boxes.csv").open()))
+  assert [row["frame"] for row in rows] == list("01234")
+  assert list(rows[0]) == ["frame", "x", "y", "w", "h", "confidence", "depth"]
+  assert all(1 <= int(row["depth"]) <= 5 and 0 <= float(row["confidence"]) <= 1 for row in rows)
+  assert (tmp_path / "track.mp4").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"box": "1,2,3"}, r"config\.box` \(='1,2,3'\) must be four numbers"),
+    ({"box": "1,2,0,4"}, r"config\.box` \(=1,2,0,4\) must be x,y,w,h"),
+    ({"box": "900,2,4,4"}, "has its centre outside the 128x96 frame"),
+    ({"video": ""}, r"config\.video` \(=''\) must name"),
+    ({"video": "/no/such"}, r"config\.video` \(=/no/such\) does not exist"),
+    ({"model": "/no/such"}, r"config\.model` \(=/no/such\) is neither"),
+    ({"policy": "best"}, "must be one of xcorr1"),
+    ({"threshold": 1.5}, r"config\.threshold` \(=1\.5\) must lie below 1"),
+  ],
+)
+def test_track_refuses_bad_input_before_it_writes(finished, frames_folder, tmp_path, changes, message):
+  config = small("track")
+  config.video, config.box, config.model = str(frames_folder[0]), frames_folder[1], str(finished)
+  config.update(changes)
+  with pytest.raises(InputError, match=message):
+    TASKS["track"](config, tmp_path)
+  assert not list(tmp_path.iterdir())
+
+
+def test_table1_has_the_papers_ratios(tmp_path):
+  TASKS["table1"](importlib.import_module("configs.table1").get_config(), tmp_path)
+  rows = results_of(tmp_path)["rows"]
+  assert [row["policy"] for row in rows] == ["xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft"]
+  assert [round(row["ratio_theory"], 2) for row in rows] == [1.00, 2.43, 5.78, 9.12, 10.07, 10.08]
+  # PAPER.md: XLA's own count at these crops, in GFLOPs.
+  assert [row["gflops_xla"] for row in rows[:5]] == pytest.approx([6.31, 15.3, 35.9, 56.0, 61.5], rel=5e-3)
+
+
+def test_the_benchmark_reports_every_exit(tmp_path):
+  TASKS["benchmark"](small("benchmark"), tmp_path)
+  rows = {row["id"]: row for row in results_of(tmp_path)["rows"]}
+  assert {"cpu_t5_over_t1", "cpu_hard_share_single"} <= set(rows)
+  assert all(row["low"] <= row["value"] <= row["high"] for row in rows.values())
+
+
+@pytest.mark.parametrize("config", ["gating.py:vgg19", "gating.py:slim", "gating.py", "finetune.py:deepest"])
+def test_configs_load_and_are_locked(config):
+  name, _, arg = config.partition(".py")
+  loaded = importlib.import_module(f"configs.{name}").get_config(*([arg[1:]] if arg else []))
+  with pytest.raises((AttributeError, KeyError)):
+    loaded.no_such_field = 1
