@@ -3,7 +3,8 @@
 import os
 import pathlib
 
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+# Two CPU devices; and code of the lowest optimisation, since tests spend their time on compiling, not on running it.
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0")
 
 from jaxtyping import install_import_hook
 
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from adadepth.data.sequence import Sequence
 from adadepth.maths.architecture import Architecture
 from adadepth.programs.network import init_params
 
@@ -62,3 +64,16 @@ def params(arch: Architecture) -> dict:
     return jnp.asarray(value, leaf.dtype)
 
   return jax.tree_util.tree_map_with_path(draw, shapes)
+
+
+@pytest.fixture(scope="session")
+def moving_target() -> Sequence:
+  """A 20 x 20 target of black, white and coloured blocks that moves by (2, -1) px a frame over a smooth ground."""
+  y, x = np.mgrid[:96, :128]
+  frame = np.stack([90 + x / 4, 110 + y / 5, np.full_like(x, 100)], axis=-1).astype(np.uint8)
+  target = np.random.default_rng(0).choice(np.array([0, 255], np.uint8), (4, 4, 3)).repeat(5, 0).repeat(5, 1)
+  frames = np.repeat(frame[None], 12, axis=0)
+  boxes = np.array([(40 + 2 * t, 50 - t, 20, 20) for t in range(12)], np.float32)
+  for image, (left, top, w, h) in zip(frames, boxes.astype(int), strict=True):
+    image[top : top + h, left : left + w] = target
+  return Sequence("moving_target", frames, boxes)

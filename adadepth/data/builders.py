@@ -22,7 +22,6 @@ import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any, SupportsIndex
 
-import grain
 import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import UInt8
@@ -208,20 +207,6 @@ def sequences_from_tfds(builder: tfds.core.DatasetBuilder, split: str) -> list[S
   for record in source:
     boxes.setdefault(record["sequence"].decode(), []).append(record["box_xywh"])
   return list(_views(source, boxes))
-
-
-def read_ahead(frames: FrameSource, *, threads: int = 4, buffer: int = 16) -> Iterator[np.ndarray]:
-  """Iterates over frames in order while grain's threads decode the next ones.
-
-  Args:
-    frames: any FrameSource: a folder, records, an array.
-    threads: how many decode at a time.
-    buffer: frames decoded in advance, at most; they are held in memory.
-  Returns:
-    An iterator over uint8 [h, w, 3].
-  """
-  options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=buffer)
-  return iter(grain.MapDataset.source(frames).to_iter_dataset(options))
 
 
 def _views(source: Any, boxes: dict[str, list[np.ndarray]]) -> Iterator[Sequence]:

@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import time
 
 from adadepth.errors import InputError
 from adadepth.io.writers import write_json
@@ -45,10 +44,9 @@ def _differences(a, b, prefix=""):
 
 
 def write_results(workdir: pathlib.Path, results: dict) -> pathlib.Path:
-  """Writes results.json; an older one stays beside it, its time in its name."""
+  """Writes results.json; an older one stays beside it, the time it was written (ns since 1970) in its name."""
   path = pathlib.Path(workdir) / "results.json"
   if path.exists():
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(path.stat().st_mtime))
-    path.replace(path.with_name(f"results.{stamp}.json"))
+    path.replace(path.with_name(f"results.{path.stat().st_mtime_ns}.json"))
   write_json(path, results)
   return path

@@ -28,7 +28,9 @@ def gates_that_exit(depth: int) -> dict:
   """Gates that ignore what they see and stop at `depth` (0..4) whenever T is 0.5."""
   return {
     f"gate{i + 1}": {
-      "linear": {"Dense_0": {"kernel": jnp.zeros((FEATURES, 1)), "bias": jnp.full(1, -CERTAIN if i < depth else CERTAIN)}},
+      "linear": {
+        "Dense_0": {"kernel": jnp.zeros((FEATURES, 1)), "bias": jnp.full(1, -CERTAIN if i < depth else CERTAIN)}
+      },
       "mean": jnp.zeros(FEATURES),
       "std": jnp.ones(FEATURES),
     }

@@ -14,14 +14,14 @@ CHOICES = {
   "policy.peak": PEAKS,
   "data.on_error": ("stop", "skip"),
 }
-# Lowest and highest value that makes sense (None: no highest), and whether they themselves do.
+# The lowest value and the one to stay below (None: no limit), and whether the lowest itself is allowed.
 RANGES = {
   "seed": (0, None, True),
-  "threads": (1, 64, True),
+  "threads": (1, 65, True),
   "network.logit_scale": (0, None, False),
   "finetune.steps": (0, None, True),
   "finetune.groups": (1, None, True),
-  "finetune.frames": (1, 25, True),
+  "finetune.frames": (1, 26, True),
   "finetune.jitter_px": (0, None, True),
   "finetune.key_every": (1, None, True),
   "finetune.learning_rate": (0, None, False),
@@ -56,10 +56,9 @@ def _get(config: ConfigDict, name: str):
 
 def _check_range(name: str, value: float, low: float, high: float | None, closed: bool) -> None:
   above = value >= low if closed else value > low
-  below = high is None or (value <= high if closed else value < high)
-  if not (above and below):
+  if not above or (high is not None and value >= high):
     least = f"at least {low}" if closed else f"above {low}"
-    most = "" if high is None else f" and {'at most' if closed else 'below'} {high}"
+    most = "" if high is None else f" and below {high}"
     raise InputError(f"`config.{name}` (={value}) must be {least}{most}")
 
 

@@ -12,6 +12,7 @@ from adadepth.loops.from_config import source_of
 from adadepth.loops.report import describe, describe_tracking, draw_figures, track_all
 from adadepth.loops.responses import pair_table
 from adadepth.loops.scores import score_pairs
+from adadepth.loops.tracking import score_tracking
 from adadepth.programs.costs import pair_costs
 
 
@@ -42,10 +43,11 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
     costs=pair_costs(model.arch),
   )
   frames = config.eval.frames_per_sequence
-  results["tracking"] = track_all(model, sequences, tracked_policies(config.eval.tracking), frames=frames)
+  tracks = track_all(model, sequences, tracked_policies(config.eval.tracking), frames=frames)
+  results["tracking"] = {policy: score_tracking(runs, sequences) for policy, runs in tracks.items()}
   results["threshold"] = model.threshold
   path = write_results(workdir, results)
-  draw_figures(workdir, model, results, sequences, frames=frames)
+  draw_figures(workdir, model, results, sequences, tracks)
   print(describe(results, model.threshold))
   print(describe_tracking(results["tracking"]))
   print(f"wrote {path} and figures 1, 6 and 7 beside it")

@@ -4,11 +4,11 @@ import functools
 import pathlib
 from collections.abc import Iterator
 
-import grain
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, PairSampler
 from adadepth.data.sources import Source, balanced
 from adadepth.io.checkpoints import Checkpoints
@@ -31,7 +31,7 @@ from adadepth.maths.architecture import Architecture
 from adadepth.programs.costs import pair_costs
 from adadepth.programs.steps import PairBatch, TrainState, finetune_optimizer, finetune_step, init_state
 
-PREFETCH_GROUPS = 16
+PREFETCH_BATCHES = 2
 
 
 def stack_groups(groups: list[PairGroup]) -> PairBatch:
@@ -45,10 +45,12 @@ def stack_groups(groups: list[PairGroup]) -> PairBatch:
 
 
 def training_batches(sampler: PairSampler, *, groups: int, start: int, stop: int, threads: int) -> Iterator[PairBatch]:
-  """Batches `start` to `stop`: batch i holds groups i * groups .. (i + 1) * groups, cut in grain's threads."""
-  indices = grain.MapDataset.range(start * groups, stop * groups)
-  read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=PREFETCH_GROUPS)
-  return iter(indices.map(sampler.__getitem__).to_iter_dataset(read).batch(groups, batch_fn=stack_groups))
+  """Batches `start` to `stop`, cut ahead in threads: batch i holds groups i * groups to (i + 1) * groups."""
+
+  def batch(step: int) -> PairBatch:
+    return stack_groups([sampler[step * groups + group] for group in range(groups)])
+
+  return map_ahead(batch, range(start, stop), threads=threads, buffer=PREFETCH_BATCHES)
 
 
 def finetune(

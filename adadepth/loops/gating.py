@@ -25,6 +25,7 @@ from adadepth.loops.report import describe, describe_tracking, draw_figures, tra
 from adadepth.loops.responses import PairTable, pair_table
 from adadepth.loops.scores import PairScores, score_depths, score_fixed, score_pairs
 from adadepth.loops.table1 import table1_markdown
+from adadepth.loops.tracking import score_tracking
 from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.losses import geometric_price
 from adadepth.programs.costs import PairCosts, pair_costs
@@ -132,10 +133,11 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   )
   results |= {"threshold": model.threshold, "gates": describe_choice(chosen, best)}
   sequences, frames = source.sequences("test"), config.eval.frames_per_sequence
-  results["tracking"] = track_all(model, sequences, tracked, frames=frames)
+  tracks = track_all(model, sequences, tracked, frames=frames)
+  results["tracking"] = {policy: score_tracking(runs, sequences) for policy, runs in tracks.items()}
   path = write_results(workdir, results)
   (workdir / "table1.md").write_text(table1_markdown(arch))
-  draw_figures(workdir, model, results, sequences, frames=frames)
+  draw_figures(workdir, model, results, sequences, tracks)
   print(describe(results, model.threshold))
   print(describe_tracking(results["tracking"]))
   print(f"gates: {chosen.loss} loss, lambda {chosen.price_weight:g}, T {chosen.threshold:g}, chosen on dev")

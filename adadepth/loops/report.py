@@ -10,20 +10,23 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
 from adadepth.io.plots import FramePanel, PairPicture, figure1, figure6, figure7
 from adadepth.io.writers import progress
-from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_sequence
+from adadepth.loops.tracking import TrackedSequence, Tracker, track_sequence
 from adadepth.programs.policies import FIXED
 
-PICTURED_FRAMES = 6
+PICTURED_FRAMES = 6  # of each sequence in Figure 7
+QUICK_FRAMES = 25
 
 
-def track_all(model: Model, sequences: Listing[Sequence], policies: Listing[str], *, frames: int) -> dict[str, dict]:
-  """One pass over every sequence with every policy: the "tracking" of results.json."""
-  scores = {}
+def track_all(
+  model: Model, sequences: Listing[Sequence], policies: Listing[str], *, frames: int
+) -> dict[str, list[TrackedSequence]]:
+  """One pass over every sequence with every policy, by policy."""
+  tracks = {}
   for policy in policies:
     tracker = Tracker(model, policy)
     runs = progress(sequences, f"tracking ({policy})")
-    scores[policy] = score_tracking([track_sequence(tracker, s, frames=frames) for s in runs], list(sequences))
-  return scores
+    tracks[policy] = [track_sequence(tracker, sequence, frames=frames) for sequence in runs]
+  return tracks
 
 
 def hard_entry(results: dict, threshold: float) -> dict:
@@ -91,20 +94,16 @@ def draw_figure6(path: pathlib.Path, results: dict, threshold: float) -> None:
   )
 
 
-def draw_figure7(path: pathlib.Path, model: Model, sequences: Listing[Sequence], *, frames: int) -> None:
+def draw_figure7(path: pathlib.Path, sequences: Listing[Sequence], tracked: Listing[TrackedSequence]) -> None:
   """Frames with truth, prediction and confidences (Figure 7).
 
-  By rule: of the sequences tracked with hard gating, the one that exits shallowest on average and the one that
-  exits deepest, at evenly spread frames.
+  By rule: the sequence that exits shallowest on average and the one that exits deepest, at evenly spread frames.
   """
-  tracker = Tracker(model, "hard")
-  tracked = [track_sequence(tracker, sequence, frames=frames) for sequence in progress(sequences, "figure 7")]
   order = np.argsort([run.depth[1:].mean() for run in tracked], kind="stable")
   panels = []
   for index in dict.fromkeys((int(order[0]), int(order[-1]))):
     sequence, run = sequences[index], tracked[index]
-    for t in spread(range(1, len(run.depth)), PICTURED_FRAMES):
-      panels.append(panel_of(sequence, run, t))
+    panels += [panel_of(sequence, run, t) for t in spread(range(1, len(run.depth)), PICTURED_FRAMES)]
   figure7(path, panels)
 
 
@@ -121,8 +120,17 @@ def panel_of(sequence: Sequence, run: TrackedSequence, t: int) -> FramePanel:
   )
 
 
-def draw_figures(folder: pathlib.Path, model: Model, results: dict, sequences: Listing[Sequence], *, frames: int):
-  """figure1.png, figure6.png and figure7.png."""
+def draw_figures(
+  folder: pathlib.Path,
+  model: Model,
+  results: dict,
+  sequences: Listing[Sequence],
+  tracks: dict[str, list[TrackedSequence]],
+) -> None:
+  """figure1.png, figure6.png and figure7.png; without hard gating among the tracks, the last is a short look."""
   draw_figure1(folder / "figure1.png", model, sequences)
   draw_figure6(folder / "figure6.png", results, model.threshold)
-  draw_figure7(folder / "figure7.png", model, sequences, frames=frames)
+  if "hard" not in tracks:
+    sequences = spread(sequences, 2)
+    tracks = track_all(model, sequences, ("hard",), frames=QUICK_FRAMES)
+  draw_figure7(folder / "figure7.png", sequences, tracks["hard"])

@@ -4,14 +4,13 @@ import dataclasses
 import functools
 import hashlib
 import pathlib
-from collections.abc import Iterator
 from collections.abc import Sequence as Listing
 
-import grain
 import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, cut_group, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.io.writers import progress
@@ -72,17 +71,12 @@ def pair_table(
   fingerprint = _fingerprint(params["backbone"], arch, wanted)
   if cache is not None and (table := _read(cache, fingerprint)) is not None:
     return table
-  groups = _cut_ahead(wanted, arch, threads)
+  groups = map_ahead(lambda item: cut_group(*item, arch), wanted, threads=threads, buffer=4)
   rows = [_respond(params, g, arch) for g in progress(groups, description, total=len(wanted))]
   table = PairTable(**{f.name: np.concatenate([r[f.name] for r in rows]) for f in dataclasses.fields(PairTable)})
   if cache is not None:
     _write(cache, fingerprint, table)
   return table
-
-
-def _cut_ahead(wanted: list, arch: Architecture, threads: int) -> Iterator[PairGroup]:
-  dataset = grain.MapDataset.source(wanted).map(lambda item: cut_group(*item, arch))
-  return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4)))
 
 
 @functools.partial(jax.jit, static_argnames="arch")

@@ -74,6 +74,8 @@ def table1_markdown(arch: Architecture) -> str:
     lines.append(f"| {row['policy']} | {ours} | {gflops:.2f}{mark} | {ratio:.2f} |")
   for row in hard_rows(arch):
     lines.append(f"| {row['policy']} | | | {row['gflops_xla']:.3f} | {row['ratio_xla']:.2f} | varies | |")
+  if arch != Architecture():
+    lines += ["", "The printed columns are of the paper's own network, which `configs/table1.py` counts."]
   return "\n".join(lines) + "\n" + NOTES.format(pixels=arch.template_px**2 + arch.search_px**2)
 
 

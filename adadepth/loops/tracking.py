@@ -4,11 +4,11 @@ import dataclasses
 import time
 from typing import NamedTuple
 
-import grain
 import jax
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import EMBEDDED, Model, load_model
@@ -119,8 +119,7 @@ def track_sequence(tracker: Tracker, sequence: Sequence, *, frames: int = 0) -> 
     frames: stop after so many; 0: all.
   """
   stop = min(frames or len(sequence), len(sequence))
-  source = grain.MapDataset.range(stop).map(lambda t: sequence.frames[t])
-  read = iter(source.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=8)))
+  read = read_ahead(sequence.frames, stop=stop)
   first = next(read)
   target = tracker.init(first, sequence.boxes_xywh[0])
   jax.block_until_ready(tracker.update(target, first))  # compiles; its result is dropped

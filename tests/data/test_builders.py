@@ -9,7 +9,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.core import shuffle
 
-from adadepth.data.builders import RealTracks, RenderedTracks, read_ahead, sequences_from_tfds
+from adadepth.data.ahead import read_ahead
+from adadepth.data.builders import RealTracks, RenderedTracks, sequences_from_tfds
 from adadepth.data.readers import read_sequences
 from adadepth.data.render import render_split
 from adadepth.errors import InputError

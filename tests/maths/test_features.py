@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from adadepth.maths.features import FEATURE_NAMES, all_gate_features, gate_features, kurtosis, softmax_entropy
+from adadepth.maths import features
+from adadepth.maths.features import FEATURE_NAMES
 
 TEMPLATE, CELLS, ZERO = 8, 16, 7
-features_of = jax.jit(gate_features, static_argnames=("depth", "template_cells"))
+kurtosis, softmax_entropy = jax.jit(features.kurtosis), jax.jit(features.softmax_entropy)
+features_of = jax.jit(features.gate_features, static_argnames=("depth", "template_cells"))
+all_gate_features = jax.jit(features.all_gate_features, static_argnames="template_cells")
 
 
 def response_map(seed: int, *shape: int) -> np.ndarray:
   return np.random.default_rng(seed).gamma(2, 0.2, shape).astype(np.float32)
 
 
-def named(features: jax.Array) -> dict[str, float]:
-  return dict(zip(FEATURE_NAMES, np.asarray(features).tolist(), strict=True))
+def named(values: jax.Array) -> dict[str, float]:
+  return dict(zip(FEATURE_NAMES, np.asarray(values).tolist(), strict=True))
 
 
 # Invariants

@@ -79,6 +79,14 @@ def test_a_lone_peak_is_read_where_it_is(peak, row, col):
   np.testing.assert_array_equal(found, [col - ZERO, row - ZERO])
 
 
+def test_a_peak_on_the_border_is_not_refined_with_the_cells_beside_it():
+  """Falling like a parabola away from the corner, so that the next cell's own vertex is well defined."""
+  d = jnp.arange(CELLS, dtype=jnp.float32)
+  response = -jnp.square(d + 2)[:, None] - jnp.square(d + 2)[None, :]
+  found = displacement_in_response(response, SUBCELL, template_cells=TEMPLATE)
+  np.testing.assert_array_equal(found, [-ZERO, -ZERO])
+
+
 def test_the_first_of_equal_peaks_wins():
   response = one_hot(9, 4).at[9, 12].set(1).at[12, 0].set(1)
   np.testing.assert_array_equal(displacement_in_response(response, CELL, template_cells=TEMPLATE), [4 - ZERO, 9 - ZERO])

@@ -5,11 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adadepth.maths.readout import Readout, displacement_in_response
-from adadepth.maths.xcorr import cross_correlate, min_max_scale, whiten
+from adadepth.maths import readout, xcorr
+from adadepth.maths.readout import Readout
 
 # (template, search) cells of one parity: only then is there a cell for "unmoved".
 SIZES = [(8, 16), (4, 16), (2, 10), (3, 15), (5, 15), (7, 11)]
+whiten, min_max_scale = jax.jit(xcorr.whiten), jax.jit(xcorr.min_max_scale)
+cross_correlate = jax.jit(xcorr.cross_correlate)
+displacement_in_response = jax.jit(readout.displacement_in_response, static_argnames=("readout", "template_cells"))
 
 
 def random_map(seed: int, *shape: int) -> np.ndarray:
@@ -41,10 +44,10 @@ def test_a_planted_template_comes_back_at_its_displacement(template_cells, searc
   search = rng.normal(size=(search_cells, search_cells, 64)).astype(np.float32)
   most = search_cells - template_cells
   corners = [(0, 0), (most, 0), (0, most), (most, most), (most // 2, most // 2), *rng.integers(0, most + 1, (4, 2))]
-  correlate = jax.jit(lambda template: cross_correlate(template, jnp.asarray(search)[None])[0])
   for row, col in corners:
     template = search[row : row + template_cells, col : col + template_cells]
-    found = displacement_in_response(correlate(template), Readout("cell"), template_cells=template_cells)
+    response = cross_correlate(template, search[None])[0]
+    found = displacement_in_response(response, Readout("cell"), template_cells=template_cells)
     np.testing.assert_array_equal(found, [col - most // 2, row - most // 2])
 
 

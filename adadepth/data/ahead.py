@@ -1,0 +1,33 @@
+"""Decoding and cutting ahead: grain's threads work on the next items while the caller uses this one."""
+
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Listing
+
+import grain
+import numpy as np
+
+from adadepth.data.sequence import FrameSource
+
+
+def map_ahead(function: Callable, items: Listing, *, threads: int, buffer: int) -> Iterator:
+  """Yields function(item) for every item, in order.
+
+  Args:
+    function: runs in threads; must not change what it shares.
+    items: anything with a length and an index.
+    threads: how many work at a time.
+    buffer: results made in advance, at most; they are held in memory.
+  """
+  options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=buffer)
+  return iter(grain.MapDataset.source(items).map(function).to_iter_dataset(options))
+
+
+def read_ahead(frames: FrameSource, *, stop: int = 0, threads: int = 1, buffer: int = 8) -> Iterator[np.ndarray]:
+  """Iterates over frames, uint8 [h, w, 3], decoding ahead.
+
+  Args:
+    frames: any FrameSource: a folder, records, an array.
+    stop: end before this frame; 0: all.
+    threads, buffer: as in `map_ahead`.
+  """
+  return map_ahead(lambda t: frames[t], range(stop or len(frames)), threads=threads, buffer=buffer)

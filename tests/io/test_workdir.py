@@ -1,0 +1,27 @@
+"""A run's folder belongs to one run, and loses nothing."""
+
+import json
+
+import pytest
+
+from adadepth.errors import InputError
+from adadepth.io.workdir import claim, write_results
+
+
+def test_the_same_settings_may_come_again(tmp_path):
+  settings = {"seed": 0, "network": {"pools": 3, "sizes": (1, 2)}}
+  assert claim(tmp_path / "run", settings) == claim(tmp_path / "run", settings) == tmp_path / "run"
+
+
+def test_other_settings_are_refused_by_name(tmp_path):
+  claim(tmp_path, {"seed": 0, "network": {"pools": 3}})
+  with pytest.raises(InputError, match=r"holds a run with config\.network\.pools = 3, not 4"):
+    claim(tmp_path, {"seed": 0, "network": {"pools": 4}})
+
+
+def test_older_results_stay_beside_the_new(tmp_path):
+  for value in range(3):
+    write_results(tmp_path, {"value": value})
+  values = sorted(json.loads(path.read_text())["value"] for path in tmp_path.glob("results*.json"))
+  assert values == [0, 1, 2]
+  assert json.loads((tmp_path / "results.json").read_text())["value"] == 2

@@ -1,0 +1,76 @@
+"""Scores of policies on responses whose peaks are planted."""
+
+import numpy as np
+import pytest
+from planted import ARCH, planted_table
+
+from adadepth.loops.scores import score, score_bounds, score_depths, score_fixed, score_hard, score_pairs, soft_ious
+from adadepth.maths.readout import Readout
+from adadepth.programs.costs import PairCosts
+
+COSTS = PairCosts(np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.array([1.0, 2.5, 5.0, 9.0, 17.0]), 17.0)
+CELL = Readout()
+
+
+@pytest.fixture
+def scores():
+  # Depth 3 is right on the first pair, depths 4 and 5 on both; shallower ones are two cells off: IoU 0.
+  wrong, right = (2, 0), (0, -1)
+  seen = [[wrong, wrong, right, right, right], [wrong, wrong, wrong, right, right]]
+  table = planted_table([right, right], seen)
+  return score_depths(table, arch=ARCH, readout=CELL, costs=COSTS)
+
+
+def test_ious_follow_the_planted_peaks(scores):
+  np.testing.assert_allclose(scores.ious, [[0, 0, 1, 1, 1], [0, 0, 0, 1, 1]], atol=1e-6)
+
+
+def test_bounds_are_those_of_center_and_truth(scores):
+  bounds = score_bounds(scores)
+  # One cell of 8 px off in y with boxes of 16: overlap 16 * 8 over a union of 2 * 256 - 128.
+  assert bounds["center"]["iou@25"] == pytest.approx(128 / 384)
+  assert bounds["perfect_displacement"]["iou@25"] == bounds["best_depth"]["iou@25"] == pytest.approx(1)
+  assert bounds["cheapest_good_depth"]["exits"] == [0, 0, 0.5, 0.5, 0]
+  assert bounds["cheapest_good_depth"]["gflops"] == pytest.approx((4 + 8) / 2)
+
+
+def test_iou_at_counts_only_the_first_frames(scores):
+  fixed = score_fixed(scores)["xcorr3"]
+  assert (fixed["iou@1"], fixed["iou@5"], fixed["iou@25"]) == pytest.approx((1, 0.5, 0.5))
+  assert (fixed["gflops"], fixed["relative_cost"]) == (4, 4)
+
+
+def test_hard_gating_pays_for_the_exits_it_took(scores):
+  confidences = np.array([[0.1, 0.1, 0.7, 0.05, 0.05], [0.1, 0.1, 0.1, 0.6, 0.1]], np.float32)
+  entry = score_hard(scores, confidences, 0.5)
+  assert entry["exits"] == [0, 0, 0.5, 0.5, 0]
+  assert entry["iou@25"] == pytest.approx(1)
+  assert entry["gflops"] == pytest.approx((5 + 9) / 2)
+  assert score_hard(scores, confidences, 0.9)["exits"] == [0, 0, 0, 0, 1]
+
+
+def test_soft_gating_reads_the_weighted_map():
+  seen = [[(1, 1), (0, 0), (0, 0), (0, 0), (0, 0)]]
+  table = planted_table([(1, 1)], seen)
+  toward_first = np.array([[0.9, 0.1, 0, 0, 0]], np.float32)
+  toward_rest = np.array([[0.1, 0.9, 0, 0, 0]], np.float32)
+  assert soft_ious(table, toward_first, arch=ARCH, readout=CELL) == pytest.approx([1])
+  assert soft_ious(table, toward_rest, arch=ARCH, readout=CELL)[0] < 0.5
+
+
+def test_every_sequence_is_reported(scores):
+  import jax
+
+  from adadepth.programs.network import init_params
+
+  params = init_params(jax.random.key(0), ARCH, logit_scale=1.0)
+  table = planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4)
+  results = score_pairs(params, table, arch=ARCH, readout=CELL, thresholds=(0.2, 0.6), costs=COSTS)
+  assert set(results["sequences"]) == {"a", "b"}
+  assert [entry["threshold"] for entry in results["pairs"]["hard"]] == [0.2, 0.6]
+  # Untrained gates pass half on: c = 1/2, 1/4, ... so T = 0.2 stops at once and 0.6 never.
+  assert results["pairs"]["hard"][0]["exits"][0] == results["pairs"]["hard"][1]["exits"][4] == 1
+
+
+def test_relative_cost_is_to_xcorr1(scores):
+  assert score(scores, scores.center, 3.0)["relative_cost"] == 3

@@ -1,0 +1,158 @@
+"""Tracking one target: it is followed, nothing is hidden between frames, and a policy is one program."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from adadepth.maths.crop import window_px
+from adadepth.maths.metrics import iou
+from adadepth.maths.readout import Readout
+from adadepth.programs.policies import policy_named
+from adadepth.programs.tracker import TrackerState, compiled_init, compiled_update, init, update
+
+SUBCELL = Readout("subcell")
+
+
+def windows(side_px: float, frame: np.ndarray) -> tuple[int, int]:
+  return window_px(side_px, frame.shape[0]), window_px(side_px, frame.shape[1])
+
+
+@pytest.fixture(scope="module")
+def start(params, arch, moving_target) -> TrackerState:
+  """The tracker on its first frame; a 20 x 20 box has a template of side 20 + 40 / 4 = 30 px."""
+  frame, box = moving_target.frames[0], moving_target.boxes_xywh[0]
+  return compiled_init(params, frame, box, arch=arch, window_hw=windows(30.0, frame))
+
+
+@pytest.fixture(scope="module")
+def step(params, arch, moving_target):
+  """One update, as a function of the state, the frame and the policy's name."""
+  window_hw = windows(60.0, moving_target.frames[0])
+
+  def call(state: TrackerState, frame: np.ndarray, policy: str = "xcorr2"):
+    bound = policy_named(policy, arch=arch, threshold=0.4)
+    return compiled_update(params, state, frame, policy=bound, arch=arch, readout=SUBCELL, window_hw=window_hw)
+
+  return call
+
+
+# Invariants.
+
+
+@pytest.mark.parametrize("policy", ["xcorr1", "xcorr3", "xcorr5", "soft", "hard"])
+def test_a_moving_target_is_followed(start, step, moving_target, policy):
+  state, boxes = start, []
+  for frame in moving_target.frames[1:]:
+    state, track = step(state, frame, policy)
+    boxes.append(track.box_xywh)
+  overlap = iou(np.stack(boxes), moving_target.boxes_xywh[1:])
+  # A cell is 3.75 px of the image: a target that is half a cell off on both axes still has an IoU of 0.7.
+  assert overlap.min() > 0.7, overlap
+
+
+def test_the_box_keeps_its_size(start, step, moving_target):
+  _, track = step(start, moving_target.frames[5])
+  np.testing.assert_array_equal(track.box_xywh[2:], moving_target.boxes_xywh[0, 2:])
+
+
+def test_the_state_is_the_box_and_the_first_frames_template(start, step, moving_target):
+  state, track = step(start, moving_target.frames[1])
+  np.testing.assert_array_equal(state.box_xywh, track.box_xywh)
+  for before, after in zip(start.templates, state.templates, strict=True):
+    np.testing.assert_array_equal(before, after)
+
+
+def test_the_same_state_and_frame_give_the_same_track(start, step, moving_target):
+  _, once = step(start, moving_target.frames[1])
+  step(start, moving_target.frames[7])
+  _, again = step(start, moving_target.frames[1])
+  jax.tree.map(np.testing.assert_array_equal, once, again)
+
+
+def test_a_step_leaves_its_state_and_frame_as_they_were(start, step, moving_target):
+  frame = moving_target.frames[1].copy()
+  box = np.array(start.box_xywh)
+  step(start, frame)
+  np.testing.assert_array_equal(frame, moving_target.frames[1])
+  np.testing.assert_array_equal(start.box_xywh, box)
+
+
+def test_the_centre_stays_in_the_image(start, step):
+  frame = np.full((96, 128, 3), 100, np.uint8)
+  state = start._replace(box_xywh=jnp.array([-9.0, 85.0, 20.0, 20.0]))
+  center = np.asarray(step(state, frame)[1].box_xywh)[:2] + 10
+  assert np.all((center >= 0) & (center <= (128, 96))), center
+
+
+# Limits.
+
+
+def test_a_target_at_rest_stays_where_it_is(start, step, moving_target):
+  _, track = step(start, moving_target.frames[0])
+  # The peak is the unmoved cell; a parabola through it may lean by a tenth of its 3.75 px.
+  np.testing.assert_allclose(track.box_xywh, moving_target.boxes_xywh[0], atol=0.75)
+
+
+# Oracles.
+
+
+def test_a_scan_over_the_frames_tracks_as_the_single_steps_do(params, arch, start, step, moving_target):
+  one = functools.partial(
+    update,
+    params,
+    policy=policy_named("xcorr2", arch=arch, threshold=0.4),
+    arch=arch,
+    readout=SUBCELL,
+    window_hw=windows(60.0, moving_target.frames[0]),
+  )
+  frames = moving_target.frames[1:5]
+  _, scanned = jax.jit(lambda state, f: jax.lax.scan(one, state, f))(start, frames)
+  state = start
+  for t, frame in enumerate(frames):
+    state, track = step(state, frame)
+    np.testing.assert_allclose(scanned.box_xywh[t], track.box_xywh, atol=1e-2)  # px: a parabola of float32 noise
+
+
+def test_the_template_is_that_of_the_box(params, arch, start, moving_target):
+  # The same pixels elsewhere in a frame, and a box around them there, are the same template.
+  frame = np.roll(moving_target.frames[0], (3, -5), axis=(0, 1))
+  box = moving_target.boxes_xywh[0] + np.array([-5, 3, 0, 0], np.float32)
+  moved = compiled_init(params, frame, box, arch=arch, window_hw=windows(30.0, frame))
+  for one, other in zip(start.templates, moved.templates, strict=True):
+    np.testing.assert_allclose(one, other, atol=1e-3)  # whitened values of order 1, resized from another window
+
+
+# One program.
+
+
+@pytest.mark.parametrize("policy", ["xcorr1", "hard"])
+def test_an_update_is_one_program_for_all_frames(params, arch, start, moving_target, policy):
+  chex.clear_trace_counter()
+  bound = policy_named(policy, arch=arch, threshold=0.4)
+  traced_once = functools.partial(chex.assert_max_traces(bound.func, n=1), **bound.keywords)
+  state, window_hw = start, windows(60.0, moving_target.frames[0])
+  for frame in moving_target.frames[1:4]:
+    state, _ = compiled_update(
+      params, state, frame, policy=traced_once, arch=arch, readout=SUBCELL, window_hw=window_hw
+    )
+
+
+def test_an_update_never_calls_back_to_the_host(params, arch, start, moving_target):
+  frame = moving_target.frames[1]
+  bound = policy_named("hard", arch=arch, threshold=0.4)
+  text = compiled_update.lower(
+    params, start, frame, policy=bound, arch=arch, readout=SUBCELL, window_hw=windows(60.0, frame)
+  ).as_text()
+  assert "callback" not in text
+
+
+# Errors.
+
+
+def test_a_frame_must_be_bytes(params, arch, moving_target):
+  with pytest.raises(Exception, match="UInt8"):
+    init(params, jnp.zeros((96, 128, 3)), jnp.asarray(moving_target.boxes_xywh[0]), arch=arch, window_hw=(64, 64))
