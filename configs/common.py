@@ -59,11 +59,11 @@ def gates() -> ConfigDict:
   """Phase 2. Everything that is a tuple is chosen from on dev."""
   gates = ConfigDict()
   gates.losses = ("iou", "cross_entropy")  # L_i of Eq. 5: 1 - IoU, or Eq. 2's
-  gates.price = "geometric"  # of depth i: "geometric", p^(i-1), or "flops", its cost relative to xcorr1's
+  gates.prices = ("geometric", "flops")  # of depth i: "geometric", p^(i-1), or "flops", its cost over xcorr1's
   gates.p = 2.0  # of the geometric price
-  gates.price_weights = (0.0, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)  # lambda
+  gates.price_weights = (0.0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)  # lambda
   gates.learning_rate = 1e-2  # Adam
-  gates.steps = 2000
+  gates.steps = 1000
   gates.batch = 512  # pairs
   gates.keys_per_sequence = 0  # keys that train the gates, evenly spread over a sequence; 0: every tenth frame
   return gates

@@ -10,10 +10,10 @@ from adadepth.programs.policies import POLICIES
 CHOICES = {
   "finetune.objective": tuple(FINETUNE_LOSSES),
   "finetune.map_loss": tuple(MAP_LOSSES),
-  "gates.price": ("geometric", "flops"),
   "policy.peak": PEAKS,
   "data.on_error": ("stop", "skip"),
 }
+SETS = {"gates.losses": ("iou", "cross_entropy"), "gates.prices": ("geometric", "flops")}
 # The lowest value and the one to stay below (None: no limit), and whether the lowest itself is allowed.
 RANGES = {
   "seed": (0, None, True),
@@ -85,14 +85,15 @@ def check_config(config: ConfigDict) -> None:
     value = _get(config, name)
     if value is not None and value not in choices:
       raise InputError(f"`config.{name}` (={value!r}) must be one of {', '.join(choices)}")
-  for loss in _get(config, "gates.losses") or ():
-    if loss not in ("iou", "cross_entropy"):
-      raise InputError(f"`config.gates.losses` (={loss!r}) may hold iou and cross_entropy")
+  for name, choices in SETS.items():
+    for value in _get(config, name) or ():
+      if value not in choices:
+        raise InputError(f"`config.{name}` (={value!r}) may hold {' and '.join(choices)}")
   for name, bounds in RANGES.items():
     value = _get(config, name)
     for item in value if isinstance(value, tuple | list) else () if value is None else (value,):
       _check_range(name, item, *bounds)
-  for name in ("gates.losses", "gates.price_weights", "policy.thresholds"):
+  for name in ("gates.losses", "gates.prices", "gates.price_weights", "policy.thresholds"):
     if _get(config, name) is not None and not len(_get(config, name)):
       raise InputError(f"`config.{name}` (=()) must hold at least one value")
   rendered = _get(config, "data.rendered")

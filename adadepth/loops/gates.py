@@ -23,6 +23,7 @@ class GateChoice(NamedTuple):
 
   Attributes:
     loss: "iou" or "cross_entropy", what L_i of Eq. 5 is.
+    price: "geometric" or "flops", what price_i of Eq. 5 is.
     price_weight: lambda.
     threshold: T.
     gates: the trained gates.
@@ -30,6 +31,7 @@ class GateChoice(NamedTuple):
   """
 
   loss: str
+  price: str
   price_weight: float
   threshold: float
   gates: dict

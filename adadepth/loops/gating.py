@@ -1,5 +1,6 @@
 """The main job: phase 1 where no backbone is given, phase 2, then every policy on the test split."""
 
+import itertools
 import pathlib
 
 import jax
@@ -48,17 +49,17 @@ def cached_table(config: ConfigDict, params: dict, source: Source, side: str, wo
   )
 
 
-def prices_of(config: ConfigDict, costs: PairCosts) -> np.ndarray:
-  """The price of each depth (Eq. 5) that config names, [5]."""
-  if config.gates.price == "flops":
+def prices_of(price: str, p: float, costs: PairCosts) -> np.ndarray:
+  """The price of each depth (Eq. 5), [5]: "geometric", p^(i-1), or "flops", its cost relative to xcorr1's."""
+  if price == "flops":
     return (costs.fixed_gflops / costs.fixed_gflops[0]).astype(np.float32)
-  return np.asarray(geometric_price(config.gates.p, DEPTHS))
+  return np.asarray(geometric_price(p, DEPTHS))
 
 
 def trained_gates(
-  config: ConfigDict, params: dict, table: PairTable, scores: PairScores, loss: str, workdir: pathlib.Path
+  config: ConfigDict, params: dict, table: PairTable, scores: PairScores, loss: str, price: str, workdir: pathlib.Path
 ) -> list[dict]:
-  """Gates for every lambda of the config, trained against one loss; curves go to workdir/gating."""
+  """Gates for every lambda of the config, trained against one loss at one kind of price; curves go to workdir/gating."""
   arch, settings = architecture_of(config), config.gates
   losses = depth_losses(
     params,
@@ -73,13 +74,13 @@ def trained_gates(
     jax.random.key(config.seed),
     table_features(params, table, arch),
     losses,
-    prices=prices_of(config, scores.costs),
+    prices=prices_of(price, settings.p, scores.costs),
     price_weights=tuple(settings.price_weights),
     learning_rate=settings.learning_rate,
     steps=settings.steps,
     batch=settings.batch,
   )
-  with MetricWriter(workdir / "gating" / loss) as writer:
+  with MetricWriter(workdir / "gating" / f"{loss}-{price}") as writer:
     for step in range(0, settings.steps, LOG_EVERY):
       names = (f"loss/lambda={weight:g}" for weight in settings.price_weights)
       writer.write(step, dict(zip(names, curves[:, step], strict=True)))
@@ -96,12 +97,12 @@ def run_phase2(
     for side in ("train", "dev")
   }
   tried = []
-  for loss in config.gates.losses:
-    gates = trained_gates(config, params, tables["train"], scores["train"], loss, workdir)
+  for loss, price in itertools.product(config.gates.losses, config.gates.prices):
+    gates = trained_gates(config, params, tables["train"], scores["train"], loss, price, workdir)
     for weight, gate in zip(config.gates.price_weights, gates, strict=True):
       with_gates = {**params, "gates": gate}
       dev = sweep(with_gates, tables["dev"], scores["dev"], arch=arch, thresholds=tuple(config.policy.thresholds))
-      tried += [GateChoice(loss, weight, entry["threshold"], gate, entry) for entry in dev]
+      tried += [GateChoice(loss, price, weight, entry["threshold"], gate, entry) for entry in dev]
   best_fixed = max(score_fixed(scores["dev"]).values(), key=lambda entry: entry["iou@25"])
   limit = config.policy.max_cost * best_fixed["relative_cost"]
   return choose(tried, max_relative_cost=limit), best_by_loss(tried, max_relative_cost=limit)
@@ -109,7 +110,7 @@ def run_phase2(
 
 def describe_choice(chosen: GateChoice, best: list[GateChoice]) -> dict:
   """What was chosen on dev, and the best of each gate loss there."""
-  plain = [{"loss": c.loss, "price_weight": c.price_weight, "dev": c.dev} for c in (chosen, *best)]
+  plain = [{"loss": c.loss, "price": c.price, "price_weight": c.price_weight, "dev": c.dev} for c in (chosen, *best)]
   return {"chosen": plain[0], "best_by_loss": plain[1:]}
 
 
@@ -140,5 +141,7 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   draw_figures(workdir, model, results, sequences, tracks)
   print(describe(results, model.threshold))
   print(describe_tracking(results["tracking"]))
-  print(f"gates: {chosen.loss} loss, lambda {chosen.price_weight:g}, T {chosen.threshold:g}, chosen on dev")
+  print(
+    f"gates: {chosen.loss} loss, {chosen.price} price, lambda {chosen.price_weight:g}, T {chosen.threshold:g}, chosen on dev"
+  )
   print(f"wrote {path}, table1.md, {MODEL_NAME} and figures 1, 6 and 7 beside it")

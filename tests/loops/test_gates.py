@@ -72,7 +72,7 @@ def test_the_iou_loss_is_one_minus_iou():
 
 
 def choice(loss: str, iou25: float, cost: float) -> GateChoice:
-  return GateChoice(loss, 0.1, 0.5, {}, {"iou@25": iou25, "relative_cost": cost})
+  return GateChoice(loss, "flops", 0.1, 0.5, {}, {"iou@25": iou25, "relative_cost": cost})
 
 
 def test_the_most_accurate_within_the_budget_is_chosen():
