@@ -59,7 +59,7 @@ def prices_of(price: str, p: float, costs: PairCosts) -> np.ndarray:
 def trained_gates(
   config: ConfigDict, params: dict, table: PairTable, scores: PairScores, loss: str, price: str, workdir: pathlib.Path
 ) -> list[dict]:
-  """Gates for every lambda of the config, trained against one loss at one kind of price; curves go to workdir/gating."""
+  """Gates for every lambda of the config, for one loss and one kind of price; curves go to workdir/gating."""
   arch, settings = architecture_of(config), config.gates
   losses = depth_losses(
     params,
@@ -141,7 +141,6 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   draw_figures(workdir, model, results, sequences, tracks)
   print(describe(results, model.threshold))
   print(describe_tracking(results["tracking"]))
-  print(
-    f"gates: {chosen.loss} loss, {chosen.price} price, lambda {chosen.price_weight:g}, T {chosen.threshold:g}, chosen on dev"
-  )
+  how = f"{chosen.loss} loss, {chosen.price} price, lambda {chosen.price_weight:g}, T {chosen.threshold:g}"
+  print(f"gates: {how}, chosen on dev")
   print(f"wrote {path}, table1.md, {MODEL_NAME} and figures 1, 6 and 7 beside it")

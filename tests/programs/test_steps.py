@@ -54,7 +54,7 @@ def batch(arch, plant) -> PairBatch:
 
 
 def outside_strict(step):
-  """The compiled step, traced outside strict promotion: optax (0.2.8) mixes dtypes inside Adam."""
+  """The compiled step, traced outside strict promotion: Adam (optax) raises a float to an integer power."""
   compiled = jax.jit(step)
 
   def call(*args, **kwargs):

@@ -93,7 +93,7 @@ def test_the_centre_stays_in_the_image(start, step):
 
 def test_a_target_at_rest_stays_where_it_is(start, step, moving_target):
   _, track = step(start, moving_target.frames[0])
-  # The peak is the unmoved cell; a parabola through it may lean by a tenth of its 3.75 px.
+  # The peak is the unmoved cell; a parabola through it may lean by a fifth of its 3.75 px.
   np.testing.assert_allclose(track.box_xywh, moving_target.boxes_xywh[0], atol=0.75)
 
 
