@@ -1,6 +1,7 @@
 """Key and search pairs, cut from sequences on the host as the paper cuts them."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence as Listing
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
 from adadepth.data.sequence import Sequence
+from adadepth.errors import InputError
 from adadepth.maths.architecture import Architecture
 
 KEY_EVERY = 10
@@ -84,17 +86,11 @@ def search_frames(
   A frame counts if it and the one before it have a box. The run ends where the target's centre leaves the
   search crop, which is centred on the previous true box.
   """
-  centers = _centers(boxes_xywh)
   reach = arch.search_px / _scale(boxes_xywh[key, 2:], arch) / 2
-  frames = []
-  for t in range(key + 1, min(key + horizon + 1, len(boxes_xywh))):
-    step = np.abs(centers[t] - centers[t - 1])
-    if np.isnan(step).any():
-      continue
-    if (step >= reach).any():
-      break
-    frames.append(t)
-  return frames
+  step = np.abs(np.diff(_centers(boxes_xywh[key : key + horizon + 1]), axis=0)).max(axis=1)
+  left = np.flatnonzero(step >= reach)
+  run = step[: left[0]] if len(left) else step
+  return (key + 1 + np.flatnonzero(~np.isnan(run))).tolist()
 
 
 def key_frames(boxes_xywh: Float[np.ndarray, "t 4"], arch: Architecture, every: int = KEY_EVERY) -> list[int]:
@@ -151,11 +147,12 @@ def evaluation_keys(sequence: Sequence, arch: Architecture, *, keys: int, frames
 
   Args:
     keys: key frames a sequence, evenly spread over it; 0 takes every tenth frame.
-    frames: search frames a key, from the first on; 0 takes all 25.
+    frames: how many frames after a key are looked at; 0 takes all 25. A key without a box in them is left out.
   """
   chosen = spread(key_frames(sequence.boxes_xywh, arch), keys)
   horizon = frames or FRAMES_PER_KEY
-  return [(key, search_frames(sequence.boxes_xywh, key, arch, horizon)) for key in chosen]
+  pairs = [(key, search_frames(sequence.boxes_xywh, key, arch, horizon)) for key in chosen]
+  return [(key, run) for key, run in pairs if run]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,10 +179,17 @@ class PairSampler:
   def __getitem__(self, index: int) -> PairGroup:
     rng = np.random.default_rng([self.seed, index])
     while True:
-      sequence = self.sequences[rng.integers(len(self.sequences))]
-      keys = key_frames(sequence.boxes_xywh, self.arch, self.key_every)
-      if keys:
-        return self._draw(rng, sequence, keys[rng.integers(len(keys))])
+      which = rng.integers(len(self.sequences))
+      if keys := self._keys[which]:
+        return self._draw(rng, self.sequences[which], keys[rng.integers(len(keys))])
+
+  @functools.cached_property
+  def _keys(self) -> list[list[int]]:
+    """The keys of each sequence, found once: in a long one that takes longer than cutting a group."""
+    keys = [key_frames(sequence.boxes_xywh, self.arch, self.key_every) for sequence in self.sequences]
+    if not any(keys):
+      raise InputError("no training sequence has two frames in a row with a box, and so no pair to train on")
+    return keys
 
   def _draw(self, rng: np.random.Generator, sequence: Sequence, key: int) -> PairGroup:
     run = search_frames(sequence.boxes_xywh, key, self.arch)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from adadepth.loops.responses import PairTable
 from adadepth.loops.scores import PairScores, score_hard, table_confidences
 from adadepth.maths.architecture import Architecture
+from adadepth.maths.cascade import exit_depth
 from adadepth.maths.features import all_gate_features
 from adadepth.maths.losses import MAP_LOSSES
 from adadepth.params.gates import init_gates, standardise_gates
@@ -27,7 +28,7 @@ class GateChoice(NamedTuple):
     price_weight: lambda.
     threshold: T.
     gates: the trained gates.
-    dev: its scores on dev, an entry of results.json's "hard".
+    dev: its scores on dev, an entry of `sweep`.
   """
 
   loss: str
@@ -123,16 +124,34 @@ def train_gates(
 def sweep(
   params: dict, table: PairTable, scores: PairScores, *, arch: Architecture, thresholds: tuple[float, ...]
 ) -> list[dict]:
-  """Hard gating on a table at every threshold, entries of results.json."""
+  """Hard gating on a table at every threshold: entries of results.json, each with its "cost_error".
+
+  That is the standard error of the relative cost over sequences: pairs of one video are no independent draws.
+  """
   confidences = table_confidences(params, table, arch)
-  return [score_hard(scores, confidences, threshold) for threshold in thresholds]
+  relative = scores.costs.cascade_gflops / scores.costs.fixed_gflops[0]
+  names, entries = np.unique(scores.sequence), []
+  for threshold in thresholds:
+    costs = relative[np.asarray(exit_depth(jnp.asarray(confidences), threshold))]
+    means = np.array([costs[scores.sequence == name].mean() for name in names])
+    error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
+    entries.append({**score_hard(scores, confidences, threshold), "cost_error": error})
+  return entries
+
+
+def careful_cost(choice: GateChoice) -> float:
+  """The relative cost to reckon with on other videos: dev's, plus its standard error."""
+  return choice.dev["relative_cost"] + choice.dev["cost_error"]
 
 
 def choose(tried: list[GateChoice], *, max_relative_cost: float) -> GateChoice:
-  """The most accurate on dev within the budget, the cheaper of equals; the cheapest if none is within."""
-  within = [c for c in tried if c.dev["relative_cost"] <= max_relative_cost]
+  """The most accurate on dev whose careful cost is within the budget, the cheaper of equals.
+
+  The cheapest, if none is within.
+  """
+  within = [c for c in tried if careful_cost(c) <= max_relative_cost]
   if not within:
-    return min(tried, key=lambda c: c.dev["relative_cost"])
+    return min(tried, key=careful_cost)
   return max(within, key=lambda c: (c.dev["iou@25"], -c.dev["relative_cost"]))
 
 

@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree, UInt8
 
 from adadepth.maths.architecture import DEPTHS, VGG19_CONVS, Architecture
 
@@ -29,8 +29,8 @@ def max_pool(x: Float[Array, "b h w c"], window: int) -> Float[Array, "b i j c"]
   return x if window == 1 else nn.max_pool(x, (window, window), (window, window))
 
 
-def preprocess(crop_rgb) -> Float[Array, "b h w 3"]:
-  """RGB in 0..255 (uint8 or float), [b, h, w, 3], to what VGG-19 was trained on: BGR minus ImageNet's mean."""
+def preprocess(crop_rgb: UInt8[Array, "b h w 3"] | Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
+  """RGB in 0..255 to what VGG-19 was trained on: BGR minus ImageNet's mean."""
   mean = jnp.asarray(IMAGENET_MEAN_BGR, jnp.float32).reshape(1, 1, 1, 3)
   return crop_rgb[..., ::-1].astype(jnp.float32) - mean
 
@@ -49,7 +49,9 @@ def init_backbone(key: jax.Array, arch: Architecture) -> dict:
   return backbone
 
 
-def apply_block(backbone: dict, x: Float[Array, "b h w c"], *, depth: int, arch: Architecture):
+def apply_block(
+  backbone: dict, x: Float[Array, "b h w c"], *, depth: int, arch: Architecture
+) -> Float[Array, "b i j d"]:
   """Block `depth` (0..4) with its 2x2 pool, which the last blocks leave out (`arch.pools`).
 
   Args:
@@ -60,6 +62,6 @@ def apply_block(backbone: dict, x: Float[Array, "b h w c"], *, depth: int, arch:
   return max_pool(y, 2 if depth < arch.pools else 1)
 
 
-def count(tree) -> int:
+def count(tree: PyTree) -> int:
   """Number of scalars in a tree of parameters."""
   return sum(leaf.size for leaf in jax.tree.leaves(tree))

@@ -16,7 +16,7 @@ from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.features import gate_features
 from adadepth.params.gates import GATES, apply_gate
 from adadepth.programs.network import init_params, logit_scales, respond, search_maps, template_maps
-from adadepth.programs.policies import fixed_policy, soft_policy
+from adadepth.programs.policies import Decision, fixed_policy, soft_policy
 
 
 class PairCosts(NamedTuple):
@@ -27,18 +27,20 @@ class PairCosts(NamedTuple):
   soft_gflops: float
 
 
-def fixed_pair(params: dict, template: Array, search: Array, *, arch: Architecture, depth: int):
+def fixed_pair(params: dict, template: Array, search: Array, *, arch: Architecture, depth: int) -> Decision:
   """The fixed policy with its template computed anew: what a pair costs."""
   templates = template_maps(params, template, arch=arch, depths=depth + 1)
   return fixed_policy(params, templates, search, arch=arch, depth=depth)
 
 
-def soft_pair(params: dict, template: Array, search: Array, *, arch: Architecture):
+def soft_pair(params: dict, template: Array, search: Array, *, arch: Architecture) -> Decision:
   """Soft gating with its template computed anew."""
   return soft_policy(params, template_maps(params, template, arch=arch), search, arch=arch)
 
 
-def stopped_pair(params: dict, template: Array, search: Array, *, arch: Architecture, depth: int):
+def stopped_pair(
+  params: dict, template: Array, search: Array, *, arch: Architecture, depth: int
+) -> tuple[Float[Array, "r r"], Float[Array, "g"]]:
   """A gated run that stops at `depth`: blocks, correlations and gates up to it, as `hard_policy` runs them."""
   templates = template_maps(params, template, arch=arch, depths=depth + 1)
   maps = search_maps(params, search[None], arch=arch, depths=depth + 1)

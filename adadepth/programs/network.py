@@ -27,7 +27,9 @@ def logit_scales(params: dict) -> Float[Array, "5"]:
   return jnp.exp(params["head"]["log_scale"])
 
 
-def correlation_map(block_output: Float[Array, "b h w c"], *, depth: int, arch: Architecture):
+def correlation_map(
+  block_output: Float[Array, "b h w c"], *, depth: int, arch: Architecture
+) -> Float[Array, "b i j c"]:
   """A block's output at the common stride, whitened: what is correlated."""
   return whiten(max_pool(block_output, arch.pool_to_response(depth)))
 
@@ -52,7 +54,9 @@ def search_maps(params: dict, crops: Array, *, arch: Architecture, depths: int =
   return maps
 
 
-def respond(template_map: Float[Array, "h w c"], search_map: Float[Array, "n r r c"], *, arch: Architecture):
+def respond(
+  template_map: Float[Array, "h w c"], search_map: Float[Array, "n r r c"], *, arch: Architecture
+) -> Float[Array, "n r r"]:
   """Response maps of one template over its search maps, [n, r, r], scaled as `arch.scaling` says."""
   return SCALINGS[arch.scaling](cross_correlate(template_map, search_map))
 

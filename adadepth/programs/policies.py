@@ -87,7 +87,7 @@ def gated_confidences(params: dict, responses: Float[Array, "b 5 r r"], *, arch:
   return exit_confidences(gate_logits(params["gates"], features))
 
 
-def soft_response(responses: Float[Array, "*b k r r"], confidences: Float[Array, "*b k"]):
+def soft_response(responses: Float[Array, "*b k r r"], confidences: Float[Array, "*b k"]) -> Float[Array, "*b r r"]:
   """sum_i c_i R_i, [*b, r, r]."""
   return jnp.sum(responses * confidences[..., None, None], axis=-3)
 

@@ -46,7 +46,7 @@ class GateBatch(NamedTuple):
 def partition_labels(params: dict, trained: tuple[str, ...]) -> dict:
   """ "train" for the named subtrees, "freeze" for the others; a gate's `mean` and `std` are never trained."""
 
-  def label(path, _):
+  def label(path: tuple, _: Array) -> str:
     names = [p.key for p in path]
     return "train" if names[0] in trained and names[-1] not in ("mean", "std") else "freeze"
 
@@ -108,7 +108,7 @@ def finetune_step(
   """
   weight = batch.valid / jnp.sum(batch.valid)
 
-  def loss_of(trained: dict):
+  def loss_of(trained: dict) -> tuple[Float[Array, ""], Float[Array, "5"]]:
     losses = pair_losses({**state.params, **trained}, batch, **network)
     return jnp.sum(FINETUNE_LOSSES[objective](losses) * weight), jnp.sum(losses * weight[..., None], (0, 1))
 
@@ -129,7 +129,7 @@ def gating_step(
 ) -> tuple[TrainState, dict]:
   """One step of phase 2 on L_gating (Eq. 5), from cached features: the backbone is not in the program."""
 
-  def loss_of(gates: dict):
+  def loss_of(gates: dict) -> Float[Array, ""]:
     confidences = exit_confidences(gate_logits(gates, batch.features))
     return jnp.mean(gating_loss(confidences, batch.depth_losses, prices, price_weight))
 

@@ -1,6 +1,5 @@
 """Tracking one target: init on the first frame, update on every other. State is passed, never hidden."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -105,13 +104,6 @@ def update(
   return state._replace(box_xywh=box), Track(box, decision.confidences, decision.depth)
 
 
-@functools.partial(jax.jit, static_argnames=("arch", "window_hw"))
-def compiled_init(params, frame, box_xywh, *, arch, window_hw):
-  """`init` as one program."""
-  return init(params, frame, box_xywh, arch=arch, window_hw=window_hw)
-
-
-@functools.partial(jax.jit, static_argnames=("policy", "arch", "readout", "window_hw"))
-def compiled_update(params, state, frame, *, policy, arch, readout, window_hw):
-  """`update` as one program per policy, frame size and window."""
-  return update(params, state, frame, policy=policy, arch=arch, readout=readout, window_hw=window_hw)
+# Each is one program per frame size and window, and `update` one per policy.
+compiled_init = jax.jit(init, static_argnames=("arch", "window_hw"))
+compiled_update = jax.jit(update, static_argnames=("policy", "arch", "readout", "window_hw"))

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from planted import ARCH, planted_table
 
+from adadepth.loops import gates
 from adadepth.loops.gates import GateChoice, best_by_loss, choose, depth_losses, train_gates
+from adadepth.loops.scores import score_depths
 from adadepth.maths.cascade import exit_confidences, exit_depth
 from adadepth.maths.features import FEATURE_NAMES
+from adadepth.maths.readout import Readout
 from adadepth.params.gates import gate_logits
+from adadepth.programs.costs import PairCosts
 
 PRICES = np.array([1, 2, 4, 8, 16], np.float32)
 
@@ -31,8 +35,8 @@ def told_pairs(n: int = 400):
   return easy, features, losses
 
 
-def exits(gates: dict, features: np.ndarray) -> np.ndarray:
-  return np.asarray(exit_depth(exit_confidences(gate_logits(gates, jnp.asarray(features))), 0.5))
+def exits(trained: dict, features: np.ndarray) -> np.ndarray:
+  return np.asarray(exit_depth(exit_confidences(gate_logits(trained, jnp.asarray(features))), 0.5))
 
 
 def train(features, losses, weights):
@@ -43,8 +47,8 @@ def train(features, losses, weights):
 
 def test_gates_learn_the_exit_that_features_give_away():
   easy, features, losses = told_pairs()
-  (gates,), curves = train(features, losses, (0.01,))
-  found = exits(gates, features)
+  (trained,), curves = train(features, losses, (0.01,))
+  found = exits(trained, features)
   # The feature separates the two kinds by twelve standard deviations.
   assert (found[easy] == 0).mean() > 0.98
   assert (found[~easy] == 4).mean() > 0.98
@@ -54,7 +58,7 @@ def test_gates_learn_the_exit_that_features_give_away():
 def test_a_higher_price_exits_earlier():
   _, features, losses = told_pairs()
   sets, _ = train(features, losses, (0.0, 0.02, 1.0))
-  means = [exits(gates, features).mean() for gates in sets]
+  means = [exits(trained, features).mean() for trained in sets]
   assert means[0] >= means[1] > means[2] == 0
 
 
@@ -71,13 +75,32 @@ def test_the_iou_loss_is_one_minus_iou():
   np.testing.assert_allclose(losses, 1 - ious)
 
 
-def choice(loss: str, iou25: float, cost: float) -> GateChoice:
-  return GateChoice(loss, "flops", 0.1, 0.5, {}, {"iou@25": iou25, "relative_cost": cost})
+def choice(loss: str, iou25: float, cost: float, error: float = 0.0) -> GateChoice:
+  dev = {"iou@25": iou25, "relative_cost": cost, "cost_error": error}
+  return GateChoice(loss, "flops", 0.1, 0.5, {}, dev)
 
 
 def test_the_most_accurate_within_the_budget_is_chosen():
   tried = [choice("iou", 0.6, 2.0), choice("iou", 0.7, 3.0), choice("iou", 0.7, 2.9), choice("iou", 0.8, 5.0)]
-  assert choose(tried, max_relative_cost=3.0).dev == {"iou@25": 0.7, "relative_cost": 2.9}
+  assert choose(tried, max_relative_cost=3.0) == tried[2]
+
+
+def test_a_cost_that_dev_is_unsure_of_counts_as_higher():
+  tried = [choice("iou", 0.6, 2.0, 0.1), choice("iou", 0.7, 2.9, 0.2)]
+  assert choose(tried, max_relative_cost=3.0) == tried[0]
+
+
+def test_the_cost_error_is_that_of_the_mean_over_sequences():
+  # Sequence "a" always exits at depth 1 and "b" at depth 5, at costs 1 and 17: a deviation of 8 * sqrt(2) over sqrt(2).
+  table = planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4)
+  costs = PairCosts(np.array([1.0, 2, 4, 8, 16]), np.array([1.0, 2, 4, 8, 17]), 17.0)
+  scores = score_depths(table, arch=ARCH, readout=Readout(), costs=costs)
+  confidences = np.where((table.sequence == "a")[:, None], [0.9, 0, 0, 0, 0.1], [0.1, 0, 0, 0, 0.9]).astype(np.float32)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(gates, "table_confidences", lambda *_: confidences)
+    (entry,) = gates.sweep({}, table, scores, arch=ARCH, thresholds=(0.5,))
+  assert entry["relative_cost"] == pytest.approx(9)
+  assert entry["cost_error"] == pytest.approx(8)
 
 
 def test_without_any_within_the_budget_the_cheapest_is_chosen():

@@ -1,0 +1,163 @@
+"""The tracker as people use it, whole sequences with it, and their scores by hand."""
+
+import dataclasses
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from adadepth.data.sequence import Sequence
+from adadepth.errors import InputError
+from adadepth.io.models import Model
+from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_sequence
+from adadepth.maths.metrics import iou
+from adadepth.maths.readout import Readout
+from adadepth.programs.tracker import compiled_update
+
+
+@pytest.fixture(scope="module")
+def model(params, arch) -> Model:
+  return Model(params, arch, threshold=0.4, readout=Readout("subcell"))
+
+
+@pytest.fixture(scope="module")
+def tracker(model) -> Tracker:
+  return Tracker(model, "hard")
+
+
+@pytest.fixture(scope="module")
+def tracked(tracker, moving_target) -> TrackedSequence:
+  return track_sequence(tracker, moving_target)
+
+
+def still(name: str, boxes: list[tuple[float, ...]]) -> Sequence:
+  """A sequence of black frames with these true boxes."""
+  return Sequence(name, np.zeros((len(boxes), 8, 8, 3), np.uint8), np.array(boxes, np.float32))
+
+
+def result(boxes: list[tuple[float, ...]], depth: list[int], seconds: list[float]) -> TrackedSequence:
+  return TrackedSequence(
+    np.array(boxes, np.float32), np.zeros((len(boxes), 5), np.float32), np.array(depth), np.array(seconds)
+  )
+
+
+# Invariants.
+
+
+def test_a_moving_target_is_followed_through_the_sequence(tracked, moving_target):
+  overlap = iou(tracked.boxes_xywh, moving_target.boxes_xywh)
+  # A cell is 3.75 px of the image: a target that is half a cell off on both axes still has an IoU of 0.7.
+  assert overlap.min() > 0.7, overlap
+
+
+def test_a_tracked_sequence_has_a_row_for_every_frame(tracked, moving_target):
+  assert {len(column) for column in tracked} == {len(moving_target)}
+
+
+def test_the_first_row_is_the_given_box_and_nothing_else(tracked, moving_target):
+  np.testing.assert_array_equal(tracked.boxes_xywh[0], moving_target.boxes_xywh[0])
+  assert (tracked.confidences[0].sum(), tracked.depth[0], tracked.seconds[0]) == (0, 0, 0)
+
+
+def test_a_sequence_is_tracked_as_its_frames_are_one_by_one(tracker, tracked, moving_target):
+  target = tracker.init(moving_target.frames[0], moving_target.boxes_xywh[0])
+  for t, frame in enumerate(moving_target.frames[1:], 1):
+    target, track = tracker.update(target, frame)
+    np.testing.assert_array_equal(tracked.boxes_xywh[t], track.box_xywh)
+    np.testing.assert_array_equal(tracked.confidences[t], track.confidences)
+    assert tracked.depth[t] == track.depth
+
+
+def test_two_targets_of_one_tracker_do_not_meet(tracker, moving_target):
+  frames = moving_target.frames
+  alone, _ = tracker.update(tracker.init(frames[0], (40, 50, 20, 20)), frames[1])
+  one = tracker.init(frames[0], (40, 50, 20, 20))
+  tracker.update(tracker.init(frames[0], (10, 10, 30, 12)), frames[1])
+  beside, _ = tracker.update(one, frames[1])
+  jax.tree.map(np.testing.assert_array_equal, alone, beside)
+
+
+def test_tracking_stops_after_the_frames_asked_for(tracker, tracked, moving_target):
+  short = track_sequence(tracker, moving_target, frames=3)
+  np.testing.assert_array_equal(short.boxes_xywh, tracked.boxes_xywh[:3])
+
+
+@pytest.mark.parametrize("policy", ["xcorr1", "hard"])
+def test_a_policy_is_compiled_once_for_a_sequence(params, arch, moving_target, policy):
+  # Another threshold than other tests', so that nothing is compiled yet.
+  tracker = Tracker(Model(params, arch, threshold=0.37, readout=Readout("cell")), policy)
+  programs = compiled_update._cache_size()
+  track_sequence(tracker, moving_target)
+  track_sequence(dataclasses.replace(tracker), moving_target)
+  assert compiled_update._cache_size() == programs + 1
+
+
+# Oracles: numbers by hand.
+
+
+def test_scores_leave_the_given_first_box_out():
+  truth = still("a", [(0, 0, 10, 10)] * 3)
+  scores = score_tracking([result([(0, 0, 10, 10), (0, 0, 10, 5), (0, 0, 10, 5)], [0, 0, 0], [0, 1, 1])], [truth])
+  assert scores["mean_iou"] == 0.5
+
+
+def test_scores_are_means_over_sequences_not_over_frames():
+  long, short = still("long", [(0, 0, 10, 10)] * 5), still("short", [(0, 0, 10, 10)] * 2)
+  hit, miss = (0, 0, 10, 10), (40, 0, 10, 10)
+  results = [result([hit] * 5, [0] * 5, [0, 1, 1, 1, 1]), result([hit, miss], [0, 0], [0, 1])]
+  scores = score_tracking(results, [long, short])
+  assert scores["mean_iou"] == 0.5
+  assert scores["precision_20"] == 0.5  # the miss is 40 px off
+  assert scores["success_auc"] == pytest.approx(0.5 * 100 / 101)  # an IoU of 1 exceeds all thresholds but 1 itself
+  assert scores["mean_iou_by_sequence"] == {"long": 1.0, "short": 0.0}
+
+
+def test_frames_without_a_true_box_are_not_scored():
+  nan = (np.nan,) * 4
+  truth = still("a", [(0, 0, 10, 10), nan, (0, 0, 10, 10)])
+  scores = score_tracking([result([(0, 0, 10, 10), (70, 0, 9, 9), (0, 0, 10, 10)], [0] * 3, [0, 1, 1])], [truth])
+  assert scores["mean_iou"] == 1
+
+
+def test_fps_is_frames_over_seconds_of_all_sequences_but_their_first_frames():
+  box = [(0, 0, 10, 10)] * 3
+  results = [result(box, [0] * 3, [0, 0.5, 0.5]), result(box, [0] * 3, [0, 0.25, 0.75])]
+  assert score_tracking(results, [still("a", box), still("b", box)])["fps"] == 2
+
+
+def test_exits_are_shares_of_the_tracked_frames():
+  box = [(0, 0, 10, 10)] * 5
+  scores = score_tracking([result(box, [0, 0, 0, 2, 4], [0, 1, 1, 1, 1])], [still("a", box)])
+  assert scores["exits"] == [0.5, 0, 0.25, 0, 0.25]
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+  ("box", "message"),
+  [
+    ((10, 10, 0, 20), "`box_xywh` (=10,10,0,20) must be x,y,w,h in pixels with w and h above 0"),
+    ((10, 10, 20, -1), "`box_xywh` (=10,10,20,-1) must be"),
+    ((10, 10, 20), "`box_xywh` (=10,10,20) must be"),
+    ((10, float("nan"), 20, 20), "`box_xywh` (=10,nan,20,20) must be"),
+    ((10, 10, float("inf"), 20), "`box_xywh` (=10,10,inf,20) must be"),
+    ((120, 50, 20, 20), "`box_xywh` (=120,50,20,20) has its centre outside the 128x96 frame"),
+    ((-11, 50, 20, 20), "has its centre outside the 128x96 frame"),
+    ((50, 87, 20, 20), "has its centre outside the 128x96 frame"),
+  ],
+)
+def test_a_box_that_cannot_be_tracked_is_refused(tracker, moving_target, box, message):
+  with pytest.raises(InputError, match=re.escape(message)):
+    tracker.init(moving_target.frames[0], box)
+
+
+def test_an_unknown_policy_is_refused(model):
+  with pytest.raises(InputError, match=re.escape("`policy` (='xcorr6') must be one of xcorr1, xcorr2")):
+    Tracker(model, "xcorr6")
+
+
+def test_a_model_that_is_not_there_is_refused(tmp_path):
+  with pytest.raises(InputError, match="is neither a model nor a finished workdir"):
+    Tracker(str(tmp_path / "nothing"))

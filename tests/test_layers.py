@@ -1,0 +1,110 @@
+"""Imports point downwards only, and the library asks for no flags, configs or TensorFlow."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+# Bottom to top. data and io are one layer; within it data may use io, never the reverse.
+LAYERS = ("errors", "maths", "params", "programs", "io", "data", "loops")
+HEAVY = ("absl", "ml_collections", "tensorflow", "tensorflow_datasets")
+# TFDS is for who builds records; configs for the jobs of run.py.
+USERS_OF_TFDS = {"adadepth.data.builders"}
+
+
+def module_name(path: pathlib.Path) -> str:
+  return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in sorted((ROOT / "adadepth").rglob("*.py"))}
+
+
+def imports(name: str) -> set[str]:
+  """Every module that a file imports, at its top or inside a function; `from a import b` gives a and a.b."""
+  found = set()
+  for node in ast.walk(ast.parse(MODULES[name].read_text())):
+    if isinstance(node, ast.Import):
+      found |= {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      assert node.level == 0, f"{name} imports relatively"
+      found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+  return found
+
+
+def ours(name: str) -> set[str]:
+  """The modules of the library that a file imports."""
+  return imports(name) & MODULES.keys()
+
+
+def layer(name: str) -> int:
+  return LAYERS.index(name.split(".")[1])
+
+
+def with_all_it_imports(name: str) -> set[str]:
+  """A module and everything of ours that is imported with it."""
+  seen, todo = set(), [name]
+  while todo:
+    if (now := todo.pop()) not in seen:
+      seen.add(now)
+      todo += ours(now)
+  return seen
+
+
+def uses(name: str, packages: tuple[str, ...]) -> bool:
+  return any(module.split(".")[0] in packages for module in imports(name))
+
+
+def run_python(code: str) -> subprocess.CompletedProcess:
+  return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_every_module_is_in_a_layer():
+  assert {name.split(".")[1] for name in MODULES if name != "adadepth"} == set(LAYERS)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"adadepth"}))
+def test_a_module_imports_from_its_own_layer_or_a_lower_one(name):
+  assert {other for other in ours(name) if layer(other) > layer(name)} == set()
+
+
+def test_the_library_never_imports_what_runs_it():
+  outside = ("configs", "experiments", "run", "tests")
+  assert [name for name in MODULES if uses(name, outside)] == []
+
+
+def test_configs_flags_and_tensorflow_are_imported_by_the_jobs_and_the_builders_alone():
+  users = {name for name in MODULES if uses(name, HEAVY)}
+  assert {name for name in users if not name.startswith("adadepth.loops.")} == USERS_OF_TFDS
+
+
+def test_the_library_works_without_configs_and_tensorflow():
+  needs_heavy = {name for name in MODULES if any(uses(other, HEAVY) for other in with_all_it_imports(name))}
+  rest = sorted(MODULES.keys() - needs_heavy)
+  assert {"adadepth.loops.tracking", "adadepth.io.models", "adadepth.programs.tracker"} <= set(rest)
+  # absl stays: grain imports it itself.
+  blocked = [package for package in HEAVY if package != "absl"]
+  code = f"""
+import importlib, sys
+sys.modules.update(dict.fromkeys({blocked}))
+for name in {rest}:
+  importlib.import_module(name)
+import adadepth
+adadepth.Tracker, adadepth.Architecture, adadepth.InputError, adadepth.load_model
+"""
+  done = run_python(code)
+  assert done.returncode == 0, done.stderr
+
+
+def test_importing_adadepth_costs_nothing():
+  code = "import sys; before = set(sys.modules); import adadepth; print(*sorted(set(sys.modules) - before))"
+  done = run_python(code)
+  assert done.returncode == 0, done.stderr
+  assert {name.split(".")[0] for name in done.stdout.split()} - sys.stdlib_module_names == {"adadepth"}
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+  done = run_python("import adadepth; adadepth.Trakcer")
+  assert "AttributeError: module 'adadepth' has no attribute 'Trakcer'" in done.stderr
