@@ -32,7 +32,7 @@ def get_config(arg: str = "") -> ConfigDict:
   if arg == "scratch":
     config.finetune.steps = 150
   if arg == "slim":
-    config.finetune.steps = 2500
+    config.finetune.steps = 2000
     config.data.rendered = (600, 12, 16)
   if arg == "vgg19":
     config.data.rendered = (0, 0, 0)

@@ -22,12 +22,16 @@ def map_ahead(function: Callable, items: Listing, *, threads: int, buffer: int) 
   return iter(grain.MapDataset.source(items).map(function).to_iter_dataset(options))
 
 
-def read_ahead(frames: FrameSource, *, stop: int = 0, threads: int = 1, buffer: int = 8) -> Iterator[np.ndarray]:
+def read_ahead(
+  frames: FrameSource, *, start: int = 0, stop: int | None = None, threads: int = 1, buffer: int = 8
+) -> Iterator[np.ndarray]:
   """Iterates over frames, uint8 [h, w, 3], decoding ahead.
 
   Args:
     frames: any FrameSource: a folder, records, an array.
-    stop: end before this frame; 0: all.
+    start, stop: the first frame, and the one to end before; None: all.
     threads, buffer: as in `map_ahead`.
   """
-  return map_ahead(lambda t: frames[t], range(stop or len(frames)), threads=threads, buffer=buffer)
+  return map_ahead(
+    lambda t: frames[t], range(start, len(frames) if stop is None else stop), threads=threads, buffer=buffer
+  )

@@ -48,7 +48,7 @@ class BoxRow(NamedTuple):
   Attributes:
     frame: 0-based.
     x: left edge of the predicted box in image pixels, 0-indexed, half-open; y, w, h likewise.
-    confidence: c of the exit depth in [0, 1].
+    confidence: the largest of the confidences computed, in [0, 1].
     depth: 1..5, as in xcorr1..xcorr5 (a depth of the code plus one).
   """
 

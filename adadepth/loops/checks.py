@@ -96,6 +96,8 @@ def check_config(config: ConfigDict) -> None:
   for name in ("gates.losses", "gates.prices", "gates.price_weights", "policy.thresholds"):
     if _get(config, name) is not None and not len(_get(config, name)):
       raise InputError(f"`config.{name}` (=()) must hold at least one value")
+  if _get(config, "eval.frames_per_sequence") == 1:
+    raise InputError("`config.eval.frames_per_sequence` (=1) leaves nothing to track: 0 (all), or 2 and more")
   rendered = _get(config, "data.rendered")
   if rendered is not None and (len(rendered) != 3 or min(rendered) < 0):
     raise InputError(f"`config.data.rendered` (={rendered}) must be three counts: train, dev, test")

@@ -10,8 +10,9 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
 from adadepth.io.plots import FramePanel, PairPicture, figure1, figure6, figure7
 from adadepth.io.writers import progress
-from adadepth.loops.tracking import TrackedSequence, Tracker, track_sequence
+from adadepth.loops.tracking import TrackedSequence, Tracker, computed_confidences, track_sequence
 from adadepth.programs.policies import FIXED
+from adadepth.programs.tracker import Track
 
 PICTURED_FRAMES = 6  # of each sequence in Figure 7
 QUICK_FRAMES = 25
@@ -107,17 +108,13 @@ def draw_figure7(path: pathlib.Path, sequences: Listing[Sequence], tracked: List
   figure7(path, panels)
 
 
-def panel_of(sequence: Sequence, run: TrackedSequence, t: int) -> FramePanel:
+def panel_of(sequence: Sequence, run: TrackedSequence, row: int) -> FramePanel:
   """One annotated frame; confidences that were never computed are left out."""
-  computed = np.where(np.arange(5) <= run.depth[t], run.confidences[t], np.nan)
-  return FramePanel(
-    f"{sequence.name}, frame {t}",
-    sequence.frames[t],
-    run.boxes_xywh[t],
-    sequence.boxes_xywh[t],
-    computed,
-    run.depth[t],
-  )
+  t = run.start + row
+  track = Track(run.boxes_xywh[row], run.confidences[row], run.depth[row])
+  title = f"{sequence.name}, frame {t}"
+  truth = sequence.boxes_xywh[t]
+  return FramePanel(title, sequence.frames[t], track.box_xywh, truth, computed_confidences(track), track.depth)
 
 
 def draw_figures(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import EMBEDDED, Model, load_model
+from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.crop import window_px
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
 from adadepth.programs.policies import POLICIES, policy_named
@@ -96,41 +98,64 @@ def _window(side_px: float, frame: np.ndarray) -> tuple[int, int]:
   return window_px(side_px, frame.shape[0]), window_px(side_px, frame.shape[1])
 
 
+def follow(
+  tracker: Tracker, frames: Iterable[UInt8[np.ndarray, "h w 3"]], box_xywh: Float[np.ndarray, "4"]
+) -> Iterator[tuple[np.ndarray, Track, float]]:
+  """Tracks through decoded frames, predictions fed back.
+
+  Yields:
+    The frame; its track on the host; the seconds from frame to box. The first track is the given box, with
+    confidence 0 at every depth, in 0 seconds: taking the template and compiling are not counted.
+  """
+  frames = iter(frames)
+  first = next(frames)
+  target = tracker.init(first, box_xywh)
+  jax.block_until_ready(tracker.update(target, first))  # compiles; its result is dropped
+  yield first, Track(np.asarray(box_xywh, np.float32), np.zeros(DEPTHS, np.float32), np.int32(0)), 0.0
+  for frame in frames:
+    start = time.perf_counter()
+    target, track = tracker.update(target, frame)
+    yield frame, jax.device_get(track), time.perf_counter() - start
+
+
+def computed_confidences(track: Track) -> Float[np.ndarray, "5"]:
+  """c_1..c_5 with NaN at depths that were never computed, as they are drawn."""
+  return np.where(np.arange(DEPTHS) <= track.depth, track.confidences, np.float32(np.nan))
+
+
 class TrackedSequence(NamedTuple):
-  """One pass over a sequence.
+  """One pass over a sequence, from its first usable box on.
 
   Attributes:
     boxes_xywh: predicted, image pixels; the first is the given one, [t, 4].
     confidences: c_1..c_5, [t, 5]; the first row is 0.
     depth: deepest block computed, 0..4, [t]; the first is 0.
     seconds: from a decoded frame to its box on the host, [t]; the first is 0.
+    start: the frame whose box was given, which the first rows are of.
   """
 
   boxes_xywh: Float[np.ndarray, "t 4"]
   confidences: Float[np.ndarray, "t 5"]
   depth: Int[np.ndarray, "t"]
   seconds: Float[np.ndarray, "t"]
+  start: int = 0
 
 
 def track_sequence(tracker: Tracker, sequence: Sequence, *, frames: int = 0) -> TrackedSequence:
-  """One pass from the first usable box, predictions fed back; frames are decoded ahead in a thread.
+  """One pass from the first usable box to the end; frames are decoded ahead in a thread.
 
   Args:
-    frames: stop after so many; 0: all.
+    frames: at most so many, the first included; 0: all.
   """
-  stop = min(frames or len(sequence), len(sequence))
-  read = read_ahead(sequence.frames, stop=stop)
-  first = next(read)
-  target = tracker.init(first, sequence.boxes_xywh[0])
-  jax.block_until_ready(tracker.update(target, first))  # compiles; its result is dropped
-  rows = [(sequence.boxes_xywh[0], np.zeros(5, np.float32), 0, 0.0)]
-  for frame in read:
-    start = time.perf_counter()
-    target, track = tracker.update(target, frame)
-    box, confidences, depth = jax.device_get(track)
-    rows.append((box, confidences, int(depth), time.perf_counter() - start))
-  boxes, confidences, depths, seconds = (np.stack(column) for column in zip(*rows, strict=True))
-  return TrackedSequence(boxes, confidences, depths, seconds)
+  start = int(np.argmax(np.isfinite(sequence.boxes_xywh).all(axis=1)))
+  stop = min(start + frames, len(sequence)) if frames else len(sequence)
+  read = read_ahead(sequence.frames, start=start, stop=stop)
+  tracks, seconds = [], []
+  for _, track, elapsed in follow(tracker, read, sequence.boxes_xywh[start]):
+    tracks.append(track)
+    seconds.append(elapsed)
+  boxes, confidences, depth = (np.stack(column) for column in zip(*tracks, strict=True))
+  return TrackedSequence(boxes, confidences, depth, np.array(seconds), start)
 
 
 def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:
@@ -141,14 +166,14 @@ def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) ->
   """
   rows = []
   for result, sequence in zip(tracked, sequences, strict=True):
-    truth = sequence.boxes_xywh[1 : len(result.boxes_xywh)]
+    truth = sequence.boxes_xywh[result.start + 1 : result.start + len(result.boxes_xywh)]
     seen = ~np.isnan(truth).any(axis=1)
     ious = iou(result.boxes_xywh[1:][seen], truth[seen])
     errors = center_error(result.boxes_xywh[1:][seen], truth[seen])
     rows.append((ious.mean(), success_auc(ious), precision(errors)))
   mean_iou, auc, within = np.mean(rows, axis=0)
   seconds = np.concatenate([r.seconds[1:] for r in tracked])
-  exits = np.bincount(np.concatenate([r.depth[1:] for r in tracked]), minlength=5) / len(seconds)
+  exits = np.bincount(np.concatenate([r.depth[1:] for r in tracked]), minlength=DEPTHS) / len(seconds)
   return {
     "mean_iou": float(mean_iou),
     "success_auc": float(auc),

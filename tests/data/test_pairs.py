@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from adadepth.data.pairs import (
   PairSampler,
@@ -212,6 +213,20 @@ def test_a_crop_wholly_outside_the_image_is_its_mean_colour():
   np.testing.assert_array_equal(
     crop_square(frame, np.array([300.0, -90.0], np.float32), 32.0, 16), np.full((16, 16, 3), 7)
   )
+
+
+# Oracles.
+
+
+@pytest.mark.parametrize(("side_px", "crop_px"), [(96.0, 32), (50.5, 64), (33.3, 33)])
+def test_a_crop_inside_the_image_is_pillows_resize_of_the_whole_frame(side_px, crop_px):
+  frame = np.random.default_rng(0).integers(0, 256, (140, 170, 3), np.uint8)
+  x0, y0 = 81.25 - side_px / 2, 66.5 - side_px / 2
+  box = (x0, y0, x0 + side_px, y0 + side_px)
+  expected = Image.fromarray(frame).resize((crop_px, crop_px), Image.Resampling.BILINEAR, box=box)
+  crop = crop_square(frame, np.array([81.25, 66.5], np.float32), side_px, crop_px)
+  # Pillow's weights are fixed-point and depend on where the box starts: a grey level of rounding.
+  np.testing.assert_allclose(crop.astype(int), np.asarray(expected).astype(int), atol=1)
 
 
 # The sampler.
