@@ -3,8 +3,7 @@
 import os
 import pathlib
 
-# Two CPU devices; and code of the lowest optimisation, since tests spend their time on compiling, not on running it.
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0")
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 
 from jaxtyping import install_import_hook
 

@@ -33,48 +33,48 @@ class Source:
   rendered: tuple[int, int, int]
   seed: int
 
-  def check(self) -> None:
-    """Raises InputError if there is nothing to read, without reading it."""
-    if self.root and not pathlib.Path(self.root).is_dir():
-      raise InputError(f"`config.data.root` (={self.root!r}): no such folder; name one that holds vot/ or otb/")
-    if self.root:
-      load_split(self.root, self.split, on_error=self.on_error)
-    elif min(self.rendered) < 1:
-      raise InputError(
-        f"`config.data.root` (={self.root!r}) names no folder of sequences and `config.data.rendered` "
-        f"(={self.rendered}) leaves a split empty: give a folder that holds vot/ or otb/, or rendered sequences"
-      )
+  def read(self, sides: Listing[str] = SIDES) -> dict[str, list[Sequence]]:
+    """The sequences of each side: real where there is a root, else rendered, in memory.
 
-  def real(self, side: str) -> list[Sequence]:
-    """The real sequences of one side of the split; [] without a root."""
-    if not self.root:
-      return []
-    names = load_split(self.root, self.split, on_error=self.on_error)[side]
-    result = read_sequences(self.root, names, on_error=self.on_error)
-    if summary := result.problems.summary():
-      print(f"{side}: {summary}")
-    return result.sequences
-
-  def rendered_train(self) -> list[Sequence]:
-    """The rendered training sequences, in memory."""
-    return self._rendered("train") if self.rendered[0] else []
-
-  def sequences(self, side: str) -> list[Sequence]:
-    """What a side is measured on: real where there is a root, else rendered.
+    All ground truth and every image's header is looked at here, so that bad data is found before work starts.
 
     Raises:
-      InputError: the split leaves this side empty.
+      InputError: no such root, bad data, or a side without a sequence.
     """
-    found = self.real(side) if self.root else self._rendered(side)
-    if not found:
-      raise InputError(
-        f"`config.data.split` (={self.split!r}) leaves no {side} sequence under {self.root}: "
-        f'give a JSON file {{"train": [...], "dev": [...], "test": [...]}}'
-      )
+    if self.root:
+      return self._read_real(sides)
+    for side in sides:
+      if not self._count(side):
+        raise InputError(
+          f"`config.data.rendered` (={self.rendered}) leaves {side} empty and `config.data.root` (='') names no "
+          "folder that holds vot/ or otb/: give either"
+        )
+    return {side: self._render(side) for side in sides}
+
+  def training(self, train: Listing[Sequence]) -> list[Sequence]:
+    """What phase 1 draws from: the train side, and beside real ones as many rendered, if config asks for any."""
+    return balanced(self._render("train"), train) if self.root and self._count("train") else list(train)
+
+  def _read_real(self, sides: Listing[str]) -> dict[str, list[Sequence]]:
+    if not pathlib.Path(self.root).is_dir():
+      raise InputError(f"`config.data.root` (={self.root!r}): no such folder; name one that holds vot/ or otb/")
+    names, found = load_split(self.root, self.split, on_error=self.on_error), {}
+    for side in sides:
+      if not names[side]:
+        raise InputError(
+          f"`config.data.split` (={self.split!r}) leaves {side} empty under {self.root}: "
+          'give a JSON file {"train": [...], "dev": [...], "test": [...]}'
+        )
+      found[side], problems = read_sequences(self.root, names[side], on_error=self.on_error)
+      if problems.counts:
+        print(f"{side}: {problems.summary()}")
     return found
 
-  def _rendered(self, side: str) -> list[Sequence]:
-    split = render_split(split=side, sequences=self.rendered[SIDES.index(side)], seed=self.seed)
+  def _count(self, side: str) -> int:
+    return self.rendered[SIDES.index(side)]
+
+  def _render(self, side: str) -> list[Sequence]:
+    split = render_split(split=side, sequences=self._count(side), seed=self.seed)
     return list(progress(split, f"rendering ({side})"))
 
 
@@ -82,5 +82,4 @@ def balanced(rendered: Listing[Sequence], real: Listing[Sequence]) -> list[Seque
   """Both kinds in one list, the fewer repeated, so that each is drawn about as often as the other."""
   if not rendered or not real:
     return [*rendered, *real]
-  most = max(len(rendered), len(real))
-  return [*rendered, *real * (most // len(real))] if len(real) < most else [*rendered * (most // len(rendered)), *real]
+  return [*rendered * max(1, len(real) // len(rendered)), *real * max(1, len(rendered) // len(real))]

@@ -19,10 +19,8 @@ from adadepth.programs.costs import pair_costs
 def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Writes results.json and Figures 1, 6 and 7 to the workdir."""
   check_config(config)
-  source = source_of(config)
-  source.check()
+  sequences = source_of(config).read(("test",))["test"]
   model = load_model(config.model or (workdir if (workdir / MODEL_NAME).is_file() else EMBEDDED))
-  sequences = source.sequences("test")
   run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
   table = pair_table(
     model.params,

@@ -3,6 +3,7 @@
 import functools
 import pathlib
 from collections.abc import Iterator
+from collections.abc import Sequence as Listing
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ from ml_collections import ConfigDict
 
 from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, PairSampler
-from adadepth.data.sources import Source, balanced
+from adadepth.data.sequence import Sequence
 from adadepth.io.checkpoints import Checkpoints
 from adadepth.io.models import MODEL_NAME, Model, save_model
 from adadepth.io.plots import plot_curves
@@ -107,10 +108,9 @@ def finetune(
   return state
 
 
-def run_phase1(config: ConfigDict, params: dict, source: Source, workdir: pathlib.Path) -> dict:
-  """Phase 1 as the config has it; the parameters it ends with."""
+def run_phase1(config: ConfigDict, params: dict, sequences: Listing[Sequence], workdir: pathlib.Path) -> dict:
+  """Phase 1 on the given sequences, as the config has it; the parameters it ends with."""
   arch, settings = architecture_of(config), config.finetune
-  sequences = balanced(source.rendered_train(), source.real("train"))
   sampler = PairSampler(sequences, arch, config.seed, settings.frames, settings.jitter_px, settings.key_every)
   same_names = ("objective", "map_loss", "learning_rate", "warmup_steps", "clip_norm", "steps", "groups")
   state = finetune(
@@ -127,13 +127,13 @@ def run_phase1(config: ConfigDict, params: dict, source: Source, workdir: pathli
   return state.params
 
 
-def depth_scores(config: ConfigDict, params: dict, source: Source, name: str) -> dict[str, dict]:
+def depth_scores(config: ConfigDict, params: dict, sequences: dict[str, list[Sequence]], name: str) -> dict[str, dict]:
   """IOU@1, @5, @25 of the five fixed depths on dev and test, {"dev": {"xcorr1": ...}, "test": ...}."""
   arch, scored = architecture_of(config), {}
   for side in ("dev", "test"):
     table = pair_table(
       params,
-      source.sequences(side),
+      sequences[side],
       arch=arch,
       keys=config.eval.keys_per_sequence,
       frames=config.eval.frames_per_sequence,
@@ -149,14 +149,14 @@ def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Phase 1 alone: results.json has the fixed depths before and after, and the loss at both ends."""
   check_config(config)
   arch, source = architecture_of(config), source_of(config)
-  source.check()
+  sequences = source.read()
   params = starting_params(config, arch, workdir)
   claim(workdir, {name: config.to_dict().get(name) for name in TRAINED_BY})
   run_record(workdir, config.to_dict(), config.seed)
-  before = depth_scores(config, params, source, "before")
-  params = run_phase1(config, params, source, workdir)
+  before = depth_scores(config, params, sequences, "before")
+  params = run_phase1(config, params, source.training(sequences["train"]), workdir)
   save_model(workdir / MODEL_NAME, Model(params, arch, config.policy.thresholds[0], readout_of(config)))
-  after = depth_scores(config, params, source, "after")
+  after = depth_scores(config, params, sequences, "after")
   lines = read_metrics(workdir / "finetune")
   losses = np.array([line["loss"] for line in lines])
   ends = max(1, len(losses) // 5)

@@ -2,12 +2,13 @@
 
 import itertools
 import pathlib
+from collections.abc import Sequence as Listing
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from adadepth.data.sources import Source
+from adadepth.data.sequence import Sequence
 from adadepth.io.models import MODEL_NAME, Model, save_model
 from adadepth.io.workdir import claim, write_results
 from adadepth.io.writers import MetricWriter, run_record
@@ -34,12 +35,14 @@ from adadepth.programs.costs import PairCosts, pair_costs
 LOG_EVERY = 100
 
 
-def cached_table(config: ConfigDict, params: dict, source: Source, side: str, workdir: pathlib.Path) -> PairTable:
+def cached_table(
+  config: ConfigDict, params: dict, sequences: Listing[Sequence], side: str, workdir: pathlib.Path
+) -> PairTable:
   """The responses of one side's pairs, computed once a workdir."""
   train = side == "train"
   return pair_table(
     params,
-    source.sequences(side),
+    sequences,
     arch=architecture_of(config),
     keys=config.gates.keys_per_sequence if train else config.eval.keys_per_sequence,
     frames=0 if train else min(config.eval.frames_per_sequence, 25),
@@ -118,13 +121,13 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Phase 1, phase 2, evaluation, figures; resumes from whatever the workdir already holds."""
   check_config(config)
   arch, source, tracked = architecture_of(config), source_of(config), tracked_policies(config.eval.tracking)
-  source.check()
+  sequences = source.read()
   params = starting_params(config, arch, workdir)
   claim(workdir, {name: config.to_dict()[name] for name in TRAINED_BY})
   run_record(workdir, config.to_dict(), config.seed)
   if config.finetune.steps:
-    params = run_phase1(config, params, source, workdir)
-  tables = {side: cached_table(config, params, source, side, workdir) for side in ("train", "dev", "test")}
+    params = run_phase1(config, params, source.training(sequences["train"]), workdir)
+  tables = {side: cached_table(config, params, found, side, workdir) for side, found in sequences.items()}
   chosen, best = run_phase2(config, params, tables, workdir)
   model = Model({**params, "gates": chosen.gates}, arch, chosen.threshold, readout_of(config))
   save_model(workdir / MODEL_NAME, model)
@@ -133,12 +136,12 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
     model.params, tables["test"], arch=arch, readout=model.readout, thresholds=thresholds, costs=costs
   )
   results |= {"threshold": model.threshold, "gates": describe_choice(chosen, best)}
-  sequences, frames = source.sequences("test"), config.eval.frames_per_sequence
-  tracks = track_all(model, sequences, tracked, frames=frames)
-  results["tracking"] = {policy: score_tracking(runs, sequences) for policy, runs in tracks.items()}
+  tested, frames = sequences["test"], config.eval.frames_per_sequence
+  tracks = track_all(model, tested, tracked, frames=frames)
+  results["tracking"] = {policy: score_tracking(runs, tested) for policy, runs in tracks.items()}
   path = write_results(workdir, results)
   (workdir / "table1.md").write_text(table1_markdown(arch))
-  draw_figures(workdir, model, results, sequences, tracks)
+  draw_figures(workdir, model, results, tested, tracks)
   print(describe(results, model.threshold))
   print(describe_tracking(results["tracking"]))
   how = f"{chosen.loss} loss, {chosen.price} price, lambda {chosen.price_weight:g}, T {chosen.threshold:g}"

@@ -11,36 +11,38 @@ def source(**changes) -> Source:
 
 
 def test_without_a_root_every_side_is_rendered():
-  assert [len(source().sequences(side)) for side in ("train", "dev", "test")] == [2, 1, 3]
-  assert source().real("train") == []
+  found = source().read()
+  assert {side: len(sequences) for side, sequences in found.items()} == {"train": 2, "dev": 1, "test": 3}
+  assert source().training(found["train"]) == found["train"]
 
 
 def test_with_a_root_every_side_is_real(shared):
-  real = source(root=str(shared / "data"))
-  assert [len(real.sequences(side)) for side in ("train", "dev", "test")] == [15, 6, 8]
-  assert len(real.rendered_train()) == 2
+  real = source(root=str(shared / "data"), rendered=(15, 1, 1))
+  found = real.read()
+  assert {side: len(sequences) for side, sequences in found.items()} == {"train": 15, "dev": 6, "test": 8}
+  assert len(real.training(found["train"])) == 30
 
 
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
     ({"root": "/no/such"}, r"`config\.data\.root` \(='/no/such'\): no such folder"),
-    ({"rendered": (2, 0, 1)}, r"`config\.data\.rendered` \(=\(2, 0, 1\)\) leaves a split empty"),
+    ({"rendered": (2, 0, 1)}, r"`config\.data\.rendered` \(=\(2, 0, 1\)\) leaves dev empty"),
   ],
 )
 def test_nothing_to_read_is_said_before_work_starts(changes, message):
   with pytest.raises(InputError, match=message):
-    source(**changes).check()
+    source(**changes).read()
 
 
 def test_an_empty_side_is_named(tmp_path, shared):
   split = tmp_path / "split.json"
   split.write_text('{"train": ["vot/bag"], "test": ["vot/ball2"]}')
-  with pytest.raises(InputError, match="leaves no dev sequence"):
-    source(root=str(shared / "data"), split=str(split)).sequences("dev")
+  with pytest.raises(InputError, match=r"`config\.data\.split` \(=.*\) leaves dev empty"):
+    source(root=str(shared / "data"), split=str(split)).read()
 
 
 def test_balanced_repeats_the_fewer():
-  many, few = source(rendered=(5, 1, 1)).sequences("train"), source(rendered=(2, 1, 1), seed=1).sequences("train")
+  many, few = (source(rendered=(n, 1, 1)).read()["train"] for n in (5, 2))
   assert len(balanced(many, few)) == len(balanced(few, many)) == 5 + 4
   assert balanced(many, []) == many and balanced([], few) == few

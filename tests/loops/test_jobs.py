@@ -130,7 +130,7 @@ def stopped_after(config, workdir, steps: int) -> dict:
   params = starting_params(config, architecture_of(config), workdir)
   try:
     finetune.training_batches = batches
-    return finetune.run_phase1(config, params, source_of(config), workdir)
+    return finetune.run_phase1(config, params, source_of(config).read(("train",))["train"], workdir)
   except Killed:
     return params
   finally:

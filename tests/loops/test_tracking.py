@@ -10,10 +10,10 @@ import pytest
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import Model
-from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_sequence
+from adadepth.loops.tracking import TrackedSequence, Tracker, computed_confidences, score_tracking, track_sequence
 from adadepth.maths.metrics import iou
 from adadepth.maths.readout import Readout
-from adadepth.programs.tracker import compiled_update
+from adadepth.programs.tracker import Track, compiled_update
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,8 @@ def test_a_moving_target_is_followed_through_the_sequence(tracked, moving_target
 
 
 def test_a_tracked_sequence_has_a_row_for_every_frame(tracked, moving_target):
-  assert {len(column) for column in tracked} == {len(moving_target)}
+  columns = (tracked.boxes_xywh, tracked.confidences, tracked.depth, tracked.seconds)
+  assert [len(column) for column in columns] == [len(moving_target)] * 4
 
 
 def test_the_first_row_is_the_given_box_and_nothing_else(tracked, moving_target):
@@ -81,6 +82,20 @@ def test_two_targets_of_one_tracker_do_not_meet(tracker, moving_target):
 def test_tracking_stops_after_the_frames_asked_for(tracker, tracked, moving_target):
   short = track_sequence(tracker, moving_target, frames=3)
   np.testing.assert_array_equal(short.boxes_xywh, tracked.boxes_xywh[:3])
+
+
+def test_tracking_starts_at_the_first_usable_box(tracker, moving_target):
+  boxes = moving_target.boxes_xywh.copy()
+  boxes[:2] = np.nan
+  late = track_sequence(tracker, dataclasses.replace(moving_target, boxes_xywh=boxes), frames=4)
+  shifted = Sequence("from 2 on", moving_target.frames[2:], moving_target.boxes_xywh[2:])
+  assert late.start == 2
+  np.testing.assert_array_equal(late.boxes_xywh, track_sequence(tracker, shifted, frames=4).boxes_xywh)
+
+
+def test_confidences_that_were_not_computed_are_drawn_as_nan():
+  track = Track(np.zeros(4, np.float32), np.array([0.3, 0.7, 0, 0, 0], np.float32), np.int32(1))
+  np.testing.assert_array_equal(computed_confidences(track), np.array([0.3, 0.7, np.nan, np.nan, np.nan], np.float32))
 
 
 @pytest.mark.parametrize("policy", ["xcorr1", "hard"])
@@ -118,6 +133,13 @@ def test_frames_without_a_true_box_are_not_scored():
   truth = still("a", [(0, 0, 10, 10), nan, (0, 0, 10, 10)])
   scores = score_tracking([result([(0, 0, 10, 10), (70, 0, 9, 9), (0, 0, 10, 10)], [0] * 3, [0, 1, 1])], [truth])
   assert scores["mean_iou"] == 1
+
+
+def test_a_late_start_is_scored_against_the_frames_it_saw():
+  nan = (np.nan,) * 4
+  truth = still("a", [nan, (50, 0, 10, 10), (0, 0, 10, 10), (0, 0, 10, 10)])
+  late = result([(50, 0, 10, 10), (0, 0, 10, 10), (0, 0, 10, 5)], [0] * 3, [0, 1, 1])._replace(start=1)
+  assert score_tracking([late], [truth])["mean_iou"] == 0.75
 
 
 def test_fps_is_frames_over_seconds_of_all_sequences_but_their_first_frames():

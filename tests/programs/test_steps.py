@@ -217,12 +217,10 @@ def test_the_loss_is_the_mean_over_valid_pairs_of_the_sum_over_depths(batch, los
   np.testing.assert_allclose([first[f"loss{k + 1}"] for k in range(DEPTHS)], valid.mean(0), rtol=1e-5)
 
 
-# Gradients.
-
-
-def test_the_deepest_objective_leaves_shallow_logit_scales_alone(params, arch, batch):
+def test_the_deepest_objective_is_the_deepest_loss(params, arch, batch, losses):
   optimizer = finetune_optimizer(learning_rate=1e-3, steps=1, warmup_steps=0, clip_norm=1.0)
-  step = outside_strict(functools.partial(finetune_step, optimizer=optimizer, objective="deepest", arch=arch, **LOSS))
-  state, _ = step(init_state(params, optimizer), batch)
-  change = state.params["head"]["log_scale"] != params["head"]["log_scale"]
-  np.testing.assert_array_equal(change, [False, False, False, False, True])
+  step = functools.partial(finetune_step, optimizer=optimizer, objective="deepest", arch=arch, **LOSS)
+  # Only the loss is asked for, so that XLA leaves the whole backward pass out and compiles fast.
+  loss = outside_strict(lambda state, batch: step(state, batch)[1]["loss"])(init_state(params, optimizer), batch)
+  valid = np.asarray(losses)[np.asarray(batch.valid) > 0]
+  np.testing.assert_allclose(loss, valid[:, -1].mean(), rtol=1e-5)  # two float32 programs
