@@ -55,7 +55,8 @@ def batch(arch, plant) -> PairBatch:
 
 def outside_strict(step):
   """The compiled step, traced outside strict promotion: Adam (optax) raises a float to an integer power."""
-  compiled = jax.jit(step)
+  # Compiling the backward pass takes far longer than running it, and half as long without optimisation.
+  compiled = jax.jit(step, compiler_options={"xla_backend_optimization_level": 0})
 
   def call(*args, **kwargs):
     with jax.numpy_dtype_promotion("standard"):
