@@ -11,6 +11,7 @@ from PIL import Image
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.maths.architecture import Architecture
+from adadepth.maths.geometry import box_center, box_in_crop, crop_scale
 
 KEY_EVERY = 10
 FRAMES_PER_KEY = 25
@@ -69,15 +70,6 @@ def crop_square(
   return np.asarray(resized)
 
 
-def _centers(boxes_xywh: Float[np.ndarray, "t 4"]) -> Float[np.ndarray, "t 2"]:
-  return boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2
-
-
-def _scale(size_wh: Float[np.ndarray, "2"], arch: Architecture) -> float:
-  """Crop pixels per image pixel: the host's `geometry.crop_scale`."""
-  return arch.template_px / float(size_wh.max() + size_wh.sum() / 4)
-
-
 def search_frames(
   boxes_xywh: Float[np.ndarray, "t 4"], key: int, arch: Architecture, horizon: int = FRAMES_PER_KEY
 ) -> list[int]:
@@ -86,8 +78,8 @@ def search_frames(
   A frame counts if it and the one before it have a box. The run ends where the target's centre leaves the
   search crop, which is centred on the previous true box.
   """
-  reach = arch.search_px / _scale(boxes_xywh[key, 2:], arch) / 2
-  step = np.abs(np.diff(_centers(boxes_xywh[key : key + horizon + 1]), axis=0)).max(axis=1)
+  reach = arch.search_px / crop_scale(boxes_xywh[key, 2:], arch.template_px) / 2
+  step = np.abs(np.diff(box_center(boxes_xywh[key : key + horizon + 1]), axis=0)).max(axis=1)
   left = np.flatnonzero(step >= reach)
   run = step[: left[0]] if len(left) else step
   return (key + 1 + np.flatnonzero(~np.isnan(run))).tolist()
@@ -121,8 +113,8 @@ def cut_group(
     jitter_in_image: shifts the search crops' centres, image pixels (augmentation).
   """
   boxes = sequence.boxes_xywh
-  centers = _centers(boxes)
-  scale = _scale(boxes[key, 2:], arch)
+  centers = box_center(boxes)
+  scale = float(crop_scale(boxes[key, 2:], arch.template_px))
   search_centers = centers[np.asarray(frames) - 1] + (0 if jitter_in_image is None else jitter_in_image)
   search_side = arch.search_px / scale
   crops = [
@@ -130,13 +122,13 @@ def cut_group(
     for t, center in zip(frames, search_centers, strict=True)
   ]
   truth = boxes[np.asarray(frames)]
-  corner = (truth[:, :2] - search_centers) * scale + arch.search_px / 2
+  scales = np.full(len(frames), scale, np.float32)
   return PairGroup(
     sequence=sequence.name,
     key=key,
     template=crop_square(sequence.frames[key], centers[key], arch.template_px / scale, arch.template_px),
     search=np.stack(crops),
-    truth_in_search=np.concatenate([corner, truth[:, 2:] * scale], axis=1).astype(np.float32),
+    truth_in_search=box_in_crop(truth, search_centers, scales, arch.search_px).astype(np.float32),
     size_in_crop=(boxes[key, 2:] * scale).astype(np.float32),
     frames_after_key=np.asarray(frames, np.int32) - key,
   )
@@ -194,6 +186,6 @@ class PairSampler:
   def _draw(self, rng: np.random.Generator, sequence: Sequence, key: int) -> PairGroup:
     run = search_frames(sequence.boxes_xywh, key, self.arch)
     frames = rng.choice(run, self.frames, replace=len(run) < self.frames).tolist()
-    scale = _scale(sequence.boxes_xywh[key, 2:], self.arch)
+    scale = float(crop_scale(sequence.boxes_xywh[key, 2:], self.arch.template_px))
     jitter = rng.uniform(-self.jitter_px, self.jitter_px, (self.frames, 2)) / scale
     return cut_group(sequence, key, frames, self.arch, jitter.astype(np.float32))

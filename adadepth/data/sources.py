@@ -7,11 +7,9 @@ from collections.abc import Sequence as Listing
 from adadepth.data.readers import read_sequences
 from adadepth.data.render import render_split
 from adadepth.data.sequence import Sequence
-from adadepth.data.split import load_split
+from adadepth.data.split import SIDES, load_split
 from adadepth.errors import InputError
 from adadepth.io.writers import progress
-
-SIDES = ("train", "dev", "test")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -71,8 +71,8 @@ def describe_tracking(tracking: dict[str, dict]) -> str:
 def draw_figure1(path: pathlib.Path, model: Model, sequences: Listing[Sequence]) -> None:
   """Preprocessed key and search crops of up to four sequences (Figure 1)."""
   pictures = []
-  for sequence in spread(sequences, 4):
-    key, frames = evaluation_keys(sequence, model.arch, keys=1, frames=0)[0]
+  runs = [(sequence, evaluation_keys(sequence, model.arch, keys=1, frames=0)) for sequence in sequences]
+  for sequence, ((key, frames),) in spread([run for run in runs if run[1]], 4):
     group = cut_group(sequence, key, frames[-1:], model.arch)
     size = group.size_in_crop
     own = np.concatenate([model.arch.template_px / 2 - size / 2, size])

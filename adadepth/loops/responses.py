@@ -60,7 +60,8 @@ def pair_table(
   Args:
     keys: keys a sequence, 0: all; frames: search frames a key, 0: all 25.
     threads: that cut crops ahead of the network.
-    cache: .npz file to read them from if it was made from the same network and pairs, and to write them to.
+    cache: .npz file to read them from if it was made from the same network and pairs, and to write them to. Images
+      that change under the same names and boxes are not noticed.
     description: for the progress bar.
   """
   wanted = [

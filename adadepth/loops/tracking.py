@@ -15,16 +15,18 @@ from adadepth.errors import InputError
 from adadepth.io.models import EMBEDDED, Model, load_model
 from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.crop import window_px
+from adadepth.maths.geometry import template_side
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
 from adadepth.programs.policies import POLICIES, policy_named
 from adadepth.programs.tracker import Track, TrackerState, compiled_init, compiled_update
 
 
 class Target(NamedTuple):
-  """One target on its way: the device's state, and the static windows its crops are cut from."""
+  """One target on its way: the device's state, the window its crops are cut from, the frames' shape."""
 
   state: TrackerState
   window_hw: tuple[int, int]
+  frame_shape: tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Tracker:
     if not isinstance(self.model, Model):
       object.__setattr__(self, "model", load_model(self.model))
 
-  def init(self, frame: UInt8[np.ndarray, "h w 3"], box_xywh) -> Target:
+  def init(self, frame: np.ndarray, box_xywh) -> Target:
     """Takes the template of the target in a box of the first frame.
 
     Args:
@@ -62,14 +64,21 @@ class Tracker:
       InputError: a box that cannot be tracked.
     """
     box = np.asarray(box_xywh, np.float32)
+    check_frame(frame)
     check_box(box, frame.shape)
     arch = self.model.arch
-    side = float(box[2:].max() + box[2:].sum() / 4)
+    side = float(template_side(box[2:]))
     state = compiled_init(self.model.params, frame, box, arch=arch, window_hw=_window(side, frame))
-    return Target(state, _window(side * arch.search_px / arch.template_px, frame))
+    return Target(state, _window(side * arch.search_px / arch.template_px, frame), frame.shape)
 
   def update(self, target: Target, frame: UInt8[np.ndarray, "h w 3"]) -> tuple[Target, Track]:
-    """Finds the target in the next frame; the frame must have the first one's size."""
+    """Finds the target in the next frame.
+
+    Raises:
+      InputError: the frame has another size than the first.
+    """
+    if frame.shape != target.frame_shape:
+      raise InputError(f"`frame` is {frame.shape}, the first one was {target.frame_shape}: init a target for it")
     model = self.model
     state, track = compiled_update(
       model.params,
@@ -80,13 +89,19 @@ class Tracker:
       readout=model.readout,
       window_hw=target.window_hw,
     )
-    return Target(state, target.window_hw), track
+    return target._replace(state=state), track
+
+
+def check_frame(frame: np.ndarray) -> None:
+  """Raises InputError for what is no RGB frame."""
+  if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+    raise InputError(f"`frame` is {frame.dtype} {frame.shape}: it must be RGB, uint8 [height, width, 3]")
 
 
 def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], name: str = "box_xywh") -> None:
   """Raises InputError for a first box that is no box or whose centre lies outside the frame."""
   height, width = frame_shape[:2]
-  shown = ",".join(f"{v:g}" for v in box_xywh)
+  shown = ",".join(f"{v:g}" for v in box_xywh.reshape(-1))
   if box_xywh.shape != (4,) or not np.isfinite(box_xywh).all() or (box_xywh[2:] <= 0).any():
     raise InputError(f"`{name}` (={shown}) must be x,y,w,h in pixels with w and h above 0")
   center = box_xywh[:2] + box_xywh[2:] / 2
@@ -161,17 +176,20 @@ def track_sequence(tracker: Tracker, sequence: Sequence, *, frames: int = 0) -> 
 def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:
   """The "tracking" entry of results.json: one pass, the given first box left out.
 
-  Mean IoU, success AUC and precision are means over the sequences' own; FPS is frames over the seconds from
+  Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left
+  out; FPS is frames over the seconds from
   decoded frame to box.
   """
-  rows = []
+  rows = {}
   for result, sequence in zip(tracked, sequences, strict=True):
     truth = sequence.boxes_xywh[result.start + 1 : result.start + len(result.boxes_xywh)]
     seen = ~np.isnan(truth).any(axis=1)
+    if not seen.any():
+      continue
     ious = iou(result.boxes_xywh[1:][seen], truth[seen])
     errors = center_error(result.boxes_xywh[1:][seen], truth[seen])
-    rows.append((ious.mean(), success_auc(ious), precision(errors)))
-  mean_iou, auc, within = np.mean(rows, axis=0)
+    rows[sequence.name] = (ious.mean(), success_auc(ious), precision(errors))
+  mean_iou, auc, within = np.mean(list(rows.values()), axis=0)
   seconds = np.concatenate([r.seconds[1:] for r in tracked])
   exits = np.bincount(np.concatenate([r.depth[1:] for r in tracked]), minlength=DEPTHS) / len(seconds)
   return {
@@ -180,5 +198,5 @@ def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) ->
     "precision_20": float(within),
     "fps": float(len(seconds) / seconds.sum()),
     "exits": exits.tolist(),
-    "mean_iou_by_sequence": {s.name: float(r[0]) for s, r in zip(sequences, rows, strict=True)},
+    "mean_iou_by_sequence": {name: float(row[0]) for name, row in rows.items()},
   }

@@ -8,7 +8,10 @@ WHITEN_EPSILON = 1e-5
 
 
 def whiten(feature_map: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
-  """Subtracts the mean over (h, w, c) and divides by the standard deviation + 1e-5; a constant map becomes 0."""
+  """Subtracts the mean over (h, w, c) and divides by the standard deviation + 1e-5.
+
+  A constant map becomes as good as 0: rounding of its mean, over 1e-5.
+  """
   axes = (-3, -2, -1)
   centred = feature_map - jnp.mean(feature_map, axes, keepdims=True)
   variance = jnp.mean(jnp.square(centred), axes, keepdims=True)

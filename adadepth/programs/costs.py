@@ -13,10 +13,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from adadepth.maths.architecture import DEPTHS, Architecture
-from adadepth.maths.features import gate_features
-from adadepth.params.gates import GATES, apply_gate
-from adadepth.programs.network import init_params, logit_scales, respond, search_maps, template_maps
-from adadepth.programs.policies import Decision, fixed_policy, soft_policy
+from adadepth.params.gates import GATES
+from adadepth.programs.network import init_params, respond, search_maps, template_maps
+from adadepth.programs.policies import Decision, fixed_policy, gate_logit, soft_policy
 
 
 class PairCosts(NamedTuple):
@@ -45,14 +44,7 @@ def stopped_pair(
   templates = template_maps(params, template, arch=arch, depths=depth + 1)
   maps = search_maps(params, search[None], arch=arch, depths=depth + 1)
   responses = [respond(t, m, arch=arch)[0] for t, m in zip(templates, maps, strict=True)]
-  logits = [
-    apply_gate(
-      params["gates"],
-      gate_features(responses[k], depth=k, logit_scale=logit_scales(params)[k], template_cells=arch.template_cells),
-      depth=k,
-    )
-    for k in range(min(depth + 1, GATES))
-  ]
+  logits = [gate_logit(params, responses[k], depth=k, arch=arch) for k in range(min(depth + 1, GATES))]
   return responses[-1], jnp.stack(logits)
 
 

@@ -64,7 +64,7 @@ def hard_policy(params: dict, templates: tuple, search: Array, *, arch: Architec
     response = respond(templates[depth], search_map, arch=arch)[0]
     if depth == DEPTHS - 1:
       return Decision(response, confidences.at[depth].set(left), jnp.int32(depth))
-    stop = jax.nn.sigmoid(_gate_logit(params, response, depth=depth, arch=arch))
+    stop = jax.nn.sigmoid(gate_logit(params, response, depth=depth, arch=arch))
     confidences = confidences.at[depth].set(left * stop)
     return lax.cond(
       left * stop > threshold,
@@ -75,7 +75,8 @@ def hard_policy(params: dict, templates: tuple, search: Array, *, arch: Architec
   return from_depth(0, preprocess(search[None]), jnp.float32(1), jnp.zeros(DEPTHS))
 
 
-def _gate_logit(params: dict, response: Array, *, depth: int, arch: Architecture) -> Float[Array, ""]:
+def gate_logit(params: dict, response: Float[Array, "r r"], *, depth: int, arch: Architecture) -> Float[Array, ""]:
+  """phi_i(v_i) of one response map."""
   scale = logit_scales(params)[depth]
   v = gate_features(response, depth=depth, logit_scale=scale, template_cells=arch.template_cells)
   return apply_gate(params["gates"], v, depth=depth)

@@ -9,7 +9,7 @@ import pytest
 
 from adadepth.io.weights import load_vgg19
 from adadepth.maths.architecture import DEPTHS, Architecture
-from adadepth.params.vgg import Block, apply_block, count, init_backbone, max_pool, preprocess
+from adadepth.params.vgg import apply_block, count, init_backbone, max_pool, preprocess
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
 
@@ -53,11 +53,13 @@ def test_three_pools_leave_block_4_unpooled():
   assert [h for h, _, _ in output_shapes(Architecture(pools=3))] == [128, 64, 32, 32, 32]
 
 
-def test_a_block_starts_he_normal_without_biases():
-  conv = Block(convs=1, channels=64).init(jax.random.key(0), jnp.zeros((1, 4, 4, 3)))["params"]["conv1"]
-  np.testing.assert_array_equal(conv["bias"], np.zeros(64))
-  # 1728 draws: their standard deviation is off by 1 / sqrt(2 * 1728) = 1.7 percent (one sigma).
-  np.testing.assert_allclose(conv["kernel"].std(), np.sqrt(2 / (9 * 3)), rtol=0.07)
+def test_blocks_start_he_normal_without_biases():
+  backbone = init_backbone(jax.random.key(0), Architecture(width=0.25))
+  conv = backbone["block2"]["conv2"]
+  np.testing.assert_array_equal(conv["bias"], np.zeros(32))
+  # 9216 draws: their standard deviation is off by 1 / sqrt(2 * 9216) = 0.7 percent (one sigma).
+  np.testing.assert_allclose(conv["kernel"].std(), np.sqrt(2 / (9 * 32)), rtol=0.03)
+  assert not np.array_equal(backbone["block4"]["conv2"]["kernel"], backbone["block4"]["conv3"]["kernel"])
 
 
 # Limits.
