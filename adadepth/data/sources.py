@@ -22,6 +22,7 @@ class Source:
     on_error: "stop" at bad data, or "skip" and count it.
     rendered: how many rendered sequences train, dev and test have. Where there is a root, only train's count:
       choices and reports are then made on real video alone.
+    hardest: the hardest rendered sequence, in [0, 1]: see `render_split`.
     seed: of the renderer.
   """
 
@@ -29,6 +30,7 @@ class Source:
   split: str
   on_error: str
   rendered: tuple[int, int, int]
+  hardest: float
   seed: int
 
   def read(self, sides: Listing[str] = SIDES) -> dict[str, list[Sequence]]:
@@ -72,7 +74,7 @@ class Source:
     return self.rendered[SIDES.index(side)]
 
   def _render(self, side: str) -> list[Sequence]:
-    split = render_split(split=side, sequences=self._count(side), seed=self.seed)
+    split = render_split(split=side, sequences=self._count(side), seed=self.seed, hardest=self.hardest)
     return list(progress(split, f"rendering ({side})"))
 
 

@@ -22,7 +22,7 @@ LABEL_VARIANCE_PX2 = 20.0  # reference, at a search crop of 256 px
 def source_of(config: ConfigDict) -> Source:
   """`config.data` as a Source."""
   data = config.data
-  return Source(data.root, data.split, data.on_error, tuple(data.rendered), config.seed)
+  return Source(data.root, data.split, data.on_error, tuple(data.rendered), data.hardest, config.seed)
 
 
 def architecture_of(config: ConfigDict) -> Architecture:

@@ -376,3 +376,14 @@ def test_an_unknown_or_an_empty_split_is_named():
     render_split(split="val", sequences=1, seed=0)
   with pytest.raises(InputError, match=r"`sequences` \(=0\) must be a whole number of at least 1"):
     render_split(split="dev", sequences=0, seed=0)
+
+
+def test_the_hardest_level_is_where_every_knob_but_motion_ends():
+  full, half = (render_split(split="dev", sequences=3, seed=1, frames=6, hardest=h) for h in (1.0, 0.0))
+  for hard, easy in zip(full, half, strict=True):
+    # Motion is graded alike and scale is not, so that the targets' centres at the start agree, their looks not.
+    assert not np.array_equal(hard.frames, easy.frames)
+    np.testing.assert_allclose(np.diff(easy.boxes_xywh[:, 2:], axis=0), 0, atol=1e-3)
+    assert np.abs(np.diff(easy.boxes_xywh[:, :2], axis=0)).max() > 0.5
+  with pytest.raises(InputError, match=r"`hardest` \(=1\.5\) must lie in \[0, 1\]"):
+    render_split(split="dev", sequences=3, seed=1, hardest=1.5)

@@ -7,7 +7,9 @@ from adadepth.errors import InputError
 
 
 def source(**changes) -> Source:
-  return Source(**({"root": "", "split": "", "on_error": "stop", "rendered": (2, 1, 3), "seed": 0} | changes))
+  return Source(
+    **({"root": "", "split": "", "on_error": "stop", "rendered": (2, 1, 3), "hardest": 1.0, "seed": 0} | changes)
+  )
 
 
 def test_without_a_root_every_side_is_rendered():

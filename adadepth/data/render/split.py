@@ -23,6 +23,7 @@ class RenderedSplit(collections.abc.Sequence):
   frames: int
   height: int
   width: int
+  hardest: float
 
   def __len__(self) -> int:
     return self.sequences
@@ -35,7 +36,7 @@ class RenderedSplit(collections.abc.Sequence):
       self.frames,
       self.height,
       self.width,
-      Difficulty.graded(level_of(index)),
+      dataclasses.replace(Difficulty.graded(level_of(index) * self.hardest), motion=level_of(index)),
     )
 
 
@@ -48,7 +49,14 @@ def level_of(index: int) -> float:
 
 
 def render_split(
-  *, split: str, sequences: int, seed: int, frames: int = 40, height: int = 180, width: int = 240
+  *,
+  split: str,
+  sequences: int,
+  seed: int,
+  frames: int = 40,
+  height: int = 180,
+  width: int = 240,
+  hardest: float = 1.0,
 ) -> RenderedSplit:
   """Returns a split whose sequences are rendered on demand and shared with no other split.
 
@@ -59,6 +67,7 @@ def render_split(
     frames: per sequence, 1 or more.
     height: px, 32 or more.
     width: px, 32 or more.
+    hardest: in [0, 1], where every knob but motion ends on the hardest sequence; motion is always graded in full.
   Returns:
     A sequence to index and iterate; it holds no pixels, so keep what you need again.
   Raises:
@@ -71,5 +80,7 @@ def render_split(
     raise InputError(f"`split` (={split!r}) must be one of {', '.join(SPLITS)}")
   check_at_least("sequences", sequences, 1)
   check_at_least("seed", seed, 0)
+  if not 0.0 <= hardest <= 1.0:
+    raise InputError(f"`hardest` (={hardest}) must lie in [0, 1]")
   check_size(frames, height, width)
-  return RenderedSplit(split, sequences, seed, frames, height, width)
+  return RenderedSplit(split, sequences, seed, frames, height, width, hardest)
