@@ -26,10 +26,12 @@ from adadepth.loops.from_config import (
   source_of,
   starting_params,
 )
+from adadepth.loops.gates import depth_losses
 from adadepth.loops.responses import pair_table
 from adadepth.loops.scores import score_depths, score_fixed
 from adadepth.maths.architecture import Architecture
 from adadepth.programs.costs import pair_costs
+from adadepth.programs.policies import FIXED
 from adadepth.programs.steps import PairBatch, TrainState, finetune_optimizer, finetune_step, init_state
 
 PREFETCH_BATCHES = 2
@@ -127,10 +129,15 @@ def run_phase1(config: ConfigDict, params: dict, sequences: Listing[Sequence], w
   return state.params
 
 
-def depth_scores(config: ConfigDict, params: dict, sequences: dict[str, list[Sequence]], name: str) -> dict[str, dict]:
-  """IOU@1, @5, @25 of the five fixed depths on dev and test, {"dev": {"xcorr1": ...}, "test": ...}."""
+def depth_scores(
+  config: ConfigDict, params: dict, sequences: dict[str, list[Sequence]], when: str, workdir: pathlib.Path
+) -> dict[str, dict]:
+  """The five fixed depths on train and test, {"train": {"xcorr1": {"loss", "iou@1", ...}, ...}, "test": ...}.
+
+  The loss is L_i of Eq. 2, averaged over the same pairs before and after, so that the two compare.
+  """
   arch, scored = architecture_of(config), {}
-  for side in ("dev", "test"):
+  for side in ("train", "test"):
     table = pair_table(
       params,
       sequences[side],
@@ -138,36 +145,59 @@ def depth_scores(config: ConfigDict, params: dict, sequences: dict[str, list[Seq
       keys=config.eval.keys_per_sequence,
       frames=config.eval.frames_per_sequence,
       threads=config.threads,
-      cache=None,
-      description=f"responses ({side}, {name})",
+      cache=workdir / "responses" / f"{side}-{when}.npz",
+      description=f"responses ({side}, {when})",
     )
-    scored[side] = score_fixed(score_depths(table, arch=arch, readout=readout_of(config), costs=pair_costs(arch)))
+    scores = score_depths(table, arch=arch, readout=readout_of(config), costs=pair_costs(arch))
+    losses = depth_losses(
+      params,
+      table,
+      scores.ious,
+      loss="cross_entropy",
+      arch=arch,
+      map_loss=config.finetune.map_loss,
+      variance_px2=label_variance(arch),
+    )
+    entries = zip(score_fixed(scores).items(), losses.mean(axis=0), strict=True)
+    scored[side] = {name: {"loss": loss, **entry} for (name, entry), loss in entries}
   return scored
 
 
 def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
-  """Phase 1 alone: results.json has the fixed depths before and after, and the loss at both ends."""
+  """Phase 1 alone: results.json has the fixed depths before and after it, on train and on test."""
   check_config(config)
   arch, source = architecture_of(config), source_of(config)
-  sequences = source.read()
+  sequences = source.read(("train", "test"))
   params = starting_params(config, arch, workdir)
   claim(workdir, {name: config.to_dict().get(name) for name in TRAINED_BY})
   run_record(workdir, config.to_dict(), config.seed)
-  before = depth_scores(config, params, sequences, "before")
+  before = depth_scores(config, params, sequences, "before", workdir)
   params = run_phase1(config, params, source.training(sequences["train"]), workdir)
   save_model(workdir / MODEL_NAME, Model(params, arch, config.policy.thresholds[0], readout_of(config)))
-  after = depth_scores(config, params, sequences, "after")
+  after = depth_scores(config, params, sequences, "after", workdir)
+  path = write_results(workdir, {"before": before, "after": after})
+  draw_losses(workdir)
+  print(describe_change(before, after))
+  print(f"wrote {path}, {MODEL_NAME} and losses.png beside it")
+
+
+def draw_losses(workdir: pathlib.Path) -> None:
+  """losses.png: L_1..L_5 over the steps of phase 1."""
   lines = read_metrics(workdir / "finetune")
-  losses = np.array([line["loss"] for line in lines])
-  ends = max(1, len(losses) // 5)
-  loss = {"first_fifth": losses[:ends].mean(), "last_fifth": losses[-ends:].mean()}
-  path = write_results(workdir, {"before": before, "after": after, "train_loss": loss})
   steps = [line["step"] for line in lines]
   curves = {name: (steps, [line[name] for line in lines]) for name in ("loss1", "loss2", "loss3", "loss4", "loss5")}
-  plot_curves(workdir / "losses.png", curves, ylabel="train loss (Eq. 2), nats")
-  print(f"train loss: {loss['first_fifth']:.3f} in the first fifth of the run, {loss['last_fifth']:.3f} in the last")
-  for side in ("dev", "test"):
-    for depth in before[side]:
-      was, now = before[side][depth]["iou@25"], after[side][depth]["iou@25"]
-      print(f"{side} {depth}: IOU@25 {was:.3f} before, {now:.3f} after")
-  print(f"wrote {path}, {MODEL_NAME} and losses.png")
+  plot_curves(workdir / "losses.png", curves, ylabel="loss of the batch (Eq. 2), nats")
+
+
+def describe_change(before: dict, after: dict) -> str:
+  """What phase 1 did to each depth, as a table for people."""
+  lines = [
+    "| depth | train loss | | test IOU@25 | |",
+    "| --- | --- | --- | --- | --- |",
+    "| | before | after | before | after |",
+  ]
+  for name in FIXED:
+    loss = [f"{scored['train'][name]['loss']:.3f}" for scored in (before, after)]
+    iou25 = [f"{scored['test'][name]['iou@25']:.3f}" for scored in (before, after)]
+    lines.append(f"| {name} | {' | '.join(loss + iou25)} |")
+  return "\n".join(lines) + "\n"
