@@ -6,6 +6,7 @@ python run.py --config=configs/gating.py --workdir=runs/gating
 import pathlib
 import re
 import sys
+import warnings
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -38,6 +39,8 @@ def one_line(error: BaseException) -> str:
 
 def main(_) -> None:
   logging.set_verbosity(logging.WARNING)
+  # ffmpeg and git are started as programs of their own; no forked child runs JAX.
+  warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)
   config = CONFIG.value
   try:
     TASKS[config.task](config, pathlib.Path(WORKDIR.value or f"runs/{config.task}"))
