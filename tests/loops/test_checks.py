@@ -34,8 +34,16 @@ def test_values_that_make_no_sense_are_named(part, field, value, message):
 
 
 def test_every_config_of_the_main_job_passes():
-  for arg in ("", "scratch", "slim", "vgg19"):
+  for arg in ("", "scratch", "slim"):
     check_config(gating.get_config(arg))
+
+
+def test_vgg19_needs_a_backbone_or_phase_one():
+  config = gating.get_config("vgg19")
+  with pytest.raises(InputError, match=r"`config\.backbone\.weights` \(=''\) names no backbone"):
+    check_config(config)
+  config.finetune.steps = 10
+  check_config(config)
 
 
 def test_policies_may_be_spaced_and_empty():
