@@ -56,6 +56,19 @@ def finetune() -> ConfigDict:
   return finetune
 
 
+def vgg19_finetune() -> ConfigDict:
+  """Phase 1 on a trained VGG-19: groups as large as two cores' memory likes, and small steps."""
+  settings = finetune()
+  settings.groups = 1
+  settings.frames = 6
+  settings.key_every = 10
+  settings.learning_rate = 1e-5
+  settings.warmup_steps = 4
+  settings.log_every = 1
+  settings.checkpoint_every = 10
+  return settings
+
+
 def gates() -> ConfigDict:
   """Phase 2. Everything that is a tuple is chosen from on dev."""
   gates = ConfigDict()

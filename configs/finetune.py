@@ -24,7 +24,7 @@ def get_config(arg: str = "all") -> ConfigDict:
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # where to start: see configs/gating.py
   config.data = common.data()
-  config.finetune = common.finetune()
+  config.finetune = common.finetune() if network else common.vgg19_finetune()
   config.finetune.objective = objective
   config.policy = common.policy()
   config.eval = common.evaluation()
@@ -35,13 +35,6 @@ def get_config(arg: str = "all") -> ConfigDict:
     config.data.rendered = (0, 0, 0)
     # A short look: about ten seconds a step on two cores. An epoch of the shared train split is 260 such keys.
     config.finetune.steps = 40
-    config.finetune.groups = 1
-    config.finetune.frames = 6
-    config.finetune.learning_rate = 1e-5
-    config.finetune.warmup_steps = 4
-    config.finetune.key_every = 10
-    config.finetune.log_every = 1
-    config.finetune.checkpoint_every = 10
     config.eval.keys_per_sequence = 1
     config.eval.frames_per_sequence = 10
   return config.lock()
