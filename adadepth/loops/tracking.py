@@ -17,6 +17,7 @@ from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.crop import window_px
 from adadepth.maths.geometry import template_side
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
+from adadepth.programs.network import prepare_params
 from adadepth.programs.policies import POLICIES, policy_named
 from adadepth.programs.tracker import Track, TrackerState, compiled_init, compiled_update
 
@@ -36,6 +37,7 @@ class Tracker:
   Attributes:
     model: a `Model`, or what `load_model` takes; the embedded slim network by default.
     policy: "xcorr1".."xcorr5", "soft" or "hard".
+    params: the model's, prepared for this machine (`prepare_params`), which is what runs.
 
   Example:
     tracker = adadepth.Tracker()
@@ -47,12 +49,14 @@ class Tracker:
 
   model: Model | str = EMBEDDED
   policy: str = "hard"
+  params: dict = dataclasses.field(init=False, repr=False)
 
   def __post_init__(self):
     if self.policy not in POLICIES:
       raise InputError(f"`policy` (={self.policy!r}) must be one of {', '.join(POLICIES)}")
     if not isinstance(self.model, Model):
       object.__setattr__(self, "model", load_model(self.model))
+    object.__setattr__(self, "params", prepare_params(self.model.params))
 
   def init(self, frame: np.ndarray, box_xywh) -> Target:
     """Takes the template of the target in a box of the first frame.
@@ -68,7 +72,7 @@ class Tracker:
     check_box(box, frame.shape)
     arch = self.model.arch
     side = float(template_side(box[2:]))
-    state = compiled_init(self.model.params, frame, box, arch=arch, window_hw=_window(side, frame))
+    state = compiled_init(self.params, frame, box, arch=arch, window_hw=_window(side, frame))
     return Target(state, _window(side * arch.search_px / arch.template_px, frame), frame.shape)
 
   def update(self, target: Target, frame: UInt8[np.ndarray, "h w 3"]) -> tuple[Target, Track]:
@@ -81,7 +85,7 @@ class Tracker:
       raise InputError(f"`frame` is {frame.shape}, the first one was {target.frame_shape}: init a target for it")
     model = self.model
     state, track = compiled_update(
-      model.params,
+      self.params,
       target.state,
       frame,
       policy=policy_named(self.policy, arch=model.arch, threshold=model.threshold),

@@ -7,15 +7,35 @@ import math
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, PyTree, UInt8
 
 from adadepth.maths.architecture import DEPTHS, VGG19_CONVS, Architecture
+from adadepth.maths.winograd import transform_kernel, winograd_conv
 
+NHWC = ("NHWC", "HWIO", "NHWC")
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+
+# Where F(4x4, 3x3) beat the plain convolution on a CPU.
+WINOGRAD_BLOCKS = ("block3", "block4", "block5")
+
+
+class Conv(nn.Module):
+  """A 3x3 convolution in the form its parameters have: {"kernel", "bias"}, or "winograd" for "kernel"."""
+
+  channels: int
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
+    bias = self.param("bias", nn.initializers.zeros, (self.channels,)).reshape(1, 1, 1, -1)
+    if self.has_variable("params", "winograd"):
+      return winograd_conv(x, self.get_variable("params", "winograd")) + bias
+    kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x.shape[-1], self.channels))
+    return lax.conv_general_dilated(x.astype(kernel.dtype), kernel, (1, 1), "SAME", dimension_numbers=NHWC) + bias
 
 
 class Block(nn.Module):
-  """A run of 3x3 convolutions with ReLU; holds their kernels and biases as conv1, conv2, ..."""
+  """A run of convolutions with ReLU; holds their parameters as conv1, conv2, ..."""
 
   convs: int
   channels: int
@@ -23,8 +43,7 @@ class Block(nn.Module):
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
     for i in range(self.convs):
-      conv = nn.Conv(self.channels, (3, 3), name=f"conv{i + 1}")
-      x = nn.relu(conv(x))
+      x = nn.relu(Conv(self.channels, name=f"conv{i + 1}")(x))
     return x
 
 
@@ -73,11 +92,36 @@ def apply_block(
   """Block `depth` (0..4) with its 2x2 pool, which the last blocks leave out (`arch.pools`).
 
   Args:
-    backbone: as `init_backbone` returns.
+    backbone: as `init_backbone` or `prepare_backbone` returns.
     x: `preprocess`ed crops at depth 0, else the previous block's output, [b, h, w, c].
   """
   y = make_block(arch, depth).apply({"params": backbone[f"block{depth + 1}"]}, x)
   return max_pool(y, 2 if depth < arch.pools else 1)
+
+
+def prepare_backbone(backbone: dict, *, backend: str) -> dict:
+  """The backbone in the form that runs fastest; `apply_block` takes either, training and files the plain one.
+
+  On a CPU "winograd", a transformed kernel, replaces "kernel" in the blocks of `WINOGRAD_BLOCKS`; elsewhere
+  everything is cast to bfloat16, and `apply_block` computes in it.
+
+  Args:
+    backbone: as `init_backbone` returns; what is prepared already stays as it is.
+    backend: "cpu", or "gpu" or "tpu", as `jax.default_backend()` says.
+  """
+  if backend != "cpu":
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), backbone)
+  return {
+    block: {name: _transformed(conv) for name, conv in convs.items()} if block in WINOGRAD_BLOCKS else convs
+    for block, convs in backbone.items()
+  }
+
+
+def _transformed(conv: dict) -> dict:
+  return {"winograd": _transform_kernel(conv["kernel"]), "bias": conv["bias"]} if "kernel" in conv else conv
+
+
+_transform_kernel = jax.jit(transform_kernel)
 
 
 def count(tree: PyTree) -> int:
