@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -14,28 +13,11 @@ from adadepth.io.models import Model
 from adadepth.io.workdir import write_results
 from adadepth.io.writers import progress, run_record
 from adadepth.loops.checks import check_config
+from adadepth.loops.exits import FORCED_THRESHOLD, gates_that_exit
 from adadepth.loops.from_config import architecture_of, readout_of, starting_params
 from adadepth.loops.tracking import Tracker
 from adadepth.maths.architecture import DEPTHS
-from adadepth.params.gates import FEATURES, GATES
 from adadepth.programs.policies import FIXED
-
-FORCED_THRESHOLD = 0.5
-CERTAIN = 20.0  # a gate logit whose sigmoid is 0 or 1 in float32
-
-
-def gates_that_exit(depth: int) -> dict:
-  """Gates that ignore what they see and stop at `depth` (0..4) whenever T is 0.5."""
-  return {
-    f"gate{i + 1}": {
-      "linear": {
-        "Dense_0": {"kernel": jnp.zeros((FEATURES, 1)), "bias": jnp.full(1, -CERTAIN if i < depth else CERTAIN)}
-      },
-      "mean": jnp.zeros(FEATURES),
-      "std": jnp.ones(FEATURES),
-    }
-    for i in range(GATES)
-  }
 
 
 def alternate(programs: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, np.ndarray]:
