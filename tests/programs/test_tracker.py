@@ -163,6 +163,14 @@ def test_an_update_is_one_program_for_all_frames(params, arch, start, moving_tar
     )
 
 
+def test_an_update_uploads_the_frame_and_nothing_else(start, step, moving_target):
+  frame = jax.device_put(moving_target.frames[1])
+  with jax.transfer_guard("disallow"):
+    step(start, frame)
+  with jax.transfer_guard("disallow_explicit"), pytest.raises(Exception, match="Disallowed host-to-device"):
+    step(start, moving_target.frames[1])
+
+
 def test_an_update_never_calls_back_to_the_host(params, arch, start, moving_target):
   frame = moving_target.frames[1]
   bound = policy_named("hard", arch=arch, threshold=0.4)
