@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from adadepth.maths.architecture import DEPTHS, Architecture
-from adadepth.maths.xcorr import cross_correlate, min_max_scale, whiten
+from adadepth.maths.xcorr import cross_correlate, cross_correlate_each, min_max_scale, whiten
 from adadepth.params.gates import init_gates
 from adadepth.params.vgg import apply_block, init_backbone, max_pool, prepare_backbone, preprocess
 
@@ -64,6 +64,13 @@ def respond(
 ) -> Float[Array, "n r r"]:
   """Response maps of one template over its search maps, [n, r, r], scaled as `arch.scaling` says."""
   return SCALINGS[arch.scaling](cross_correlate(template_map, search_map))
+
+
+def respond_each(
+  template_maps: Float[Array, "n h w c"], search_maps: Float[Array, "n r r c"], *, arch: Architecture
+) -> Float[Array, "n r r"]:
+  """`respond` of each of n templates to its own search map."""
+  return SCALINGS[arch.scaling](cross_correlate_each(template_maps, search_maps))
 
 
 def search_responses(params: dict, templates: tuple, searches: Array, *, arch: Architecture) -> Float[Array, "n 5 r r"]:
