@@ -28,9 +28,9 @@ def get_config(arg: str = "") -> ConfigDict:
   config.benchmark.seconds = 30.0  # after which no round of a comparison is begun; three are run in any case
   config.benchmark.frame_hw = (360, 640)  # of the rendered film
   config.benchmark.frames = 64  # of the film
-  config.benchmark.targets = (1, 8, 32)  # in a frame; the table's rows are of 32
-  config.benchmark.crops_px = (128, 192, 256, 320, 384)  # sides of the search crop, multiples of 2**(pools + 2)
-  config.benchmark.lengths = (2, 8, 16, 32, 64)  # frames of a sequence
+  config.benchmark.targets = (8, 32)  # in a frame; the table's rows are of 32
+  config.benchmark.crops_px = (128, 256, 384)  # sides of the search crop, multiples of 2**(pools + 2)
+  config.benchmark.lengths = (4, 16, 64)  # frames of a sequence, as many as the film has at most
   # An interpreter that has torch or OpenCV (experiments/speed/requirements.txt); "": this one. Without them their rows
   # stay empty.
   config.benchmark.peers_python = ""
@@ -39,6 +39,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.benchmark.seconds = 3.0
     config.benchmark.frame_hw = (180, 240)
     config.benchmark.frames = 16
-    config.benchmark.targets = (1, 8)
+    config.benchmark.targets = (2, 8)
     config.benchmark.crops_px = (128, 192)
+    config.benchmark.lengths = (4, 16)
   return config.lock()

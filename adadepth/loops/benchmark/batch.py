@@ -19,6 +19,7 @@ MIXES = {
   "hard_half_deep": (0.5, 0.0, 0.0, 0.0, 0.5),
   "hard_mostly_shallow": (0.5, 0.25, 0.125, 0.0625, 0.0625),
 }
+SOME = ("xcorr1", "xcorr5", "hard_even")
 
 
 def batch_clock(tracker: Tracker, subject: Subject, n: int) -> Clock:
@@ -46,37 +47,45 @@ def mixed_exits(n: int, shares: Sequence[float]) -> np.ndarray:
 
 
 def measure_batch(subject: Subject) -> list[dict]:
-  """Every batch size in its own turns; the shares at the largest."""
-  rows, largest = [], max(subject.settings.targets)
-  for n in subject.settings.targets:
-    exits = {name: mixed_exits(n, shares) for name, shares in MIXES.items()}
-    clocks = {name: batch_clock(Tracker(subject.model, name), subject, n) for name in FIXED}
-    clocks |= {name: mixed_clock(subject, where) for name, where in exits.items()}
-    seconds = alternate(clocks, **subject.limits(), title=f"{n} targets")
-    rows += [
-      row(f"targets{n}_{name}", f"{_title(name)}, {n} targets: a target", s / n * 1e3, "ms")
-      for name, s in seconds.items()
-    ]
-    if n == largest:
-      rows = batch_shares(subject, exits, seconds) + rows
-  return rows
+  """The largest batch with every depth and mix; the others with the cheapest, the dearest and one mix between."""
+  rows, (*smaller, largest) = [], sorted(subject.settings.targets)
+  for n in smaller:
+    rows += target_rows(n, alternate(batch_clocks(subject, n, SOME), **subject.limits(), title=f"{n} targets"))
+  seconds = alternate(batch_clocks(subject, largest, (*FIXED, *MIXES)), **subject.limits(), title=f"{largest} targets")
+  return [*batch_shares(subject, largest, seconds), *rows, *target_rows(largest, seconds)]
 
 
-def batch_shares(subject: Subject, exits: dict[str, np.ndarray], seconds: dict[str, np.ndarray]) -> list[dict]:
+def batch_clocks(subject: Subject, n: int, names: Sequence[str]) -> dict[str, Clock]:
+  """A clock for each name, a policy or a mix."""
+  return {
+    name: mixed_clock(subject, mixed_exits(n, MIXES[name]))
+    if name in MIXES
+    else batch_clock(Tracker(subject.model, name), subject, n)
+    for name in names
+  }
+
+
+def target_rows(n: int, seconds: dict[str, np.ndarray]) -> list[dict]:
+  """Milliseconds per target."""
+  return [
+    row(f"targets{n}_{name}", f"{_title(name)}, {n} targets in a frame: a target", s / n * 1e3, "ms")
+    for name, s in seconds.items()
+  ]
+
+
+def batch_shares(subject: Subject, n: int, seconds: dict[str, np.ndarray]) -> list[dict]:
   """`sum_k P(exit k) t_k / t_hard` of each mix, the worst first; and how many times faster xcorr1 is than xcorr5."""
-  on, n = subject.backend, len(next(iter(exits.values())))
-  fixed = np.stack([seconds[name] for name in FIXED])
+  on, fixed = subject.backend, np.stack([seconds[name] for name in FIXED])
   shares, titles = {}, {}
-  for name, where in exits.items():
-    counts = np.bincount(where, minlength=DEPTHS)
+  for name in MIXES:
+    counts = np.bincount(mixed_exits(n, MIXES[name]), minlength=DEPTHS)
     shares[name] = (counts / n) @ fixed / seconds[name]
     titles[name] = f"{n} targets, {'/'.join(map(str, counts))} of them exit at xcorr1/2/3/4/5: sum_k P_k t_k / t_hard"
   worst = min(shares, key=lambda name: np.median(shares[name]))
+  what = f"hard gating, worst of {len(shares)} mixes: {titles[worst]}"
   ratio = seconds["xcorr5"] / seconds["xcorr1"]
   return [
-    row(
-      f"{on}_hard_share_batch{n}", f"hard gating, worst of {len(shares)} mixes: {titles[worst]}", shares[worst], "ratio"
-    ),
+    row(f"{on}_hard_share_batch{n}", what, shares[worst], "ratio"),
     row(f"{on}_fps1_over_fps5_batch{n}", f"xcorr1 FPS / xcorr5 FPS, {n} targets", ratio, "ratio"),
     *(row(f"share_batch{n}_{name}", f"hard gating, {titles[name]}", share, "ratio") for name, share in shares.items()),
   ]

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from adadepth.io.plots import BLACK, BLUE, CURVE_COLORS, DPI, GREEN, VERMILION
+from adadepth.io.plots import BLACK, BLUE, DPI, GREEN, VERMILION
+from adadepth.loops.benchmark.batch import SOME
 from adadepth.programs.policies import FIXED
 
 Rows = dict[str, dict]
@@ -45,17 +46,14 @@ def draw_depths(axes: Axes, rows: Rows) -> None:
 
 
 def draw_targets(axes: Axes, rows: Rows) -> None:
-  """Time per target by how many there are."""
+  """Time per target by how many there are; one alone is the tracking step's."""
   axes.set(title="many targets in a frame", xlabel="targets", ylabel="ms per target")
-  found = [re.fullmatch(r"targets(\d+)_(.+)", identity) for identity in rows]
-  names = dict.fromkeys(m[2] for m in found if m)
-  counts = sorted({int(m[1]) for m in found if m})
-  for name, color in zip(
-    (n for n in names if n in ("xcorr1", "xcorr3", "xcorr5") or "hard" in n), CURVE_COLORS, strict=False
-  ):
-    style = "o--" if "hard" in name else "s-"
-    points = [rows.get(f"targets{n}_{name}") for n in counts]
-    plot_rows(axes, [str(n) for n in counts], points, style, color, name.replace("_", " "))
+  counts = sorted({int(m[1]) for identity in rows if (m := re.match(r"targets(\d+)_", identity))})
+  for name, style, color in zip(SOME, ("s-", "s-", "o--"), (GREEN, BLUE, VERMILION), strict=True):
+    alone = [rows.get(f"step_{name}")]
+    points = alone + [rows.get(f"targets{n}_{name}") for n in counts]
+    label = name if name in FIXED else "hard gating, exits even over the depths"
+    plot_rows(axes, ["1", *map(str, counts)], points, style, color, label)
 
 
 def draw_crops(axes: Axes, rows: Rows) -> None:

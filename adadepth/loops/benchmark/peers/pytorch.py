@@ -105,11 +105,13 @@ def measure_pytorch(subject: Subject) -> list[dict]:
   ratios = {name: seconds[fastest[name]] / seconds[name] for name in ours}
   rows = _table_rows(subject, ratios)
   rows += [
-    row(f"torch_over_ours_{n}", f"the same, {n}, PyTorch: {_kind(fastest[n], n)}", r, "ratio")
+    row(f"torch_over_ours_{n}", f"PyTorch's time / ours, {_title(n)}; PyTorch: {_kind(fastest[n], n)}", r, "ratio")
     for n, r in ratios.items()
   ]
-  rows += [row(f"torch_{name}", f"PyTorch {version}: {name}", seconds[name] * 1e3, "ms") for name in theirs]
-  rows += [row(f"beside_torch_{name}", f"ours in the same turns: {name}", seconds[name] * 1e3, "ms") for name in ours]
+  rows += [row(f"torch_{name}", f"PyTorch {version}, {_title(name)}", seconds[name] * 1e3, "ms") for name in theirs]
+  rows += [
+    row(f"beside_torch_{name}", f"ours in the same turns, {_title(name)}", seconds[name] * 1e3, "ms") for name in ours
+  ]
   rows.append(row("torch_box_difference", "largest difference of a box's coordinate", np.array([difference]), "px"))
   return rows + [
     {"id": "torch_failed", "what": text, "value": None, "low": None, "high": None, "unit": ""} for text in failed
@@ -118,6 +120,11 @@ def measure_pytorch(subject: Subject) -> list[dict]:
 
 def _fastest(name: str, seconds: dict[str, np.ndarray]) -> str:
   return min((n for n in seconds if n.startswith(f"{name}_")), key=lambda n: np.median(seconds[n]))
+
+
+def _title(name: str) -> str:
+  policy, targets, *kind = name.split("_", 2)
+  return ", ".join([policy, "one target" if targets == "1" else f"{targets} targets", *kind]).replace("_", " ")
 
 
 def _kind(peer_name: str, name: str) -> str:
