@@ -45,7 +45,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
   results["tracking"] = {policy: score_tracking(runs, sequences) for policy, runs in tracks.items()}
   results["threshold"] = model.threshold
   path = write_results(workdir, results)
-  draw_figures(workdir, model, results, sequences, tracks)
+  draw_figures(workdir, model, results, sequences)
   print(describe(results, model.threshold))
   print(describe_tracking(results["tracking"]))
   print(f"wrote {path} and figures 1, 6 and 7 beside it")
