@@ -14,6 +14,8 @@ from adadepth.errors import InputError
 from adadepth.io.models import load_model
 from adadepth.io.writers import read_metrics
 from adadepth.loops import TASKS
+from adadepth.loops.finetune import run_phase1
+from adadepth.loops.from_config import architecture_of, source_of, starting_params
 
 POLICIES = {"xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft", "hard"}
 
@@ -75,6 +77,7 @@ def test_the_main_job_writes_results_models_and_figures(finished):
   check_results(results_of(finished), {"xcorr1", "hard"})
   for name in ("figure1.png", "figure6.png", "figure7.png"):
     assert np.asarray(Image.open(finished / name)).std() > 0
+  assert (finished / "figure7.mp4").stat().st_size > 0
   assert "erratum" in (finished / "table1.md").read_text().lower()
   assert json.loads((finished / "run.json").read_text())["seed"] == 0
   assert load_model(finished).threshold == results_of(finished)["threshold"]
@@ -99,7 +102,7 @@ def test_a_workdir_of_other_settings_is_refused(finished):
 def test_phase_one_resumes_as_if_never_interrupted(tmp_path):
   def run(workdir, steps_by_session):
     for steps in steps_by_session:
-      config = small("finetune", "all,slim")
+      config = small("finetune", "all,quick")
       config.finetune.warmup_steps = 0
       with config.unlocked():
         config.finetune.steps = 4
@@ -115,7 +118,6 @@ def test_phase_one_resumes_as_if_never_interrupted(tmp_path):
 def stopped_after(config, workdir, steps: int) -> dict:
   """Phase 1 of a run that is killed after so many steps: its parameters there."""
   from adadepth.loops import finetune
-  from adadepth.loops.from_config import architecture_of, source_of, starting_params
 
   class Killed(Exception):
     pass
@@ -137,12 +139,28 @@ def stopped_after(config, workdir, steps: int) -> dict:
     finetune.training_batches = training_batches
 
 
-def test_finetune_reports_before_and_after(tmp_path):
-  TASKS["finetune"](small("finetune", "deepest,slim"), tmp_path)
+def test_finetune_reports_before_along_and_after(tmp_path):
+  config = small("finetune", "deepest,quick")
+  config.eval.every_steps = 1
+  TASKS["finetune"](config, tmp_path)
   results = results_of(tmp_path)
+  assert [point["step"] for point in results["curve"]] == [0, 1, 2]
+  assert results["curve"][0] == results["before"] and results["curve"][-1] == results["after"]
+  assert results["curve"][2]["epoch"] == 2 * results["curve"][1]["epoch"] > 0
   assert results["before"]["test"]["xcorr5"] != results["after"]["test"]["xcorr5"]
   assert results["before"]["train"]["xcorr5"]["loss"] != results["after"]["train"]["xcorr5"]["loss"]
-  assert (tmp_path / "losses.png").is_file()
+  for name in ("losses.png", "figure3.png", "figure4.png"):
+    assert np.asarray(Image.open(tmp_path / name)).std() > 0
+
+
+def test_a_run_that_stopped_while_it_was_measured_is_measured_when_it_goes_on(tmp_path):
+  config, seen = small("finetune", "all,quick"), []
+  config.eval.every_steps = 1
+  stopped_after(config, tmp_path, 1)
+  train = source_of(config).read(("train",))["train"]
+  params = starting_params(config, architecture_of(config), tmp_path)
+  run_phase1(config, params, train, tmp_path, lambda step, _: seen.append(step))
+  assert seen == [1, 2]
 
 
 def test_evaluate_reads_a_finished_workdir_and_keeps_its_results(finished):
