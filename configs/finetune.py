@@ -34,11 +34,14 @@ def get_config(arg: str = "all") -> ConfigDict:
   config.eval.every_steps = 0  # train and test are also measured every n steps of phase 1 (Figure 3); 0: never
   config.eval.sequences = 0  # of each side that are measured, evenly spread; 0: all
   if network == "quick":
-    config.finetune.steps = 150
-    config.eval.every_steps = 50
+    config.data.rendered = (40, 12, 12)
+    config.data.hardest = 0.6
+    config.finetune.steps = 60
+    config.eval.every_steps = 20
+    config.eval.keys_per_sequence = 1
   else:
     config.data.rendered = (0, 0, 0)
-    # A short look: about ten seconds a step on two cores. An epoch of the shared train split is 260 such keys.
+    # A short look: about ten seconds a step on two cores. An epoch of the shared train split is 299 such keys.
     config.finetune.steps = 40
     config.eval.keys_per_sequence = 1
     config.eval.frames_per_sequence = 10
@@ -46,7 +49,7 @@ def get_config(arg: str = "all") -> ConfigDict:
     config.network.template_px = 64
     config.network.search_px = 128
     config.network.pools = 3  # so that responses keep their 16 x 16 cells
-    # 2.5 seconds a step on two cores; 130 steps of two keys are an epoch of the shared train split.
+    # 2.5 seconds a step on two cores; 150 steps of two keys are an epoch of the shared train split.
     config.finetune.steps = 66
     config.finetune.groups = 2
     config.finetune.frames = 3

@@ -72,7 +72,9 @@ def track_panels(model: Model, sequence: Sequence, *, frames: int) -> list[Frame
     confidences = np.asarray(soft.update(target, frame)[1].confidences)
     target, track = hard.update(target, frame)
     track = jax.device_get(track)
-    panels.append(FramePanel(f"frame {t}", frame, track.box_xywh, sequence.boxes_xywh[t], confidences, track.depth))
+    panels.append(
+      FramePanel(f"frame {t}", frame, track.box_xywh, sequence.boxes_xywh[t], confidences, int(track.depth))
+    )
   return panels
 
 

@@ -45,11 +45,14 @@ def describe(results: dict, threshold: float) -> str:
     lines.append(f"| {name} | {at} | {row['gflops']:.3f} | {row['relative_cost']:.2f} |")
   for name, title in (
     ("center", "no displacement"),
-    ("best_depth", "best depth of each pair"),
     ("perfect_displacement", "perfect displacement"),
+    ("best_depth", "best depth of each pair"),
   ):
     at = " | ".join(f"{results['bounds'][name][f'iou@{n}']:.3f}" for n in (1, 5, 25))
     lines.append(f"| *{title}* | {at} | | |")
+  cheap = results["bounds"]["cheapest_good_depth"]
+  at = " | ".join(f"{cheap[f'iou@{n}']:.3f}" for n in (1, 5, 25))
+  lines.append(f"| *cheapest depth within 0.02 of it* | {at} | {cheap['gflops']:.3f} | {cheap['relative_cost']:.2f} |")
   return "\n".join(lines) + "\n"
 
 

@@ -1,8 +1,9 @@
-"""Draws Figures 3 and 4 from finished runs of phase 1 that differ in seed and objective alone.
+"""Draws Figures 3 and 4 from runs of phase 1 that differ in seed and objective alone.
 
 python -m experiments.finetune.figures runs/finetune-*
 
-Writes figure3.png, figure4.png and results.json to experiments/finetune, or to the folder that --to=FOLDER names.
+Writes figure3.png, figure4.png and results.json to experiments/finetune, or to the folder that --to=FOLDER names. Runs
+that are not finished count up to the last step at which all were measured.
 """
 
 import json
@@ -14,13 +15,20 @@ import numpy as np
 
 from adadepth.io.plots import Phase1Run, by_objective, figure3, figure4
 from adadepth.io.writers import write_json
+from adadepth.loops.finetune import CURVE_FOLDER
 
 
 def read_run(workdir: pathlib.Path) -> tuple[dict, Phase1Run]:
-  """The config of a finished run, and its curve."""
+  """The config of a run, and its curve as far as it goes."""
   config = json.loads((workdir / "run.json").read_text())["config"]
-  curve = json.loads((workdir / "results.json").read_text())["curve"]
+  curve = [json.loads(path.read_text()) for path in sorted((workdir / CURVE_FOLDER).glob("*.json"))]
   return config, Phase1Run(config["finetune"]["objective"], curve)
+
+
+def at_common_steps(runs: list[Phase1Run]) -> list[Phase1Run]:
+  """The runs at the steps at which all were measured."""
+  steps = set.intersection(*({point["step"] for point in run.curve} for run in runs))
+  return [run._replace(curve=[point for point in run.curve if point["step"] in steps]) for run in runs]
 
 
 def recipe(config: dict) -> dict:
@@ -56,22 +64,23 @@ def main(*arguments: str) -> None:
   options = [a.removeprefix("--to=") for a in arguments if a.startswith("--to=")]
   folder = pathlib.Path(options[0]) if options else pathlib.Path(__file__).parent
   workdirs = [pathlib.Path(a) for a in arguments if not a.startswith("--to=")]
-  finished = [w for w in workdirs if (w / "results.json").is_file()]
-  if not finished:
-    sys.exit(f"error: no finished run among {', '.join(map(str, workdirs)) or 'no folders'}")
-  configs, runs = zip(*map(read_run, finished), strict=True)
-  for workdir, config in zip(finished, configs, strict=True):
+  begun = [w for w in workdirs if (w / CURVE_FOLDER).is_dir()]
+  if not begun:
+    sys.exit(f"error: no run of phase 1 among {', '.join(map(str, workdirs)) or 'no folders'}")
+  configs, runs = zip(*map(read_run, begun), strict=True)
+  for workdir, config in zip(begun, configs, strict=True):
     if recipe(config) != recipe(configs[0]):
-      sys.exit(f"error: {workdir} and {finished[0]} differ in more than seed and objective")
+      sys.exit(f"error: {workdir} and {begun[0]} differ in more than seed and objective")
+  runs = at_common_steps(runs)
   figure3(folder / "figure3.png", runs)
   figure4(folder / "figure4.png", runs)
   curves = {name: over_seeds(seeds) for name, seeds in by_objective(runs).items()}
-  seeds = {
-    str(w): {"objective": c["finetune"]["objective"], "seed": c["seed"]} for w, c in zip(finished, configs, strict=True)
-  }
-  write_json(folder / "results.json", {"runs": seeds, "recipe": recipe(configs[0]), "curves": curves})
+  seeds = {w.name: c["seed"] for w, c in zip(begun, configs, strict=True)}
+  write_json(folder / "results.json", {"seeds": seeds, "recipe": recipe(configs[0]), "curves": curves})
   print(describe(curves))
-  print(f"wrote figure3.png, figure4.png and results.json to {folder} from {len(runs)} runs")
+  print(
+    f"wrote figure3.png, figure4.png and results.json to {folder}: {len(runs)} runs, {runs[0].curve[-1]['step']} steps"
+  )
 
 
 if __name__ == "__main__":
