@@ -17,6 +17,7 @@ from adadepth.io.video import VideoWriter
 from adadepth.io.views import fit_view, view_around
 from adadepth.io.writers import progress
 from adadepth.loops.tracking import Tracker
+from adadepth.maths.architecture import DEPTHS
 from adadepth.programs.policies import FIXED
 
 FRAMES = 40  # that are tracked and filmed of each sequence
@@ -68,13 +69,12 @@ def track_panels(model: Model, sequence: Sequence, *, frames: int) -> list[Frame
   target = hard.init(sequence.frames[start], sequence.boxes_xywh[start])
   panels = []
   for t in progress(range(start + 1, min(start + 1 + frames, len(sequence))), f"figure 7 ({sequence.name})"):
-    frame = sequence.frames[t]
-    confidences = np.asarray(soft.update(target, frame)[1].confidences)
+    frame, truth = sequence.frames[t], sequence.boxes_xywh[t]
+    deeper = soft.update(target, frame)[1].confidences
     target, track = hard.update(target, frame)
-    track = jax.device_get(track)
-    panels.append(
-      FramePanel(f"frame {t}", frame, track.box_xywh, sequence.boxes_xywh[t], confidences, int(track.depth))
-    )
+    track, deeper = jax.device_get((track, deeper))
+    confidences = np.where(np.arange(DEPTHS) <= track.depth, track.confidences, deeper)
+    panels.append(FramePanel(f"frame {t}", frame, track.box_xywh, truth, confidences, int(track.depth)))
   return panels
 
 
