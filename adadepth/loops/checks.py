@@ -41,6 +41,8 @@ RANGES = {
   "benchmark.rounds": (1, None, True),
   "eval.keys_per_sequence": (0, None, True),
   "eval.frames_per_sequence": (0, None, True),
+  "eval.every_steps": (0, None, True),
+  "eval.sequences": (0, None, True),
 }
 
 

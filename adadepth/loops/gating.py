@@ -141,7 +141,7 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   results["tracking"] = {policy: score_tracking(runs, tested) for policy, runs in tracks.items()}
   path = write_results(workdir, results)
   (workdir / "table1.md").write_text(table1_markdown(arch))
-  draw_figures(workdir, model, results, tested, tracks)
+  draw_figures(workdir, model, results, tested)
   print(describe(results, model.threshold))
   print(describe_tracking(results["tracking"]))
   how = f"{chosen.loss} loss, {chosen.price} price, lambda {chosen.price_weight:g}, T {chosen.threshold:g}"

@@ -13,6 +13,7 @@ from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import EMBEDDED, Model, load_model
+from adadepth.loops.memory import keep_freed_memory
 from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.crop import window_px
 from adadepth.maths.geometry import template_side
@@ -74,6 +75,7 @@ class Tracker:
       raise InputError(f"`policy` (={self.policy!r}) must be one of {', '.join(POLICIES)}")
     if not isinstance(self.model, Model):
       object.__setattr__(self, "model", load_model(self.model))
+    keep_freed_memory()
     object.__setattr__(self, "params", prepare_params(self.model.params))
 
   def init(self, frame: np.ndarray, box_xywh) -> Target:

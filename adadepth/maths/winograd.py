@@ -7,7 +7,6 @@ element, summed over the input channels. That sum is one matrix product for each
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float
 
 TILE = 4
@@ -31,29 +30,53 @@ OUTPUT_TRANSFORM = np.array(  # A^T
 )
 
 
-def transform_kernel(kernel: Float[Array, "3 3 c d"]) -> Float[Array, "36 c d"]:
-  """G g G^T of every pair of channels, once per network."""
+Kernels = tuple[Float[Array, "6 c d"], ...]
+
+
+def transform_kernel(kernel: Float[Array, "3 3 c d"]) -> Kernels:
+  """G g G^T of every pair of channels, once per network; its six rows apart, as they are used."""
   g = jnp.asarray(KERNEL_TRANSFORM, kernel.dtype)
-  return jnp.einsum("ik,klcd,jl->ijcd", g, kernel, g, precision="highest").reshape(PATCH**2, *kernel.shape[2:])
+  return tuple(jnp.einsum("ik,klcd,jl->ijcd", g, kernel, g, precision="highest"))
 
 
-def winograd_conv(x: Float[Array, "b h w c"], kernel: Float[Array, "36 c d"]) -> Float[Array, "b h w d"]:
-  """The SAME convolution of stride 1 by a kernel that `transform_kernel` made; any h and w."""
-  b, h, w, c = x.shape
+def winograd_conv(x: Float[Array, "b h w c"], kernels: Kernels, *, pool: int = 1) -> Float[Array, "b i j d"]:
+  """The SAME convolution of stride 1, then a max pool.
+
+  The pool is taken from a tile before tiles are joined, when there is a quarter left to write.
+
+  Args:
+    x: any h and w.
+    kernels: as `transform_kernel` returns.
+    pool: 1 (none) or 2.
+  """
+  b, h, w, _ = x.shape
   rows, cols = -(-h // TILE), -(-w // TILE)
   padded = jnp.pad(x, ((0, 0), (1, rows * TILE - h + 1), (1, cols * TILE - w + 1), (0, 0)))
   by_row = _combine(INPUT_TRANSFORM, [padded[:, i : i + rows * TILE - 3 : TILE] for i in range(PATCH)])
-  patches = [
-    patch
-    for row in by_row
-    for patch in _combine(INPUT_TRANSFORM, [row[:, :, j : j + cols * TILE - 3 : TILE] for j in range(PATCH)])
-  ]
-  products = lax.dot_general(
-    jnp.stack(patches).reshape(PATCH**2, b * rows * cols, c), kernel, (((2,), (1,)), ((0,), (0,)))
-  ).reshape(PATCH, PATCH, b, rows, cols, -1)
-  by_col = _combine(OUTPUT_TRANSFORM, [products[i] for i in range(PATCH)])
-  tiles = [jnp.stack(_combine(OUTPUT_TRANSFORM, [row[j] for j in range(PATCH)]), axis=3) for row in by_col]
-  return jnp.stack(tiles, axis=2).reshape(b, rows * TILE, cols * TILE, -1)[:, :h, :w]
+  # Six products of six elements: XLA joins six arrays well, and 36 badly.
+  products = [_products(row, kernel, cols) for row, kernel in zip(by_row, kernels, strict=True)]
+  by_col = _combine(OUTPUT_TRANSFORM, products)
+  tile = [_combine(OUTPUT_TRANSFORM, [row[j] for j in range(PATCH)]) for row in by_col]
+  if pool == 2:
+    tile = [[_highest(tile, i, j) for j in (0, 2)] for i in (0, 2)]
+  joined = jnp.stack([jnp.stack(row, axis=3) for row in tile], axis=2)
+  side = TILE // pool
+  return joined.reshape(b, rows * side, cols * side, -1)[:, : h // pool, : w // pool]
+
+
+def _products(row: Float[Array, "b rows w c"], kernel: Float[Array, "6 c d"], cols: int) -> Array:
+  """One row of the 6x6 elements of every tile, summed over the input channels, [6, b, rows, cols, d]."""
+  elements = _combine(INPUT_TRANSFORM, [row[:, :, j : j + cols * TILE - 3 : TILE] for j in range(PATCH)])
+  flat = jnp.stack(elements).reshape(PATCH, -1, row.shape[-1])
+  return jnp.matmul(flat, kernel).reshape(PATCH, *row.shape[:2], cols, -1)
+
+
+def _highest(tile: list[list[Array]], i: int, j: int) -> Array:
+  """The highest of the 2x2 outputs of a tile from (i, j) on."""
+  return jnp.maximum(
+    jnp.maximum(tile[i][j], tile[i][j + 1]),
+    jnp.maximum(tile[i + 1][j], tile[i + 1][j + 1]),
+  )
 
 
 def _combine(matrix: np.ndarray, parts: list[Array]) -> list[Array]:

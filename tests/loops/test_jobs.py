@@ -14,6 +14,7 @@ from adadepth.errors import InputError
 from adadepth.io.models import load_model
 from adadepth.io.writers import read_metrics
 from adadepth.loops import TASKS
+from adadepth.loops.from_config import architecture_of, source_of, starting_params
 
 POLICIES = {"xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft", "hard"}
 
@@ -75,6 +76,7 @@ def test_the_main_job_writes_results_models_and_figures(finished):
   check_results(results_of(finished), {"xcorr1", "hard"})
   for name in ("figure1.png", "figure6.png", "figure7.png"):
     assert np.asarray(Image.open(finished / name)).std() > 0
+  assert (finished / "figure7.mp4").stat().st_size > 0
   assert "erratum" in (finished / "table1.md").read_text().lower()
   assert json.loads((finished / "run.json").read_text())["seed"] == 0
   assert load_model(finished).threshold == results_of(finished)["threshold"]
@@ -98,24 +100,26 @@ def test_a_workdir_of_other_settings_is_refused(finished):
 
 def test_phase_one_resumes_as_if_never_interrupted(tmp_path):
   def run(workdir, steps_by_session):
+    looks = []
     for steps in steps_by_session:
-      config = small("finetune", "all,slim")
-      config.finetune.warmup_steps = 0
+      config = small("finetune", "all,quick")
+      config.finetune.warmup_steps, config.eval.every_steps = 0, 2
       with config.unlocked():
         config.finetune.steps = 4
-      params = stopped_after(config, workdir, steps)
-    return params
+      params = stopped_after(config, workdir, steps, lambda step, _: looks.append(step))
+    return params, looks
 
-  whole, parts = run(tmp_path / "whole", [4]), run(tmp_path / "parts", [2, 4])
+  (whole, looks), (parts, looks_again) = run(tmp_path / "whole", [4]), run(tmp_path / "parts", [2, 4])
   jax.tree.map(np.testing.assert_array_equal, whole, parts)
   losses = [[line["loss"] for line in read_metrics(tmp_path / name / "finetune")] for name in ("whole", "parts")]
   assert losses[0] == losses[1] and len(losses[0]) == 4
+  # The step that is resumed from is looked at again: the run may have stopped during that.
+  assert looks == [2, 4] and looks_again == [2, 2, 4]
 
 
-def stopped_after(config, workdir, steps: int) -> dict:
+def stopped_after(config, workdir, steps: int, look) -> dict:
   """Phase 1 of a run that is killed after so many steps: its parameters there."""
   from adadepth.loops import finetune
-  from adadepth.loops.from_config import architecture_of, source_of, starting_params
 
   class Killed(Exception):
     pass
@@ -130,19 +134,25 @@ def stopped_after(config, workdir, steps: int) -> dict:
   params = starting_params(config, architecture_of(config), workdir)
   try:
     finetune.training_batches = batches
-    return finetune.run_phase1(config, params, source_of(config).read(("train",))["train"], workdir)
+    return finetune.run_phase1(config, params, source_of(config).read(("train",))["train"], workdir, look)
   except Killed:
     return params
   finally:
     finetune.training_batches = training_batches
 
 
-def test_finetune_reports_before_and_after(tmp_path):
-  TASKS["finetune"](small("finetune", "deepest,slim"), tmp_path)
+def test_finetune_reports_before_along_and_after(tmp_path):
+  config = small("finetune", "deepest,quick")
+  config.eval.every_steps = 1
+  TASKS["finetune"](config, tmp_path)
   results = results_of(tmp_path)
+  assert [point["step"] for point in results["curve"]] == [0, 1, 2]
+  assert results["curve"][0] == results["before"] and results["curve"][-1] == results["after"]
+  assert results["curve"][2]["epoch"] == 2 * results["curve"][1]["epoch"] > 0
   assert results["before"]["test"]["xcorr5"] != results["after"]["test"]["xcorr5"]
   assert results["before"]["train"]["xcorr5"]["loss"] != results["after"]["train"]["xcorr5"]["loss"]
-  assert (tmp_path / "losses.png").is_file()
+  for name in ("losses.png", "figure3.png", "figure4.png"):
+    assert np.asarray(Image.open(tmp_path / name)).std() > 0
 
 
 def test_evaluate_reads_a_finished_workdir_and_keeps_its_results(finished):
@@ -159,6 +169,25 @@ def test_evaluate_writes_elsewhere_when_told_to(finished, tmp_path):
   config.model = str(finished)
   TASKS["evaluate"](config, tmp_path)
   check_results(results_of(tmp_path), {"xcorr1", "hard"})
+
+
+@pytest.mark.parametrize("layout", ["vot", "otb"])
+def test_evaluate_takes_a_folder_never_seen_before(finished, tmp_path, layout):
+  film = render_sequence(seed=3, name="film", frames=6, height=96, width=128, difficulty=Difficulty())
+  folder = tmp_path / "data" / layout / "film"
+  images, truth = (folder / "img", "groundtruth_rect.txt") if layout == "otb" else (folder, "groundtruth.txt")
+  images.mkdir(parents=True)
+  for t in range(6):
+    Image.fromarray(film.frames[t]).save(images / f"{t + 1:08d}.png")
+  np.savetxt(folder / truth, film.boxes_xywh + (layout == "otb") * np.array([1, 1, 0, 0]), "%.2f", ",")
+  config = small("evaluate")
+  config.model, config.data.root = str(finished), str(tmp_path / "data")
+  TASKS["evaluate"](config, tmp_path / "run")
+  results = results_of(tmp_path / "run")
+  assert set(results["sequences"]) == {f"{layout}/film"}
+  assert {"pairs", "bounds", "tracking"} <= set(results)
+  for name in ("figure1.png", "figure6.png", "figure7.png", "figure7.mp4", "table1.md"):
+    assert (tmp_path / "run" / name).stat().st_size > 0
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def slow_conv(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 def test_a_constant_kernel_transforms_to_its_interpolation_points():
   # G's rows are the polynomial's values at 0, 1, -1, 2, -2 and infinity, each with its own factor.
-  transformed = transform_kernel(jnp.ones((3, 3, 1, 1)))[:, 0, 0].reshape(6, 6)
+  transformed = np.stack(transform_kernel(jnp.ones((3, 3, 1, 1))))[..., 0, 0]
   points = np.array([6, -12, -4, 7, 3, 24]) / 24
   np.testing.assert_allclose(transformed, np.outer(points, points), rtol=1e-6)
 
@@ -57,6 +57,15 @@ def test_it_is_the_same_convolution_at_any_size(h, w):
   expected = slow_conv(x, kernel)
   found = winograd_conv(jnp.asarray(x), transform_kernel(jnp.asarray(kernel)))
   np.testing.assert_allclose(found, expected, rtol=0, atol=HIGHEST * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("h", "w"), [(8, 12), (2, 5), (7, 10)])
+def test_its_pool_is_the_pool_of_its_result(h, w):
+  x, kernel = maps_and_kernel(h, w, b=2)
+  y = slow_conv(x, kernel)[:, : h // 2 * 2, : w // 2 * 2]
+  expected = y.reshape(2, h // 2, 2, w // 2, 2, -1).max(axis=(2, 4))
+  found = winograd_conv(jnp.asarray(x), transform_kernel(jnp.asarray(kernel)), pool=2)
+  np.testing.assert_allclose(found, expected, rtol=0, atol=HIGHEST * np.abs(y).max())
 
 
 # Gradients.
