@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
@@ -95,7 +95,7 @@ class Tracker:
     state = compiled_init(self.params, frame, box, arch=arch, window_hw=_window(side, frame))
     return Target(state, _window(side * arch.search_px / arch.template_px, frame), frame.shape)
 
-  def update(self, target: Target, frame: UInt8[np.ndarray, "h w 3"]) -> tuple[Target, Track]:
+  def update(self, target: Target, frame: UInt8[np.ndarray | Array, "h w 3"]) -> tuple[Target, Track]:
     """Finds the target in the next frame.
 
     Raises:
@@ -170,7 +170,7 @@ def check_frame(frame: np.ndarray) -> None:
     raise InputError(f"`frame` is {frame.dtype} {frame.shape}: it must be RGB, uint8 [height, width, 3]")
 
 
-def check_same_shape(frame: np.ndarray, target: Target) -> None:
+def check_same_shape(frame: np.ndarray | Array, target: Target) -> None:
   """Raises InputError for a frame (or n) of another shape than the first."""
   if frame.shape != target.frame_shape:
     raise InputError(f"`frame` is {frame.shape}, the first one was {target.frame_shape}: init a target for it")

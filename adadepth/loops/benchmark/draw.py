@@ -42,7 +42,7 @@ def draw_depths(axes: Axes, rows: Rows) -> None:
     ("PyTorch, fixed depth", "^:", BLACK, [torch[name] for name in FIXED]),
   )
   for label, style, color, points in series:
-    plot_rows(axes, FIXED, points, style, color, label)
+    plot_rows(axes, list(FIXED), points, style, color, label)
 
 
 def draw_targets(axes: Axes, rows: Rows) -> None:
