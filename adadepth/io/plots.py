@@ -146,7 +146,7 @@ def figure4(path: str | pathlib.Path, runs: Sequence[Phase1Run], *, score: str =
       color, line, marker = OBJECTIVES[objective]
       after = np.array([_depths(run.curve[-1], side, score) for run in seeds])
       count = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
-      label = f"after, {objective} ({count})" if side == "train" else None
+      label = f"{objective}, {seeds[0].curve[-1]['epoch']:.2g} epochs ({count})" if side == "train" else None
       style = {"color": color, "linestyle": line, "marker": marker, "markersize": 5, "label": label}
       _line_with_band(axes, depths, after, style)
     axes.set(title=side, xticks=depths, xticklabels=DEPTH_NAMES)

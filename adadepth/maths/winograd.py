@@ -35,8 +35,9 @@ Kernels = tuple[Float[Array, "6 c d"], ...]
 
 def transform_kernel(kernel: Float[Array, "3 3 c d"]) -> Kernels:
   """G g G^T of every pair of channels, once per network; its six rows apart, as they are used."""
-  g = jnp.asarray(KERNEL_TRANSFORM, kernel.dtype)
-  return tuple(jnp.einsum("ik,klcd,jl->ijcd", g, kernel, g, precision="highest"))
+  both_axes = jnp.asarray(np.kron(KERNEL_TRANSFORM, KERNEL_TRANSFORM), kernel.dtype)
+  flat = jnp.matmul(both_axes, kernel.reshape(9, -1), precision="highest")
+  return tuple(flat.reshape(PATCH, PATCH, *kernel.shape[2:]))
 
 
 def winograd_conv(x: Float[Array, "b h w c"], kernels: Kernels, *, pool: int = 1) -> Float[Array, "b i j d"]:
