@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
 import jax
@@ -13,10 +14,13 @@ from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import EMBEDDED, Model, load_model
+from adadepth.io.writers import progress
+from adadepth.loops.budget import budget_for, relative_costs
 from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.crop import window_px
 from adadepth.maths.geometry import template_side
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
+from adadepth.programs.budget import Budget
 from adadepth.programs.policies import POLICIES, policy_named
 from adadepth.programs.tracker import Track, TrackerState, compiled_init, compiled_update
 
@@ -36,6 +40,8 @@ class Tracker:
   Attributes:
     model: a `Model`, or what `load_model` takes; the embedded slim network by default.
     policy: "xcorr1".."xcorr5", "soft" or "hard".
+    budget: for "hard": what a frame may cost in the mean, relative to xcorr1, or a `Budget` of any unit. T then follows
+      what the exits cost. None: T is the model's and stays.
 
   Example:
     tracker = adadepth.Tracker()
@@ -47,19 +53,26 @@ class Tracker:
 
   model: Model | str = EMBEDDED
   policy: str = "hard"
+  budget: float | Budget | None = None
 
   def __post_init__(self):
     if self.policy not in POLICIES:
       raise InputError(f"`policy` (={self.policy!r}) must be one of {', '.join(POLICIES)}")
     if not isinstance(self.model, Model):
       object.__setattr__(self, "model", load_model(self.model))
+    if self.budget is not None and self.policy != "hard":
+      raise InputError(f'`budget` (={self.budget}) is for the policy "hard" alone, not for {self.policy!r}')
+    if isinstance(self.budget, int | float):
+      object.__setattr__(self, "budget", budget_for(self.model, self.budget, relative_costs(self.model), "relative"))
 
-  def init(self, frame: np.ndarray, box_xywh) -> Target:
+  def init(self, frame: np.ndarray, box_xywh, threshold: float | jax.Array | None = None) -> Target:
     """Takes the template of the target in a box of the first frame.
 
     Args:
       frame: RGB.
       box_xywh: four numbers, image pixels, 0-indexed, half-open; its centre must lie inside the frame.
+      threshold: T to begin with, such as another target's `state.threshold`, where a budget has brought it; None: the
+        budget's start, or the model's own.
     Raises:
       InputError: a box that cannot be tracked.
     """
@@ -68,7 +81,9 @@ class Tracker:
     check_box(box, frame.shape)
     arch = self.model.arch
     side = float(template_side(box[2:]))
-    state = compiled_init(self.model.params, frame, box, arch=arch, window_hw=_window(side, frame))
+    if threshold is None:
+      threshold = self.model.threshold if self.budget is None else self.budget.start
+    state = compiled_init(self.model.params, frame, box, threshold, arch=arch, window_hw=_window(side, frame))
     return Target(state, _window(side * arch.search_px / arch.template_px, frame), frame.shape)
 
   def update(self, target: Target, frame: UInt8[np.ndarray, "h w 3"]) -> tuple[Target, Track]:
@@ -84,7 +99,8 @@ class Tracker:
       model.params,
       target.state,
       frame,
-      policy=policy_named(self.policy, arch=model.arch, threshold=model.threshold),
+      self.budget,
+      policy=policy_named(self.policy, arch=model.arch, readout=model.readout),
       arch=model.arch,
       readout=model.readout,
       window_hw=target.window_hw,
@@ -171,6 +187,18 @@ def track_sequence(tracker: Tracker, sequence: Sequence, *, frames: int = 0) -> 
     seconds.append(elapsed)
   boxes, confidences, depth = (np.stack(column) for column in zip(*tracks, strict=True))
   return TrackedSequence(boxes, confidences, depth, np.array(seconds), start)
+
+
+def track_all(
+  model: Model, sequences: Listing[Sequence], policies: Listing[str], *, frames: int, budget: Budget | None = None
+) -> dict[str, list[TrackedSequence]]:
+  """One pass over every sequence with every policy, by policy; the budget is hard gating's."""
+  tracks = {}
+  for policy in policies:
+    tracker = Tracker(model, policy, budget if policy == "hard" else None)
+    runs = progress(sequences, f"tracking ({policy})")
+    tracks[policy] = [track_sequence(tracker, sequence, frames=frames) for sequence in runs]
+  return tracks
 
 
 def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:

@@ -17,6 +17,7 @@ from adadepth.maths.geometry import (
   template_side,
 )
 from adadepth.maths.readout import Readout, displacement_in_response
+from adadepth.programs.budget import Budget, next_threshold
 from adadepth.programs.network import template_maps
 from adadepth.programs.policies import Policy
 
@@ -27,10 +28,12 @@ class TrackerState(NamedTuple):
   Attributes:
     templates: the first frame's whitened maps, one a depth.
     box_xywh: the target's box in the last frame, image pixels, [4].
+    threshold: T of hard gating for the next frame.
   """
 
   templates: tuple
   box_xywh: Float[Array, "4"]
+  threshold: Float[Array, ""]
 
 
 class Track(NamedTuple):
@@ -51,6 +54,7 @@ def init(
   params: dict,
   frame: UInt8[Array, "h w 3"],
   box_xywh: Float[Array, "4"],
+  threshold: float | Float[Array, ""],
   *,
   arch: Architecture,
   window_hw: tuple[int, int],
@@ -60,6 +64,7 @@ def init(
   Args:
     frame: RGB.
     box_xywh: the target's box, image pixels.
+    threshold: T of hard gating.
     window_hw: static window of the template crop, see `crop.window_px`.
   """
   template = crop_square(
@@ -69,13 +74,14 @@ def init(
     crop_px=arch.template_px,
     window_hw=window_hw,
   )
-  return TrackerState(template_maps(params, template, arch=arch), box_xywh)
+  return TrackerState(template_maps(params, template, arch=arch), box_xywh, jnp.float32(threshold))
 
 
 def update(
   params: dict,
   state: TrackerState,
   frame: UInt8[Array, "h w 3"],
+  budget: Budget | None = None,
   *,
   policy: Policy,
   arch: Architecture,
@@ -87,21 +93,23 @@ def update(
   frame -> crop -> features -> response -> displacement in cells -> in the search crop -> in the image -> box.
 
   Args:
-    policy: one of `policies`, with everything but (params, templates, search) bound.
+    budget: T then follows what the exits cost; None: T stays.
+    policy: see `policies.policy_named`.
     readout: how the response becomes a displacement.
     window_hw: static window of the search crop, see `crop.window_px`.
   """
   center_in_image, size_wh = box_center(state.box_xywh), state.box_xywh[2:]
   scale = crop_scale(size_wh, arch.template_px)
   search = crop_square(frame, center_in_image, arch.search_px / scale, crop_px=arch.search_px, window_hw=window_hw)
-  decision = policy(params, state.templates, search)
+  decision = policy(params, state.templates, search, state.threshold)
   disp_in_response = displacement_in_response(decision.response, readout, template_cells=arch.template_cells)
   disp_in_search = displacement_in_search(disp_in_response, arch.stride_px)
   disp_in_image = displacement_in_image(disp_in_search, scale)
   limit_wh = jnp.array([frame.shape[1], frame.shape[0]], jnp.float32)
   center = jnp.clip(center_in_image + disp_in_image, 0, limit_wh)
   box = box_from_center(center, size_wh)
-  return state._replace(box_xywh=box), Track(box, decision.confidences, decision.depth)
+  threshold = state.threshold if budget is None else next_threshold(state.threshold, decision.depth, budget)
+  return state._replace(box_xywh=box, threshold=threshold), Track(box, decision.confidences, decision.depth)
 
 
 # Each is one program per frame size and window, and `update` one per policy.
