@@ -12,6 +12,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from adadepth.errors import InputError
+from adadepth.io.compilation import enable_compilation_cache
 from adadepth.loops import TASKS
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
@@ -41,6 +42,7 @@ def main(_) -> None:
   logging.set_verbosity(logging.WARNING)
   # ffmpeg and git are started as programs of their own; no forked child runs JAX.
   warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)
+  enable_compilation_cache()
   config = CONFIG.value
   try:
     TASKS[config.task](config, pathlib.Path(WORKDIR.value or f"runs/{config.task}"))

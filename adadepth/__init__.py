@@ -6,6 +6,7 @@ _PUBLIC = {
   "Tracker": "adadepth.loops.tracking",
   "Architecture": "adadepth.maths.architecture",
   "InputError": "adadepth.errors",
+  "enable_compilation_cache": "adadepth.io.compilation",
   "load_model": "adadepth.io.models",
 }
 __all__ = list(_PUBLIC)

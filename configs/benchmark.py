@@ -1,7 +1,8 @@
-"""Speed of a tracking step by policy, alternating in one process.
+"""How fast it is: every policy, one target and many, whole sequences, and PyTorch and OpenCV beside them.
 
-python run.py --config=configs/benchmark.py          the slim network
-python run.py --config=configs/benchmark.py:vgg19    the paper's (random weights: the clock does not mind)
+python run.py --config=configs/benchmark.py          the paper's network (random weights: the clock does not mind)
+python run.py --config=configs/benchmark.py:slim     the slim network
+python run.py --config=configs/benchmark.py:quick    the slim network, a minute: does it run here?
 """
 
 from ml_collections import ConfigDict
@@ -11,16 +12,34 @@ from configs import common
 
 
 def get_config(arg: str = "") -> ConfigDict:
-  """`arg` is "" (slim) or "vgg19"."""
-  if arg not in ("", "vgg19"):
-    raise InputError(f'`--config=configs/benchmark.py:{arg}`: the only variant is "vgg19"')
+  """`arg` is "" (VGG-19), "slim" or "quick"."""
+  if arg not in ("", "slim", "quick"):
+    raise InputError(f'`--config=configs/benchmark.py:{arg}`: the variants are "slim" and "quick"')
   config = ConfigDict()
   config.task = "benchmark"
-  config.seed = 0  # of the random weights and the rendered frame
-  config.network = common.vgg19_network() if arg else common.slim_network()
+  config.seed = 0  # of the random weights and the rendered film
+  config.network = common.slim_network() if arg else common.vgg19_network()
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # see configs/gating.py
   config.policy = common.policy()
   config.benchmark = ConfigDict()
-  config.benchmark.rounds = 20 if arg else 200  # of one step each; medians are reported
+  config.benchmark.parts = ""  # "steps,sequence,pytorch,batch,peak,opencv,growth" or some of them; "": all
+  config.benchmark.rounds = 100 if arg else 20  # of one call each in turn, at most; medians are reported
+  config.benchmark.seconds = 30.0  # after which no round of a comparison is begun; three are run in any case
+  config.benchmark.frame_hw = (360, 640)  # of the rendered film
+  config.benchmark.frames = 64  # of the film
+  config.benchmark.targets = (8, 32)  # in a frame; the table's rows are of 32
+  config.benchmark.crops_px = (128, 256, 384)  # sides of the search crop, multiples of 2**(pools + 2)
+  config.benchmark.lengths = (4, 16, 64)  # frames of a sequence, as many as the film has at most
+  # An interpreter that has torch or OpenCV (experiments/speed/requirements.txt); "": this one. Without them their rows
+  # stay empty.
+  config.benchmark.peers_python = ""
+  if arg == "quick":
+    config.benchmark.rounds = 5
+    config.benchmark.seconds = 3.0
+    config.benchmark.frame_hw = (180, 240)
+    config.benchmark.frames = 16
+    config.benchmark.targets = (2, 8)
+    config.benchmark.crops_px = (128, 192)
+    config.benchmark.lengths = (4, 16)
   return config.lock()

@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Bottom to top. data and io are one layer; within it data may use io, never the reverse.
 LAYERS = ("errors", "maths", "params", "programs", "io", "data", "loops")
-HEAVY = ("absl", "ml_collections", "tensorflow", "tensorflow_datasets")
+HEAVY = ("absl", "ml_collections", "tensorflow", "tensorflow_datasets", "torch", "cv2")
 # TFDS is for who builds records; configs for the jobs of run.py.
 USERS_OF_TFDS = {"adadepth.data.builders"}
 

@@ -175,6 +175,11 @@ class PairSampler:
       if keys := self._keys[which]:
         return self._draw(rng, self.sequences[which], keys[rng.integers(len(keys))])
 
+  @property
+  def keys(self) -> int:
+    """How many keys there are to draw: as many drawn are an epoch, though a sequence's share does not follow its."""
+    return sum(len(keys) for keys in self._keys)
+
   @functools.cached_property
   def _keys(self) -> list[list[int]]:
     """The keys of each sequence, found once: in a long one that takes longer than cutting a group."""

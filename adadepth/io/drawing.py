@@ -72,13 +72,23 @@ def annotate_frame(
   """
   factor = enlargement(*frame_rgb.shape[:2])
   picture = Image.fromarray(frame_rgb.repeat(factor, axis=0).repeat(factor, axis=1))
-  width = max(2, round(min(picture.size) / 200))
+  width = max(2, round(min(picture.size) / 120))
   draw = ImageDraw.Draw(picture)
   for box_xywh, color in ((truth_xywh, TRUTH_COLOR), (predicted_xywh, PREDICTION_COLOR)):
     if box_xywh is not None:
       _draw_box(draw, picture.size, box_xywh * np.float32(factor), color, width)
   entries = _legend_entries(predicted_xywh, truth_xywh)
   return np.array(_with_panel(picture, entries, confidences, depth, fps))
+
+
+def titled(picture: UInt8[np.ndarray, "h w 3"], title: str) -> UInt8[np.ndarray, "h_out w 3"]:
+  """A picture with a line of text above it."""
+  font_px = min(picture.shape[1] // 24, 26)
+  sheet = Image.new("RGB", (picture.shape[1], picture.shape[0] + 3 * font_px // 2), PANEL_COLOR)
+  sheet.paste(Image.fromarray(picture), (0, 3 * font_px // 2))
+  place = (font_px // 2, 3 * font_px // 4)
+  ImageDraw.Draw(sheet).text(place, title, (255, 255, 255), _font(font_px * 7 // 8), anchor="lm")
+  return np.array(sheet)
 
 
 def enlargement(height: int, width: int) -> int:

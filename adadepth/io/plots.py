@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
@@ -33,6 +34,10 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = (
 )
 CURVE_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 DPI = 150
+SIDES = ("train", "test")
+HORIZON_COLORS = {"iou@1": BLUE, "iou@5": GREEN, "iou@25": ORANGE}
+OBJECTIVES = {"all": (BLUE, "-", "s"), "deepest": (VERMILION, "--", "o")}  # of Eq. 3: colour, line, marker
+DEPTH_NAMES = ("xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5")
 
 
 class PairPicture(NamedTuple):
@@ -66,26 +71,96 @@ class FramePanel(NamedTuple):
   depth: int | np.integer | None = None
 
 
+class Phase1Run(NamedTuple):
+  """One run of phase 1.
+
+  Attributes:
+    objective: of Eq. 3, "all" or "deepest".
+    curve: from step 0 to the last, {"step", "epoch", "train": scores, "test": scores} with scores such as
+      {"xcorr1": {"iou@1": 0.6, "iou@5": ..., "iou@25": ...}, ..., "xcorr5": ...}.
+  """
+
+  objective: str
+  curve: list[dict]
+
+
 def figure1(path: str | pathlib.Path, pairs: Sequence[PairPicture]) -> None:
-  """Draws the preprocessed key and search crops, one example a row (paper, Figure 1).
+  """Draws the preprocessed key and search crops, two examples a row (paper, Figure 1).
 
   Args:
     path: the PNG to write.
     pairs: one or more examples.
   """
   _require(pairs, "pairs")
-  # Both columns to one scale, as the network sees them.
+  # Both crops to one scale, as the network sees them.
   ratio = max(pair.template.shape[1] for pair in pairs) / max(pair.search.shape[1] for pair in pairs)
-  figure = Figure(figsize=(2.7 * (1 + ratio) + 0.5, 3.2 * len(pairs) + 0.4), layout="constrained")
-  rows = figure.subfigures(len(pairs), 1, squeeze=False)[:, 0]
-  for row, pair in zip(rows, pairs, strict=True):
-    row.suptitle(pair.name, fontsize=10, fontweight="bold")
-    _show_pair(row.subplots(1, 2, width_ratios=(ratio, 1.0)), pair)
+  columns = min(2, len(pairs))
+  rows = -(-len(pairs) // columns)
+  figure = Figure(figsize=(columns * (2.7 * (1 + ratio) + 0.5), 3.3 * rows + 0.4), layout="constrained")
+  parts = figure.subfigures(rows, columns, squeeze=False).ravel()
+  for part, pair in zip(parts, pairs, strict=False):
+    part.suptitle(pair.name, fontsize=10, fontweight="bold")
+    _show_pair(part.subplots(1, 2, width_ratios=(ratio, 1.0)), pair)
   handles = [_box_handle(TRUTH_COLOR, "ground truth")]
   if any(pair.predicted_in_search_xywh is not None for pair in pairs):
     handles.append(_box_handle(PREDICTION_COLOR, "prediction"))
-  figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+  cross = {"color": "white", "markeredgecolor": BLACK, "markersize": 9, "linestyle": "none"}
+  handles.append(Line2D([], [], marker="P", label="the target's centre one frame earlier", **cross))
+  figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
   _save(figure, path)
+
+
+def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run], *, depth: str = "xcorr5") -> None:
+  """Draws train and test IOU@1, @5 and @25 of one depth over the epochs of phase 1 (paper, Figure 3).
+
+  Runs of one objective (seeds) make one line, their mean, in a band from the lowest to the highest; they must have
+  been measured at the same steps.
+  """
+  figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+  for axes, side in zip(figure.subplots(1, 2, sharey=True), SIDES, strict=True):
+    for objective, seeds in by_objective(runs).items():
+      for name, color in HORIZON_COLORS.items():
+        _, line, marker = OBJECTIVES[objective]
+        values = np.array([[point[side][depth][name] for point in run.curve] for run in seeds])
+        label = f"{name.upper()}, {objective}" if side == "train" else None
+        style = {"color": color, "linestyle": line, "marker": marker, "markersize": 4, "label": label}
+        _line_with_band(axes, np.array([point["epoch"] for point in seeds[0].curve]), values, style)
+    axes.set(xlabel="epochs of phase 1", title=side)
+    axes.grid(alpha=0.25)
+  figure.axes[0].set_ylabel(f"IOU of {depth}")
+  figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+  _save(figure, path)
+
+
+def figure4(path: str | pathlib.Path, runs: Sequence[Phase1Run], *, score: str = "iou@25") -> None:
+  """Draws each depth before phase 1 and after it on the deepest and on all losses (paper, Figure 4).
+
+  A line is the mean over seeds, a band goes from the lowest to the highest.
+  """
+  figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+  depths = np.arange(1, 6)
+  for axes, side in zip(figure.subplots(1, 2, sharey=True), SIDES, strict=True):
+    before = np.array([_depths(run.curve[0], side, score) for run in runs])
+    style = {"color": BLACK, "linestyle": ":", "marker": "x", "label": "before" if side == "train" else None}
+    _line_with_band(axes, depths, before, style)
+    for objective, seeds in by_objective(runs).items():
+      color, line, marker = OBJECTIVES[objective]
+      after = np.array([_depths(run.curve[-1], side, score) for run in seeds])
+      count = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+      label = f"{objective}, {seeds[0].curve[-1]['epoch']:.2g} epochs ({count})" if side == "train" else None
+      style = {"color": color, "linestyle": line, "marker": marker, "markersize": 5, "label": label}
+      _line_with_band(axes, depths, after, style)
+    axes.set(title=side, xticks=depths, xticklabels=DEPTH_NAMES)
+    axes.grid(alpha=0.25)
+  figure.axes[0].set_ylabel(score.upper())
+  figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+  _save(figure, path)
+
+
+def by_objective(runs: Sequence[Phase1Run]) -> dict[str, list[Phase1Run]]:
+  """The runs of each objective, "all" first."""
+  found = {name: [run for run in runs if run.objective == name] for name in OBJECTIVES}
+  return {name: seeds for name, seeds in found.items() if seeds}
 
 
 def figure6(
@@ -140,26 +215,42 @@ def figure6(
   _save(figure, path)
 
 
-def figure7(path: str | pathlib.Path, panels: Sequence[FramePanel], *, columns: int = 3) -> None:
+def figure7(
+  path: str | pathlib.Path,
+  panels: Sequence[FramePanel],
+  *,
+  columns: int = 3,
+  row_titles: Sequence[str] = (),
+  footnote: str = "",
+) -> None:
   """Draws frames in a grid: truth green, prediction red, confidences in red figures (paper, Figure 7).
 
   Args:
     path: the PNG to write.
     panels: one or more frames with what was predicted there.
     columns: pictures a row, >= 1.
+    row_titles: what stands above each row; empty for nothing.
+    footnote: below everything.
   """
   _require(panels, "panels")
   columns = min(columns, len(panels))
-  pictures = [annotate_frame(panel.frame_rgb, **_annotations(panel)) for panel in panels]
-  aspects = [picture.shape[0] / picture.shape[1] for picture in pictures]
-  row_heights = [4.0 * max(aspects[i : i + columns]) + 0.35 for i in range(0, len(panels), columns)]
-  figure = Figure(figsize=(4.0 * columns, sum(row_heights)), layout="constrained")
-  grid = figure.subplots(len(row_heights), columns, squeeze=False, height_ratios=row_heights).ravel()
-  for axes in grid:
-    axes.set_axis_off()
-  for axes, panel, picture in zip(grid, panels, pictures, strict=False):
-    axes.imshow(picture, interpolation="antialiased")
-    axes.set_title(panel.title, fontsize=10)
+  rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
+  pictures = [[annotate_frame(panel.frame_rgb, **_annotations(panel)) for panel in row] for row in rows]
+  aspects = [max(picture.shape[0] / picture.shape[1] for picture in row) for row in pictures]
+  heights = [4.0 * aspect + (0.75 if row_titles else 0.35) for aspect in aspects]
+  figure = Figure(figsize=(4.0 * columns, sum(heights)), layout="constrained")
+  parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
+  for part, title in zip(parts, row_titles, strict=False):
+    part.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
+  if footnote:
+    figure.supxlabel(footnote, fontsize=11)
+  for part, row, row_pictures in zip(parts, rows, pictures, strict=True):
+    grid = part.subplots(1, columns, squeeze=False)[0]
+    for axes in grid:
+      axes.set_axis_off()
+    for axes, panel, picture in zip(grid, row, row_pictures, strict=False):
+      axes.imshow(picture, interpolation="antialiased")
+      axes.set_title(panel.title, fontsize=10)
   _save(figure, path)
 
 
@@ -201,6 +292,9 @@ def _show_pair(row: np.ndarray, pair: PairPicture) -> None:
   _show_crop(key_axes, pair.template, "key crop")
   _show_crop(search_axes, pair.search, "search crop")
   _add_box(key_axes, pair.template_xywh, TRUTH_COLOR)
+  height, width = pair.search.shape[:2]
+  outline = [withStroke(linewidth=3.5, foreground="black")]
+  search_axes.plot(width / 2, height / 2, "+", color="white", markersize=10, mew=1.6, path_effects=outline)
   _add_box(search_axes, pair.truth_in_search_xywh, TRUTH_COLOR)
   if pair.predicted_in_search_xywh is not None:
     _add_box(search_axes, pair.predicted_in_search_xywh, PREDICTION_COLOR)
@@ -208,6 +302,15 @@ def _show_pair(row: np.ndarray, pair: PairPicture) -> None:
 
 def _point(entry: Mapping[str, Any], cost: str) -> tuple[float, float]:
   return float(entry[cost]), float(entry["iou@25"])
+
+
+def _depths(point: dict, side: str, score: str) -> list[float]:
+  return [point[side][name][score] for name in DEPTH_NAMES]
+
+
+def _line_with_band(axes: Axes, x: Shaped[np.ndarray, "n"], values: Float[np.ndarray, "seeds n"], style: dict) -> None:
+  axes.plot(x, values.mean(axis=0), linewidth=1.6, **style)
+  axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.15, linewidth=0)
 
 
 def _plot_levels(axes: Axes, oracle: float | None, baseline: float | None) -> None:

@@ -18,6 +18,6 @@ TASKS = {
   "finetune": _task("finetune", "run_finetune"),
   "evaluate": _task("evaluate", "run_evaluate"),
   "track": _task("track", "run_track"),
-  "benchmark": _task("benchmark", "run_benchmark"),
+  "benchmark": _task("benchmark.job", "run_benchmark"),
   "table1": _task("table1", "run_table1"),
 }

@@ -11,16 +11,19 @@ from adadepth.data.render import Difficulty, render_sequence
 from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
 from adadepth.io.workdir import write_results
-from adadepth.loops.benchmark import alternate
+from adadepth.loops.benchmark.timing import alternate, clock
 from adadepth.loops.budget import budget_for, relative_costs, score_budget
 from adadepth.loops.checks import tracked_policies
 from adadepth.loops.gates import Pairs, seen_pairs
 from adadepth.loops.report import describe, describe_budgets, describe_tracking, draw_figures
 from adadepth.loops.responses import PairTable
 from adadepth.loops.scores import Looked, look_at_table, score_fixed, score_hard, score_pairs, soft_ious
+from adadepth.loops.table1 import table1_markdown
 from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_all
 from adadepth.programs.budget import Budget
 from adadepth.programs.policies import FIXED
+
+TIMING_S = 60.0
 
 
 def step_times(model: Model, *, rounds: int) -> dict[str, float]:
@@ -34,8 +37,8 @@ def step_times(model: Model, *, rounds: int) -> dict[str, float]:
   for name in (*FIXED, "soft"):
     tracker = Tracker(model, name)
     target = tracker.init(sequence.frames[0], sequence.boxes_xywh[0])
-    steps[name] = lambda tracker=tracker, target=target: tracker.update(target, sequence.frames[1])
-  seconds = alternate(steps, rounds=rounds)
+    steps[name] = clock(lambda tracker=tracker, target=target: tracker.update(target, sequence.frames[1]))
+  seconds = alternate(steps, rounds=rounds, limit_s=TIMING_S, title="timing")
   return {name: 1e3 * float(np.median(values)) for name, values in seconds.items()}
 
 
@@ -104,11 +107,12 @@ def assess(
   if budget is not None and "hard" in tracks:
     results["tracking"]["hard"]["budget"] = tracked_cost(budget, tracks["hard"])
   path = write_results(workdir, results)
-  draw_figures(workdir, model, results, sequences, tracks)
+  (workdir / "table1.md").write_text(table1_markdown(model.arch))
+  draw_figures(workdir, model, results, sequences)
   print(describe(results, model.threshold))
   print(describe_budgets(results["budgets"]))
   print(describe_tracking(results["tracking"]))
-  print(f"wrote {path} and figures 1, 6 and 7 beside it")
+  print(f"wrote {path}, table1.md and figures 1, 6 and 7 beside it")
 
 
 def sweep_lambdas(

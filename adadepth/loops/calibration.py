@@ -1,8 +1,8 @@
 """Which lambda and which T: cross-fitted, so that every pair is judged by gates that have not seen its video.
 
 Half a dozen dev videos do not pin a mean cost down, since what a gate costs differs between videos by a factor of
-seven. So train and dev are dealt into folds by sequence; gates trained on the other folds judge each; the gates that are
-kept are then trained on all.
+seven. So train and dev are dealt into folds by sequence, and gates trained on the other folds judge each; those that are
+kept are trained on all.
 """
 
 from collections.abc import Sequence as Listing

@@ -50,6 +50,8 @@ RANGES = {
   "eval.keys_per_sequence": (0, None, True),
   "eval.frames_per_sequence": (0, None, True),
   "eval.timing_rounds": (0, None, True),
+  "eval.every_steps": (0, None, True),
+  "eval.sequences": (0, None, True),
 }
 
 

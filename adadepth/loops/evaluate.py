@@ -1,9 +1,11 @@
 """Evaluates a trained model on any data root: pairs and tracking."""
 
 import pathlib
+from collections.abc import Sequence as Listing
 
 from ml_collections import ConfigDict
 
+from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import EMBEDDED, MODEL_NAME, Model, load_model
 from adadepth.io.writers import run_record
@@ -39,6 +41,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
   sequences = source_of(config).read(("test",))["test"]
   model = evaluated_model(config, workdir)
   run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
+  print(describe_sequences(sequences), flush=True)
   table = pair_table(
     model.params,
     sequences,
@@ -50,3 +53,9 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
     description="responses",
   )
   assess(config, model, table, sequences, workdir)
+
+
+def describe_sequences(sequences: Listing[Sequence]) -> str:
+  """What is evaluated, in a line."""
+  names = ", ".join(sequence.name for sequence in sequences[:8]) + (", ..." if len(sequences) > 8 else "")
+  return f"evaluating on {len(sequences)} sequences of {sum(map(len, sequences))} frames in all: {names}"

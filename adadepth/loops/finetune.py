@@ -1,8 +1,9 @@
 """Phase 1: fine-tunes the backbone on key and search pairs (Eq. 3), and measures what that does."""
 
 import functools
+import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Listing
 
 import jax
@@ -10,13 +11,13 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from adadepth.data.ahead import map_ahead
-from adadepth.data.pairs import PairGroup, PairSampler
+from adadepth.data.pairs import PairGroup, PairSampler, spread
 from adadepth.data.sequence import Sequence
 from adadepth.io.checkpoints import Checkpoints
 from adadepth.io.models import MODEL_NAME, Model, save_model
-from adadepth.io.plots import plot_curves
+from adadepth.io.plots import Phase1Run, figure3, figure4, plot_curves
 from adadepth.io.workdir import claim, write_results
-from adadepth.io.writers import MetricWriter, progress, read_metrics, run_record
+from adadepth.io.writers import MetricWriter, progress, read_metrics, run_record, write_json
 from adadepth.loops.checks import check_config
 from adadepth.loops.from_config import (
   TRAINED_BY,
@@ -35,6 +36,11 @@ from adadepth.programs.policies import FIXED
 from adadepth.programs.steps import PairBatch, TrainState, finetune_optimizer, finetune_step, init_state
 
 PREFETCH_BATCHES = 2
+CURVE_FOLDER = "curve"  # of a workdir: what train and test have along phase 1, a file a step
+SIDES = ("train", "test")
+
+# What looks at the parameters of a step: called with (step, params).
+Look = Callable[[int, dict], None]
 
 
 def stack_groups(groups: list[PairGroup]) -> PairBatch:
@@ -73,6 +79,8 @@ def finetune(
   log_every: int,
   checkpoint_every: int,
   folder: pathlib.Path,
+  look: Look | None = None,
+  look_every: int = 0,
 ) -> TrainState:
   """Runs phase 1 from the latest checkpoint, or from `params`, to `steps`.
 
@@ -81,6 +89,8 @@ def finetune(
     sampler: group `index` depends on the seed and the index alone, so resuming replays and skips nothing.
     groups: keys a step, each with `sampler.frames` search frames.
     folder: gets checkpoints, metrics.jsonl and TensorBoard events.
+    look: called after every `look_every`-th step (0: never); once more for a step that is resumed from, since the
+      run may have stopped during that very look.
     The rest is as in `steps.finetune_optimizer` and `steps.finetune_step`.
   Returns:
     The state after `steps` steps.
@@ -100,6 +110,8 @@ def finetune(
   with Checkpoints(folder / "checkpoints", every=checkpoint_every) as checkpoints:
     state = checkpoints.restore(init_state(params, optimizer))
     start = int(state.step)
+    if start and look_every and start % look_every == 0:
+      look(start, state.params)
     batches = training_batches(sampler, groups=groups, start=start, stop=steps, threads=threads)
     with MetricWriter(folder, resume_step=start or None) as writer:
       for step in progress(range(start + 1, steps + 1), f"phase 1 ({objective})"):
@@ -107,37 +119,54 @@ def finetune(
         if step % log_every == 0 or step == steps:
           writer.write(step, scalars)
         checkpoints.save(step, state, force=step == steps)
+        if look_every and step % look_every == 0:
+          look(step, state.params)
   return state
 
 
-def run_phase1(config: ConfigDict, params: dict, sequences: Listing[Sequence], workdir: pathlib.Path) -> dict:
-  """Phase 1 on the given sequences, as the config has it; the parameters it ends with."""
+def pair_sampler(config: ConfigDict, sequences: Listing[Sequence]) -> PairSampler:
+  """What phase 1 draws its groups from, as the config has it."""
+  settings = config.finetune
+  arch = architecture_of(config)
+  return PairSampler(sequences, arch, config.seed, settings.frames, settings.jitter_px, settings.key_every)
+
+
+def run_phase1(
+  config: ConfigDict, params: dict, sequences: Listing[Sequence], workdir: pathlib.Path, look: Look | None = None
+) -> dict:
+  """Phase 1 on the given sequences, as the config has it; the parameters it ends with.
+
+  Args:
+    look: as in `finetune`, every `config.eval.every_steps` steps.
+  """
   arch, settings = architecture_of(config), config.finetune
-  sampler = PairSampler(sequences, arch, config.seed, settings.frames, settings.jitter_px, settings.key_every)
   same_names = ("objective", "map_loss", "learning_rate", "warmup_steps", "clip_norm", "steps", "groups")
   state = finetune(
     params,
-    sampler,
+    pair_sampler(config, sequences),
     arch=arch,
     variance_px2=label_variance(arch),
     threads=config.threads,
     log_every=settings.log_every,
     checkpoint_every=settings.checkpoint_every,
     folder=workdir / "finetune",
+    look=look,
+    look_every=config.eval.every_steps if look else 0,
     **{name: settings[name] for name in same_names},
   )
   return state.params
 
 
 def depth_scores(
-  config: ConfigDict, params: dict, sequences: dict[str, list[Sequence]], when: str, workdir: pathlib.Path
+  config: ConfigDict, params: dict, sequences: dict[str, list[Sequence]], step: int, workdir: pathlib.Path
 ) -> dict[str, dict]:
   """The five fixed depths on train and test, {"train": {"xcorr1": {"loss", "iou@1", ...}, ...}, "test": ...}.
 
-  The loss is L_i of Eq. 2, averaged over the same pairs before and after, so that the two compare.
+  The loss is L_i of Eq. 2, averaged over the same pairs at every step, so that they compare. Responses are kept in the
+  workdir by step.
   """
   arch, scored = architecture_of(config), {}
-  for side in ("train", "test"):
+  for side in SIDES:
     table = pair_table(
       params,
       sequences[side],
@@ -145,8 +174,8 @@ def depth_scores(
       keys=config.eval.keys_per_sequence,
       frames=config.eval.frames_per_sequence,
       threads=config.threads,
-      cache=workdir / "responses" / f"{side}-{when}.npz",
-      description=f"responses ({side}, {when})",
+      cache=workdir / "responses" / f"{side}-{step}.npz",
+      description=f"responses ({side}, step {step})",
     )
     scores = score_depths(table, arch=arch, readout=readout_of(config), costs=pair_costs(arch))
     losses = depth_losses(
@@ -164,21 +193,36 @@ def depth_scores(
 
 
 def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
-  """Phase 1 alone: results.json has the fixed depths before and after it, on train and on test."""
+  """Phase 1 alone: the fixed depths before, along and after it, on train and on test."""
   check_config(config)
   arch, source = architecture_of(config), source_of(config)
-  sequences = source.read(("train", "test"))
+  sequences = source.read(SIDES)
   params = starting_params(config, arch, workdir)
-  claim(workdir, {name: config.to_dict().get(name) for name in TRAINED_BY})
+  # Points of the curve come from several sessions of a run, so they must agree on what is measured.
+  claim(workdir, {name: config.to_dict().get(name) for name in (*TRAINED_BY, "eval")})
   run_record(workdir, config.to_dict(), config.seed)
-  before = depth_scores(config, params, sequences, "before", workdir)
-  params = run_phase1(config, params, source.training(sequences["train"]), workdir)
+  drawn_from = source.training(sequences["train"])
+  measured = {side: spread(found, config.eval.sequences) for side, found in sequences.items()}
+  keys = pair_sampler(config, drawn_from).keys
+
+  def look(step: int, params: dict) -> None:
+    epoch = step * config.finetune.groups / keys
+    point = {"step": step, "epoch": epoch, **depth_scores(config, params, measured, step, workdir)}
+    write_json(workdir / CURVE_FOLDER / f"{step:06d}.json", point)
+
+  look(0, params)
+  params = run_phase1(config, params, drawn_from, workdir, look)
+  look(config.finetune.steps, params)
   save_model(workdir / MODEL_NAME, Model(params, arch, config.policy.thresholds[0], readout_of(config)))
-  after = depth_scores(config, params, sequences, "after", workdir)
-  path = write_results(workdir, {"before": before, "after": after})
+  curve = [json.loads(path.read_text()) for path in sorted((workdir / CURVE_FOLDER).glob("*.json"))]
+  results = {"before": curve[0], "after": curve[-1], "curve": curve}
+  path = write_results(workdir, results)
   draw_losses(workdir)
-  print(describe_change(before, after))
-  print(f"wrote {path}, {MODEL_NAME} and losses.png beside it")
+  run = Phase1Run(config.finetune.objective, curve)
+  figure3(workdir / "figure3.png", [run])
+  figure4(workdir / "figure4.png", [run])
+  print(describe_change(curve[0], curve[-1]))
+  print(f"wrote {path}, {MODEL_NAME}, losses.png and figures 3 and 4 beside it")
 
 
 def draw_losses(workdir: pathlib.Path) -> None:

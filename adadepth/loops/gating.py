@@ -36,7 +36,6 @@ from adadepth.loops.from_config import (
 from adadepth.loops.gates import Fitted, Recipe, fit, seen_pairs
 from adadepth.loops.responses import PairTable, joined, pair_table
 from adadepth.loops.scores import score_fixed
-from adadepth.loops.table1 import table1_markdown
 
 LOG_EVERY = 100
 TIMING_ROUNDS = 5
@@ -155,9 +154,8 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   tables = {side: cached_table(config, params, found, side, workdir) for side, found in sequences.items()}
   done = run_phase2(config, params, joined([tables["train"], tables["dev"]]), workdir)
   save_model(workdir / MODEL_NAME, done.model)
-  (workdir / "table1.md").write_text(table1_markdown(arch))
   gates = describe_choice(done.chosen, done.best)
   assess(config, done.model, tables["test"], sequences["test"], workdir, swept=done.swept, gates=gates)
   recipe = done.chosen.recipe
   how = f"{recipe.loss} loss, {recipe.price} price, lambda {recipe.price_weights[0]:g}, T {done.chosen.threshold:g}"
-  print(f"gates: {how}, chosen by cross-fitting on train and dev; wrote {MODEL_NAME} and table1.md too")
+  print(f"gates: {how}, chosen by cross-fitting on train and dev; wrote {MODEL_NAME} too")

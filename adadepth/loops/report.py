@@ -8,13 +8,9 @@ import numpy as np
 from adadepth.data.pairs import cut_group, evaluation_keys, spread
 from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
-from adadepth.io.plots import FramePanel, PairPicture, figure1, figure6, figure7
-from adadepth.loops.tracking import TrackedSequence, computed_confidences, track_all
+from adadepth.io.plots import PairPicture, figure1, figure6
+from adadepth.loops.figure7 import draw_figure7
 from adadepth.programs.policies import FIXED
-from adadepth.programs.tracker import Track
-
-PICTURED_FRAMES = 6  # of each sequence in Figure 7
-QUICK_FRAMES = 25
 
 
 def hard_entry(results: dict, threshold: float) -> dict:
@@ -35,11 +31,14 @@ def describe(results: dict, threshold: float) -> str:
     lines.append(f"| {name} | {at} | {row['gflops']:.3f} | {row['relative_cost']:.2f} |")
   for name, title in (
     ("center", "no displacement"),
-    ("best_depth", "best depth of each pair"),
     ("perfect_displacement", "perfect displacement"),
+    ("best_depth", "best depth of each pair"),
   ):
     at = " | ".join(f"{results['bounds'][name][f'iou@{n}']:.3f}" for n in (1, 5, 25))
     lines.append(f"| *{title}* | {at} | | |")
+  cheap = results["bounds"]["cheapest_good_depth"]
+  at = " | ".join(f"{cheap[f'iou@{n}']:.3f}" for n in (1, 5, 25))
+  lines.append(f"| *cheapest depth within 0.02 of it* | {at} | {cheap['gflops']:.3f} | {cheap['relative_cost']:.2f} |")
   return "\n".join(lines) + "\n"
 
 
@@ -78,7 +77,7 @@ def draw_figure1(path: pathlib.Path, model: Model, sequences: Listing[Sequence])
     group = cut_group(sequence, key, frames[-1:], model.arch)
     size = group.size_in_crop
     own = np.concatenate([model.arch.template_px / 2 - size / 2, size])
-    name = f"{sequence.name}, frames {key} and {frames[-1]}"
+    name = f"{sequence.name}: key frame {key}, search frame {frames[-1]}"
     pictures.append(PairPicture(name, group.template, own, group.search[0], group.truth_in_search[0]))
   figure1(path, pictures)
 
@@ -118,39 +117,13 @@ def with_times(entries, times_ms: dict[str, float], name: str = ""):
   return {**entries, **nested}
 
 
-def draw_figure7(path: pathlib.Path, sequences: Listing[Sequence], tracked: Listing[TrackedSequence]) -> None:
-  """Frames with truth, prediction and confidences (Figure 7).
-
-  By rule: the sequence that exits shallowest on average and the one that exits deepest, at evenly spread frames.
-  """
-  order = np.argsort([run.depth[1:].mean() for run in tracked], kind="stable")
-  panels = []
-  for index in dict.fromkeys((int(order[0]), int(order[-1]))):
-    sequence, run = sequences[index], tracked[index]
-    panels += [panel_of(sequence, run, t) for t in spread(range(1, len(run.depth)), PICTURED_FRAMES)]
-  figure7(path, panels)
-
-
-def panel_of(sequence: Sequence, run: TrackedSequence, row: int) -> FramePanel:
-  """One annotated frame; confidences that were never computed are left out."""
-  t = run.start + row
-  track = Track(run.boxes_xywh[row], run.confidences[row], run.depth[row])
-  title = f"{sequence.name}, frame {t}"
-  truth = sequence.boxes_xywh[t]
-  return FramePanel(title, sequence.frames[t], track.box_xywh, truth, computed_confidences(track), track.depth)
-
-
 def draw_figures(
   folder: pathlib.Path,
   model: Model,
   results: dict,
   sequences: Listing[Sequence],
-  tracks: dict[str, list[TrackedSequence]],
 ) -> None:
-  """figure1.png, figure6.png and figure7.png; without hard gating among the tracks, the last is a short look."""
+  """figure1.png, figure6.png, figure7.png and figure7.mp4."""
   draw_figure1(folder / "figure1.png", model, sequences)
   draw_figure6(folder / "figure6.png", results, model.threshold)
-  if "hard" not in tracks:
-    sequences = spread(sequences, 2)
-    tracks = track_all(model, sequences, ("hard",), frames=QUICK_FRAMES)
-  draw_figure7(folder / "figure7.png", sequences, tracks["hard"])
+  draw_figure7(folder, model, results, sequences)

@@ -14,8 +14,9 @@ from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, cut_group, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.io.writers import progress
+from adadepth.loops.memory import keep_freed_memory
 from adadepth.maths.architecture import Architecture
-from adadepth.programs.network import search_responses, template_maps
+from adadepth.programs.network import prepare_params, search_responses, template_maps
 
 CHUNK = 5
 
@@ -85,6 +86,8 @@ def pair_table(
   fingerprint = _fingerprint(params["backbone"], arch, wanted)
   if cache is not None and (table := _read(cache, fingerprint)) is not None:
     return table
+  keep_freed_memory()
+  params = prepare_params(params)
   groups = map_ahead(lambda item: cut_group(*item, arch), wanted, threads=threads, buffer=4)
   rows = [_respond(params, g, arch) for g in progress(groups, description, total=len(wanted))]
   table = PairTable(**{f.name: np.concatenate([r[f.name] for r in rows]) for f in dataclasses.fields(PairTable)})

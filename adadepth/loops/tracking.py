@@ -2,13 +2,13 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
@@ -16,17 +16,28 @@ from adadepth.errors import InputError
 from adadepth.io.models import EMBEDDED, Model, load_model
 from adadepth.io.writers import progress
 from adadepth.loops.budget import budget_for, relative_costs
+from adadepth.loops.memory import keep_freed_memory
 from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.crop import window_px
 from adadepth.maths.geometry import template_side
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
+from adadepth.programs.batch import policy_each_named
 from adadepth.programs.budget import Budget
-from adadepth.programs.policies import POLICIES, policy_named
-from adadepth.programs.tracker import Track, TrackerState, compiled_init, compiled_update
+from adadepth.programs.network import prepare_params
+from adadepth.programs.policies import POLICIES, Policy, policy_named
+from adadepth.programs.sequence import compiled_track_frames
+from adadepth.programs.tracker import (
+  Track,
+  TrackerState,
+  compiled_init,
+  compiled_init_many,
+  compiled_update,
+  compiled_update_many,
+)
 
 
 class Target(NamedTuple):
-  """One target on its way: the device's state, the window its crops are cut from, the frames' shape."""
+  """One target (or n) on its way: the device's state, the window its crops are cut from, the frames' shape."""
 
   state: TrackerState
   window_hw: tuple[int, int]
@@ -35,13 +46,14 @@ class Target(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Tracker:
-  """Tracks one target; holds the network and the policy, never the target.
+  """Tracks a target, or many at once; holds the network and the policy, never the targets.
 
   Attributes:
     model: a `Model`, or what `load_model` takes; the embedded slim network by default.
     policy: "xcorr1".."xcorr5", "soft" or "hard".
     budget: for "hard": what a frame may cost in the mean, relative to xcorr1, or a `Budget` of any unit. T then follows
-      what the exits cost. None: T is the model's and stays.
+      what the exits cost, each target's its own. None: T is the model's and stays.
+    params: the model's, prepared for this machine (`prepare_params`), which is what runs.
 
   Example:
     tracker = adadepth.Tracker()
@@ -49,11 +61,21 @@ class Tracker:
     for frame in frames:
       target, track = tracker.update(target, frame)
       print(track.box_xywh, track.depth)
+
+  Many targets, in one frame or in n videos side by side (frames [n, h, w, 3]); each exits where it may:
+    targets = tracker.init_many(frame, boxes)  # [n, 4]
+    for frame in frames:
+      targets, track = tracker.update_many(targets, frame)
+      print(track.box_xywh, track.depth)  # [n, 4], [n]
+
+  A video in memory, as one program:
+    track = tracker.track(frames, (x, y, w, h))  # frames [t, h, w, 3]; track.box_xywh [t, 4]
   """
 
   model: Model | str = EMBEDDED
   policy: str = "hard"
   budget: float | Budget | None = None
+  params: dict = dataclasses.field(init=False, repr=False)
 
   def __post_init__(self):
     if self.policy not in POLICIES:
@@ -64,14 +86,16 @@ class Tracker:
       raise InputError(f'`budget` (={self.budget}) is for the policy "hard" alone, not for {self.policy!r}')
     if isinstance(self.budget, int | float):
       object.__setattr__(self, "budget", budget_for(self.model, self.budget, relative_costs(self.model), "relative"))
+    keep_freed_memory()
+    object.__setattr__(self, "params", prepare_params(self.model.params))
 
-  def init(self, frame: np.ndarray, box_xywh, threshold: float | jax.Array | None = None) -> Target:
+  def init(self, frame: np.ndarray, box_xywh, threshold: float | Array | None = None) -> Target:
     """Takes the template of the target in a box of the first frame.
 
     Args:
       frame: RGB.
       box_xywh: four numbers, image pixels, 0-indexed, half-open; its centre must lie inside the frame.
-      threshold: T to begin with, such as another target's `state.threshold`, where a budget has brought it; None: the
+      threshold: T to begin with, such as the `state.threshold` that a budget brought another target to; None: the
         budget's start, or the model's own.
     Raises:
       InputError: a box that cannot be tracked.
@@ -81,37 +105,95 @@ class Tracker:
     check_box(box, frame.shape)
     arch = self.model.arch
     side = float(template_side(box[2:]))
-    if threshold is None:
-      threshold = self.model.threshold if self.budget is None else self.budget.start
-    state = compiled_init(self.model.params, frame, box, threshold, arch=arch, window_hw=_window(side, frame))
+    threshold = self.threshold if threshold is None else threshold
+    window_hw = _window(side, frame)
+    state = compiled_init(self.params, frame, box, threshold=threshold, arch=arch, window_hw=window_hw)
     return Target(state, _window(side * arch.search_px / arch.template_px, frame), frame.shape)
 
-  def update(self, target: Target, frame: UInt8[np.ndarray, "h w 3"]) -> tuple[Target, Track]:
+  def update(self, target: Target, frame: UInt8[np.ndarray | Array, "h w 3"]) -> tuple[Target, Track]:
     """Finds the target in the next frame.
 
     Raises:
       InputError: the frame has another size than the first.
     """
-    if frame.shape != target.frame_shape:
-      raise InputError(f"`frame` is {frame.shape}, the first one was {target.frame_shape}: init a target for it")
-    model = self.model
-    state, track = compiled_update(
-      model.params,
-      target.state,
-      frame,
-      self.budget,
-      policy=policy_named(self.policy, arch=model.arch, readout=model.readout),
-      arch=model.arch,
-      readout=model.readout,
-      window_hw=target.window_hw,
-    )
+    check_same_shape(frame, target)
+    state, track = compiled_update(self.params, target.state, frame, **self._step(target, policy_named))
     return target._replace(state=state), track
+
+  def init_many(self, frames: np.ndarray, boxes_xywh) -> Target:
+    """Takes the templates of n targets; n stays, since each n is a program of its own.
+
+    Args:
+      frames: RGB, one frame that holds all targets, [h, w, 3], or each target's own, [n, h, w, 3].
+      boxes_xywh: the targets' boxes, as `init` takes them, [n, 4].
+    Raises:
+      InputError: a box that cannot be tracked, or another number of frames than boxes.
+    """
+    boxes = np.asarray(boxes_xywh, np.float32)
+    if boxes.ndim != 2 or not len(boxes):
+      raise InputError(f"`boxes_xywh` has shape {boxes.shape}: it must be [n, 4], a box for each of n targets")
+    if frames.ndim == 4 and len(frames) != len(boxes):
+      raise InputError(f"`frames` holds {len(frames)} frames for {len(boxes)} boxes: give one for all, or one for each")
+    check_frame(frames[0] if frames.ndim == 4 else frames)
+    for i, box in enumerate(boxes):
+      check_box(box, frames.shape[-3:], f"boxes_xywh[{i}]")
+    arch = self.model.arch
+    side = float(template_side(boxes[:, 2:]).max())
+    window_hw, threshold = _window(side, frames), self.threshold
+    states = compiled_init_many(self.params, frames, boxes, threshold=threshold, arch=arch, window_hw=window_hw)
+    return Target(states, _window(side * arch.search_px / arch.template_px, frames), frames.shape)
+
+  def update_many(self, targets: Target, frames: np.ndarray) -> tuple[Target, Track]:
+    """Finds each of n targets in the next frame, or each in its own next frame, as they were given to `init_many`.
+
+    Returns:
+      The targets, and their track with a leading n.
+    Raises:
+      InputError: the frames have another shape than the first.
+    """
+    check_same_shape(frames, targets)
+    step = self._step(targets, policy_each_named)
+    states, track = compiled_update_many(self.params, targets.state, frames, **step)
+    return targets._replace(state=states), track
+
+  def track(self, frames: UInt8[np.ndarray, "t h w 3"], box_xywh) -> Track:
+    """Tracks a target through a video in memory: one program for all frames (and one per number of frames).
+
+    Args:
+      frames: RGB.
+      box_xywh: the target's box in the first frame, as `init` takes it.
+    Returns:
+      The track on the host, with a leading t; the first row is the given box, with confidence 0 at depth 0.
+    """
+    target = self.init(frames[0], box_xywh)
+    step = self._step(target, policy_named)
+    first = given_track(box_xywh)
+    if len(frames) == 1:
+      return jax.tree.map(lambda row: row[None], first)
+    _, rest = compiled_track_frames(self.params, target.state, frames[1:], **step)
+    return jax.tree.map(lambda row, rows: np.concatenate([row[None], rows]), first, jax.device_get(rest))
+
+  @property
+  def threshold(self) -> float:
+    """T of hard gating at a target's first frame."""
+    return self.model.threshold if self.budget is None else float(self.budget.start)
+
+  def _step(self, target: Target, named: Callable[..., Policy]) -> dict:
+    """The arguments of a step's program, static but for the budget."""
+    view = {"arch": self.model.arch, "readout": self.model.readout}
+    return {"policy": named(self.policy, **view), "budget": self.budget, "window_hw": target.window_hw, **view}
 
 
 def check_frame(frame: np.ndarray) -> None:
   """Raises InputError for what is no RGB frame."""
   if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
     raise InputError(f"`frame` is {frame.dtype} {frame.shape}: it must be RGB, uint8 [height, width, 3]")
+
+
+def check_same_shape(frame: np.ndarray | Array, target: Target) -> None:
+  """Raises InputError for a frame (or n) of another shape than the first."""
+  if frame.shape != target.frame_shape:
+    raise InputError(f"`frame` is {frame.shape}, the first one was {target.frame_shape}: init a target for it")
 
 
 def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], name: str = "box_xywh") -> None:
@@ -126,7 +208,12 @@ def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], n
 
 
 def _window(side_px: float, frame: np.ndarray) -> tuple[int, int]:
-  return window_px(side_px, frame.shape[0]), window_px(side_px, frame.shape[1])
+  return window_px(side_px, frame.shape[-3]), window_px(side_px, frame.shape[-2])
+
+
+def given_track(box_xywh) -> Track:
+  """The track of a first frame: the given box, with confidence 0 at every depth."""
+  return Track(np.asarray(box_xywh, np.float32), np.zeros(DEPTHS, np.float32), np.int32(0))
 
 
 def follow(
@@ -142,7 +229,7 @@ def follow(
   first = next(frames)
   target = tracker.init(first, box_xywh)
   jax.block_until_ready(tracker.update(target, first))  # compiles; its result is dropped
-  yield first, Track(np.asarray(box_xywh, np.float32), np.zeros(DEPTHS, np.float32), np.int32(0)), 0.0
+  yield first, given_track(box_xywh), 0.0
   for frame in frames:
     start = time.perf_counter()
     target, track = tracker.update(target, frame)

@@ -7,24 +7,47 @@ import math
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, PyTree, UInt8
 
 from adadepth.maths.architecture import DEPTHS, VGG19_CONVS, Architecture
+from adadepth.maths.winograd import transform_kernel, winograd_conv
 
+NHWC = ("NHWC", "HWIO", "NHWC")
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+
+# Convolutions whose prepared form on a CPU is the plain one: Winograd was slower there.
+PLAIN_ON_CPU = {("block1", "conv1")}
+
+
+class Conv(nn.Module):
+  """A 3x3 convolution, ReLU and a max pool, in the form its parameters have: {"kernel" or "winograd", "bias"}."""
+
+  channels: int
+  pool: int = 1
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
+    bias = self.param("bias", nn.initializers.zeros, (self.channels,)).reshape(1, 1, 1, -1)
+    if self.has_variable("params", "winograd"):
+      # Pooled first, which changes no number: the bias and ReLU keep the order of what they are given.
+      return nn.relu(winograd_conv(x, self.get_variable("params", "winograd"), pool=self.pool) + bias)
+    kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x.shape[-1], self.channels))
+    y = lax.conv_general_dilated(x.astype(kernel.dtype), kernel, (1, 1), "SAME", dimension_numbers=NHWC)
+    return max_pool(nn.relu(y + bias), self.pool)
 
 
 class Block(nn.Module):
-  """A run of 3x3 convolutions with ReLU; holds their kernels and biases as conv1, conv2, ..."""
+  """A run of convolutions, the last one pooled; holds their parameters as conv1, conv2, ..."""
 
   convs: int
   channels: int
+  pool: int
 
   @nn.compact
-  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
-    for i in range(self.convs):
-      conv = nn.Conv(self.channels, (3, 3), name=f"conv{i + 1}")
-      x = nn.relu(conv(x))
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
+    for i in range(1, self.convs + 1):
+      x = Conv(self.channels, self.pool if i == self.convs else 1, name=f"conv{i}")(x)
     return x
 
 
@@ -40,7 +63,7 @@ def preprocess(crop_rgb: UInt8[Array, "b h w 3"] | Float[Array, "b h w 3"]) -> F
 
 
 def make_block(arch: Architecture, depth: int) -> Block:
-  return Block(VGG19_CONVS[depth], arch.channels[depth])
+  return Block(VGG19_CONVS[depth], arch.channels[depth], pool=2 if depth < arch.pools else 1)
 
 
 @functools.partial(jax.jit, static_argnames="arch")
@@ -73,11 +96,35 @@ def apply_block(
   """Block `depth` (0..4) with its 2x2 pool, which the last blocks leave out (`arch.pools`).
 
   Args:
-    backbone: as `init_backbone` returns.
+    backbone: as `init_backbone` or `prepare_backbone` returns.
     x: `preprocess`ed crops at depth 0, else the previous block's output, [b, h, w, c].
   """
-  y = make_block(arch, depth).apply({"params": backbone[f"block{depth + 1}"]}, x)
-  return max_pool(y, 2 if depth < arch.pools else 1)
+  return make_block(arch, depth).apply({"params": backbone[f"block{depth + 1}"]}, x)
+
+
+def prepare_backbone(backbone: dict, *, backend: str) -> dict:
+  """The backbone in the form that runs fastest; `apply_block` takes either, training and files the plain one.
+
+  On a CPU "winograd", the transformed kernel, replaces "kernel" except in `PLAIN_ON_CPU`; elsewhere everything is
+  cast to bfloat16, and `apply_block` computes in it.
+
+  Args:
+    backbone: as `init_backbone` returns; what is prepared already stays as it is.
+    backend: "cpu", or "gpu" or "tpu", as `jax.default_backend()` says.
+  """
+  if backend != "cpu":
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), backbone)
+  return {
+    block: {name: conv if (block, name) in PLAIN_ON_CPU else _transformed(conv) for name, conv in convs.items()}
+    for block, convs in backbone.items()
+  }
+
+
+def _transformed(conv: dict) -> dict:
+  return {"winograd": _transform_kernel(conv["kernel"]), "bias": conv["bias"]} if "kernel" in conv else conv
+
+
+_transform_kernel = jax.jit(transform_kernel)
 
 
 def count(tree: PyTree) -> int:

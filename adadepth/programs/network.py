@@ -5,10 +5,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from adadepth.maths.architecture import DEPTHS, Architecture
-from adadepth.maths.xcorr import cross_correlate, min_max_scale, whiten
+from adadepth.maths.xcorr import cross_correlate, cross_correlate_each, min_max_scale, whiten
 from adadepth.params.gates import init_gates
 from adadepth.params.quality import init_quality
-from adadepth.params.vgg import apply_block, init_backbone, max_pool, preprocess
+from adadepth.params.vgg import apply_block, init_backbone, max_pool, prepare_backbone, preprocess
 
 SCALINGS = {"min_max": min_max_scale, "none": lambda response: response}
 
@@ -24,6 +24,11 @@ def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> di
   }
 
 
+def prepare_params(params: dict) -> dict:
+  """The same network with its backbone prepared for this machine's backend: for running it, not for training."""
+  return {**params, "backbone": prepare_backbone(params["backbone"], backend=jax.default_backend())}
+
+
 def logit_scales(params: dict) -> Float[Array, "5"]:
   """What multiplies each depth's response to make the logits of Eq. 1."""
   return jnp.exp(params["head"]["log_scale"])
@@ -32,8 +37,8 @@ def logit_scales(params: dict) -> Float[Array, "5"]:
 def correlation_map(
   block_output: Float[Array, "b h w c"], *, depth: int, arch: Architecture
 ) -> Float[Array, "b i j c"]:
-  """A block's output at the common stride, whitened: what is correlated."""
-  return whiten(max_pool(block_output, arch.pool_to_response(depth)))
+  """A block's output at the common stride, whitened, float32: what is correlated."""
+  return whiten(max_pool(block_output, arch.pool_to_response(depth)).astype(jnp.float32))
 
 
 def template_maps(params: dict, template: Array, *, arch: Architecture, depths: int = DEPTHS) -> tuple:
@@ -61,6 +66,13 @@ def respond(
 ) -> Float[Array, "n r r"]:
   """Response maps of one template over its search maps, [n, r, r], scaled as `arch.scaling` says."""
   return SCALINGS[arch.scaling](cross_correlate(template_map, search_map))
+
+
+def respond_each(
+  template_maps: Float[Array, "n h w c"], search_maps: Float[Array, "n r r c"], *, arch: Architecture
+) -> Float[Array, "n r r"]:
+  """`respond` of each of n templates to its own search map."""
+  return SCALINGS[arch.scaling](cross_correlate_each(template_maps, search_maps))
 
 
 def search_responses(params: dict, templates: tuple, searches: Array, *, arch: Architecture) -> Float[Array, "n 5 r r"]:

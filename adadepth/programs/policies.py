@@ -3,7 +3,7 @@
 The threshold T is an array, so that it may change from frame to frame (see `budget`); only hard gating reads it.
 
 Each is for one target and one frame, and compiles to one XLA program. Not batched on purpose: under `vmap`,
-`lax.cond` becomes a select that runs every branch.
+`lax.cond` becomes a select that runs every branch. `batch` has the same policies for many targets at once.
 """
 
 import functools
@@ -29,17 +29,17 @@ POLICIES = (*FIXED, "soft", "hard")
 
 
 class Decision(NamedTuple):
-  """What a policy makes of one search frame.
+  """What a policy makes of one search frame, or of n, with a leading axis.
 
   Attributes:
-    response: the map to read the displacement from, [r, r].
-    confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [5].
-    depth: the deepest block computed, 0..4.
+    response: the map to read the displacement from, [*n, r, r].
+    confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [*n, 5].
+    depth: the deepest block computed, 0..4, [*n].
   """
 
-  response: Float[Array, "r r"]
-  confidences: Float[Array, "5"]
-  depth: Int[Array, ""]
+  response: Float[Array, "*n r r"]
+  confidences: Float[Array, "*n 5"]
+  depth: Int[Array, "*n"]
 
 
 Policy = Callable[[dict, tuple, Array, Array], Decision]

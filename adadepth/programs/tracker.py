@@ -1,5 +1,6 @@
-"""Tracking one target: init on the first frame, update on every other. State is passed, never hidden."""
+"""Tracking a target, or n at once: init on the first frame, update on every other. State is passed, never hidden."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -19,43 +20,43 @@ from adadepth.maths.geometry import (
 from adadepth.maths.readout import Readout, displacement_in_response
 from adadepth.programs.budget import Budget, next_threshold
 from adadepth.programs.network import template_maps
-from adadepth.programs.policies import Policy
+from adadepth.programs.policies import Decision, Policy
 
 
 class TrackerState(NamedTuple):
-  """What the tracker carries from frame to frame.
+  """What the tracker carries from frame to frame; of n targets, with a leading axis.
 
   Attributes:
     templates: the first frame's whitened maps, one a depth.
-    box_xywh: the target's box in the last frame, image pixels, [4].
-    threshold: T of hard gating for the next frame.
+    box_xywh: the target's box in the last frame, image pixels, [*n, 4].
+    threshold: T of hard gating for the next frame, [*n].
   """
 
   templates: tuple
-  box_xywh: Float[Array, "4"]
-  threshold: Float[Array, ""]
+  box_xywh: Float[Array, "*n 4"]
+  threshold: Float[Array, "*n"]
 
 
 class Track(NamedTuple):
-  """What the tracker says of one frame.
+  """What the tracker says of one frame; of t frames or n targets, with leading axes.
 
   Attributes:
-    box_xywh: image pixels, [4].
-    confidences: c_1..c_5 (see `policies.Decision`), [5].
-    depth: the deepest block computed, 0..4.
+    box_xywh: image pixels, [*n, 4].
+    confidences: c_1..c_5 (see `policies.Decision`), [*n, 5].
+    depth: the deepest block computed, 0..4, [*n].
   """
 
-  box_xywh: Float[Array, "4"]
-  confidences: Float[Array, "5"]
-  depth: Int[Array, ""]
+  box_xywh: Float[Array, "*n 4"]
+  confidences: Float[Array, "*n 5"]
+  depth: Int[Array, "*n"]
 
 
 def init(
   params: dict,
   frame: UInt8[Array, "h w 3"],
   box_xywh: Float[Array, "4"],
-  threshold: float | Float[Array, ""],
   *,
+  threshold: float | Float[Array, ""],
   arch: Architecture,
   window_hw: tuple[int, int],
 ) -> TrackerState:
@@ -74,15 +75,29 @@ def init(
     crop_px=arch.template_px,
     window_hw=window_hw,
   )
-  return TrackerState(template_maps(params, template, arch=arch), box_xywh, jnp.float32(threshold))
+  return TrackerState(template_maps(params, template, arch=arch), box_xywh, jnp.asarray(threshold, jnp.float32))
+
+
+def init_many(
+  params: dict,
+  frames: UInt8[Array, "h w 3"] | UInt8[Array, "n h w 3"],
+  boxes_xywh: Float[Array, "n 4"],
+  *,
+  threshold: float | Float[Array, ""],
+  arch: Architecture,
+  window_hw: tuple[int, int],
+) -> TrackerState:
+  """`init` of n targets in one frame, or each in its own: their states as one, with a leading n."""
+  one = functools.partial(init, params, threshold=threshold, arch=arch, window_hw=window_hw)
+  return jax.vmap(one, (frame_axis(frames), 0))(frames, boxes_xywh)
 
 
 def update(
   params: dict,
   state: TrackerState,
   frame: UInt8[Array, "h w 3"],
-  budget: Budget | None = None,
   *,
+  budget: Budget | None = None,
   policy: Policy,
   arch: Architecture,
   readout: Readout,
@@ -94,24 +109,78 @@ def update(
 
   Args:
     budget: T then follows what the exits cost; None: T stays.
-    policy: see `policies.policy_named`.
+    policy: of `policies.policy_named`.
     readout: how the response becomes a displacement.
     window_hw: static window of the search crop, see `crop.window_px`.
   """
-  center_in_image, size_wh = box_center(state.box_xywh), state.box_xywh[2:]
-  scale = crop_scale(size_wh, arch.template_px)
-  search = crop_square(frame, center_in_image, arch.search_px / scale, crop_px=arch.search_px, window_hw=window_hw)
+  search = search_crop(state.box_xywh, frame, arch=arch, window_hw=window_hw)
   decision = policy(params, state.templates, search, state.threshold)
+  return moved(state, decision, budget=budget, arch=arch, readout=readout, frame_hw=frame.shape[:2])
+
+
+def update_many(
+  params: dict,
+  states: TrackerState,
+  frames: UInt8[Array, "h w 3"] | UInt8[Array, "n h w 3"],
+  *,
+  budget: Budget | None = None,
+  policy: Policy,
+  arch: Architecture,
+  readout: Readout,
+  window_hw: tuple[int, int],
+) -> tuple[TrackerState, Track]:
+  """`update` of n targets at once; what one of them does not need is not computed for it.
+
+  Args:
+    states: n targets' states as one, from `init_many`.
+    frames: one frame that they all are in, or one for each.
+    budget: as of `update`; each target has a T of its own.
+    policy: of `batch.policy_each_named`.
+    window_hw: of the largest target; one for all.
+  """
+  crop = functools.partial(search_crop, arch=arch, window_hw=window_hw)
+  searches = jax.vmap(crop, (0, frame_axis(frames)))(states.box_xywh, frames)
+  decisions = policy(params, states.templates, searches, states.threshold)
+  move = functools.partial(moved, budget=budget, arch=arch, readout=readout, frame_hw=frames.shape[-3:-1])
+  return jax.vmap(move)(states, decisions)
+
+
+def search_crop(
+  box_xywh: Float[Array, "4"], frame: UInt8[Array, "h w 3"], *, arch: Architecture, window_hw: tuple[int, int]
+) -> Float[Array, "px px 3"]:
+  """The crop around a target's last box in which it is searched."""
+  side = arch.search_px / crop_scale(box_xywh[2:], arch.template_px)
+  return crop_square(frame, box_center(box_xywh), side, crop_px=arch.search_px, window_hw=window_hw)
+
+
+def moved(
+  state: TrackerState,
+  decision: Decision,
+  *,
+  budget: Budget | None,
+  arch: Architecture,
+  readout: Readout,
+  frame_hw: tuple[int, int],
+) -> tuple[TrackerState, Track]:
+  """The target where the policy's response peaks, its centre in the frame; and T for the next frame."""
+  center_in_image, size_wh = box_center(state.box_xywh), state.box_xywh[2:]
   disp_in_response = displacement_in_response(decision.response, readout, template_cells=arch.template_cells)
   disp_in_search = displacement_in_search(disp_in_response, arch.stride_px)
-  disp_in_image = displacement_in_image(disp_in_search, scale)
-  limit_wh = jnp.array([frame.shape[1], frame.shape[0]], jnp.float32)
+  disp_in_image = displacement_in_image(disp_in_search, crop_scale(size_wh, arch.template_px))
+  limit_wh = jnp.array(frame_hw[::-1], jnp.float32)
   center = jnp.clip(center_in_image + disp_in_image, 0, limit_wh)
   box = box_from_center(center, size_wh)
   threshold = state.threshold if budget is None else next_threshold(state.threshold, decision.depth, budget)
   return state._replace(box_xywh=box, threshold=threshold), Track(box, decision.confidences, decision.depth)
 
 
-# Each is one program per frame size and window, and `update` one per policy.
+def frame_axis(frames: UInt8[Array, "h w 3"] | UInt8[Array, "n h w 3"]) -> int | None:
+  """What `vmap` over targets does with their frames: one for all, or one each."""
+  return None if frames.ndim == 3 else 0
+
+
+# Each is one program per frame size and window (and number of targets), and the updates one per policy.
 compiled_init = jax.jit(init, static_argnames=("arch", "window_hw"))
+compiled_init_many = jax.jit(init_many, static_argnames=("arch", "window_hw"))
 compiled_update = jax.jit(update, static_argnames=("policy", "arch", "readout", "window_hw"))
+compiled_update_many = jax.jit(update_many, static_argnames=("policy", "arch", "readout", "window_hw"))

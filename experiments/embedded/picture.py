@@ -14,13 +14,23 @@ from PIL import Image
 
 from adadepth.data.pairs import spread
 from adadepth.data.render import render_split
+from adadepth.data.sequence import Sequence
 from adadepth.io.models import load_model
-from adadepth.io.plots import figure7
-from adadepth.loops.report import panel_of
-from adadepth.loops.tracking import Tracker, track_sequence
+from adadepth.io.plots import FramePanel, figure7
+from adadepth.loops.tracking import TrackedSequence, Tracker, computed_confidences, track_sequence
 from adadepth.maths.metrics import iou
+from adadepth.programs.tracker import Track
 
 WIDTH_PX = 1000
+
+
+def panel_of(sequence: Sequence, run: TrackedSequence, row: int) -> FramePanel:
+  """One annotated frame; confidences that were never computed are left out."""
+  t = run.start + row
+  track = Track(run.boxes_xywh[row], run.confidences[row], run.depth[row])
+  title = f"{sequence.name}, frame {t}"
+  truth = sequence.boxes_xywh[t]
+  return FramePanel(title, sequence.frames[t], track.box_xywh, truth, computed_confidences(track), track.depth)
 
 
 def main(workdir: str) -> None:

@@ -55,6 +55,11 @@ def test_every_tenth_frame_is_a_key():
   assert key_frames(boxes_along(np.zeros(35)), ARCH) == [0, 10, 20, 30]
 
 
+def test_an_epoch_is_as_many_keys_as_there_are():
+  sampler = PairSampler([walk(35), walk(12)], ARCH, seed=0, frames=1, jitter_px=0.0)
+  assert sampler.keys == 4 + 2
+
+
 def test_the_25_frames_after_a_key_are_searched():
   assert search_frames(boxes_along(np.zeros(60)), 10, ARCH) == list(range(11, 36))
 

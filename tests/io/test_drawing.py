@@ -162,13 +162,37 @@ def read_picture(path) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def test_figure1_shows_green_and_red_boxes_and_a_row_for_each_pair(tmp_path):
+def test_figure1_shows_green_and_red_boxes_and_two_pairs_a_row(tmp_path):
   plots.figure1(tmp_path / "one.png", [make_pair("a", None)])
   plots.figure1(tmp_path / "new folder" / "two.png", [make_pair("a", None), make_pair("b", box(24, 22, 16, 16))])
+  plots.figure1(tmp_path / "three.png", [make_pair(name, None) for name in "abc"])
   one, two = read_picture(tmp_path / "one.png"), read_picture(tmp_path / "new folder" / "two.png")
-  assert two.shape[0] > 1.7 * one.shape[0]
+  assert two.shape[0] == one.shape[0] and two.shape[1] > 1.9 * one.shape[1]
+  assert read_picture(tmp_path / "three.png").shape[0] > 1.7 * one.shape[0]
   assert is_near(two, drawing.TRUTH_COLOR).sum() > is_near(one, drawing.TRUTH_COLOR).sum() > 0
   assert is_near(two, drawing.PREDICTION_COLOR).any() and not is_near(one, drawing.PREDICTION_COLOR).any()
+
+
+def phase1_run(objective: str, gain: float) -> plots.Phase1Run:
+  def point(step: int) -> dict:
+    depths = {f"xcorr{k}": {f"iou@{n}": 0.5 + 0.01 * k + gain * step for n in (1, 5, 25)} for k in range(1, 6)}
+    return {"step": step, "epoch": step / 10, "train": depths, "test": depths}
+
+  return plots.Phase1Run(objective, [point(step) for step in (0, 5, 10)])
+
+
+def test_figures_3_and_4_draw_the_mean_over_seeds(tmp_path, monkeypatch):
+  figures = []
+  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  runs = [phase1_run("all", 0.01), phase1_run("all", 0.03), phase1_run("deepest", 0.04)]
+  plots.figure3(tmp_path / "3.png", runs)
+  plots.figure4(tmp_path / "4.png", runs)
+  over_epochs = {line.get_label(): line.get_xydata() for line in figures[0].axes[0].lines}
+  np.testing.assert_allclose(over_epochs["IOU@25, all"], [[0, 0.55], [0.5, 0.65], [1, 0.75]])
+  by_depth = {line.get_label(): line.get_ydata() for line in figures[1].axes[0].lines}
+  np.testing.assert_allclose(by_depth["before"], [0.51, 0.52, 0.53, 0.54, 0.55])
+  np.testing.assert_allclose(by_depth["all, 1 epochs (2 seeds)"], [0.71, 0.72, 0.73, 0.74, 0.75])
+  np.testing.assert_allclose(by_depth["deepest, 1 epochs (1 seed)"], [0.91, 0.92, 0.93, 0.94, 0.95])
 
 
 def test_figure6_draws_every_kind_of_policy_and_only_what_is_given(tmp_path):

@@ -79,6 +79,32 @@ def test_two_targets_of_one_tracker_do_not_meet(tracker, moving_target):
   jax.tree.map(np.testing.assert_array_equal, alone, beside)
 
 
+def test_a_video_in_memory_is_tracked_as_its_frames_are(tracker, tracked, moving_target):
+  track = tracker.track(moving_target.frames, moving_target.boxes_xywh[0])
+  np.testing.assert_allclose(track.box_xywh, tracked.boxes_xywh, atol=1e-2)  # px: a parabola of float32 noise
+  np.testing.assert_array_equal(track.depth, tracked.depth)
+
+
+def test_a_video_of_one_frame_has_the_given_box(tracker, moving_target):
+  track = tracker.track(moving_target.frames[:1], moving_target.boxes_xywh[0])
+  np.testing.assert_array_equal(track.box_xywh, moving_target.boxes_xywh[:1])
+  assert track.depth.shape == (1,)
+
+
+def test_targets_side_by_side_are_followed_as_each_alone(tracker, moving_target):
+  frames, boxes = moving_target.frames, np.array([(40, 50, 20, 20), (46, 47, 20, 20)], np.float32)
+  starts = (0, 3)
+  targets = tracker.init_many(frames[list(starts)], boxes)
+  for t in (1, 2):
+    targets, track = tracker.update_many(targets, frames[[start + t for start in starts]])
+  for i, start in enumerate(starts):
+    target = tracker.init(frames[start], boxes[i])
+    for t in (1, 2):
+      target, alone = tracker.update(target, frames[start + t])
+    np.testing.assert_allclose(track.box_xywh[i], alone.box_xywh, atol=1e-2)  # px: a parabola of float32 noise
+    assert track.depth[i] == alone.depth
+
+
 def test_tracking_stops_after_the_frames_asked_for(tracker, tracked, moving_target):
   short = track_sequence(tracker, moving_target, frames=3)
   np.testing.assert_array_equal(short.boxes_xywh, tracked.boxes_xywh[:3])
@@ -173,6 +199,21 @@ def test_exits_are_shares_of_the_tracked_frames():
 def test_a_box_that_cannot_be_tracked_is_refused(tracker, moving_target, box, message):
   with pytest.raises(InputError, match=re.escape(message)):
     tracker.init(moving_target.frames[0], box)
+
+
+@pytest.mark.parametrize(
+  ("frames", "boxes", "message"),
+  [
+    (1, (10, 10, 20, 20), "`boxes_xywh` has shape (4,): it must be [n, 4]"),
+    (1, np.zeros((0, 4)), "`boxes_xywh` has shape (0, 4): it must be [n, 4]"),
+    (1, [(10, 10, 20, 20), (10, 10, 0, 20)], "`boxes_xywh[1]` (=10,10,0,20) must be"),
+    (3, [(10, 10, 20, 20)] * 2, "`frames` holds 3 frames for 2 boxes: give one for all, or one for each"),
+  ],
+)
+def test_targets_that_cannot_be_tracked_are_refused(tracker, moving_target, frames, boxes, message):
+  given = moving_target.frames[0] if frames == 1 else moving_target.frames[:frames]
+  with pytest.raises(InputError, match=re.escape(message)):
+    tracker.init_many(given, boxes)
 
 
 def test_an_unknown_policy_is_refused(model):

@@ -115,6 +115,14 @@ def test_correlation_equals_a_naive_loop(h, w):
   np.testing.assert_allclose(response, naive_correlation(template, search), atol=1e-4)
 
 
+def test_each_correlation_equals_that_of_one_template():
+  templates, searches = random_map(13, 3, 4, 2, 5), random_map(14, 3, 6, 8, 5)
+  each = jax.jit(xcorr.cross_correlate_each)(jnp.asarray(templates), jnp.asarray(searches))
+  for template, search, response in zip(templates, searches, each, strict=True):
+    # Sums of 40 products of order 10, in another order.
+    np.testing.assert_allclose(response, cross_correlate(template, search[None])[0], atol=1e-4)
+
+
 # Gradients
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from adadepth.io.weights import load_vgg19
 from adadepth.maths.architecture import DEPTHS, Architecture
-from adadepth.params.vgg import apply_block, count, init_backbone, max_pool, preprocess
+from adadepth.params.vgg import apply_block, count, init_backbone, max_pool, prepare_backbone, preprocess
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
 
@@ -62,6 +62,11 @@ def test_blocks_start_he_normal_without_biases():
   assert not np.array_equal(backbone["block4"]["conv2"]["kernel"], backbone["block4"]["conv3"]["kernel"])
 
 
+def test_preparing_twice_changes_nothing(params):
+  once = prepare_backbone(params["backbone"], backend="cpu")
+  assert jax.tree.map(id, prepare_backbone(once, backend="cpu")) == jax.tree.map(id, once)
+
+
 # Limits.
 
 
@@ -88,6 +93,21 @@ def test_a_pool_takes_the_highest_of_each_square():
   x = np.random.default_rng(0).standard_normal((2, 8, 8, 3)).astype(np.float32)
   expected = [[x[:, i : i + 4, j : j + 4].max(axis=(1, 2)) for j in (0, 4)] for i in (0, 4)]
   np.testing.assert_array_equal(max_pool(jnp.asarray(x), 4), np.moveaxis(np.array(expected), 2, 0))
+
+
+# A backend's form, and how far its maps may be off: ||difference|| / ||map||. bfloat16 rounds by up to 2**-9, and
+# sixteen layers do not add that up fully.
+PREPARED = {"cpu": 1e-5, "gpu": 1e-2}
+
+
+@pytest.mark.parametrize("backend", PREPARED)
+def test_a_prepared_backbone_computes_the_same(params, arch, backend):
+  crops = np.random.default_rng(0).integers(0, 256, (2, 36, 36, 3), np.uint8)
+  outputs = jax.jit(lambda backbone: block_outputs(backbone, crops, arch))
+  prepared = prepare_backbone(params["backbone"], backend=backend)
+  for found, expected in zip(outputs(prepared), outputs(params["backbone"]), strict=True):
+    difference = np.asarray(found, np.float32) - expected
+    assert np.linalg.norm(difference) < PREPARED[backend] * np.linalg.norm(expected)
 
 
 @pytest.fixture(scope="module", params=["narrow", "imagenet"])

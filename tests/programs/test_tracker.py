@@ -11,8 +11,17 @@ import pytest
 from adadepth.maths.crop import window_px
 from adadepth.maths.metrics import iou
 from adadepth.maths.readout import Readout
+from adadepth.programs.batch import policy_each_named
 from adadepth.programs.policies import policy_named
-from adadepth.programs.tracker import TrackerState, compiled_init, compiled_update, init, update
+from adadepth.programs.sequence import compiled_track_frames
+from adadepth.programs.tracker import (
+  TrackerState,
+  compiled_init,
+  compiled_init_many,
+  compiled_update,
+  compiled_update_many,
+  init,
+)
 
 SUBCELL = Readout("subcell")
 
@@ -100,30 +109,43 @@ def test_a_target_at_rest_stays_where_it_is(start, step, moving_target):
 # Oracles.
 
 
-def test_a_scan_over_the_frames_tracks_as_the_single_steps_do(params, arch, start, step, moving_target):
-  one = functools.partial(
-    update,
+def test_a_sequence_in_memory_is_tracked_as_its_frames_are_one_by_one(params, arch, start, step, moving_target):
+  frames = moving_target.frames[1:5]
+  last, tracks = compiled_track_frames(
     params,
+    start,
+    frames,
     policy=policy_named("xcorr2", arch=arch, threshold=0.4),
     arch=arch,
     readout=SUBCELL,
     window_hw=windows(60.0, moving_target.frames[0]),
   )
-  frames = moving_target.frames[1:5]
-  _, scanned = jax.jit(lambda state, f: jax.lax.scan(one, state, f))(start, frames)
   state = start
   for t, frame in enumerate(frames):
     state, track = step(state, frame)
-    np.testing.assert_allclose(scanned.box_xywh[t], track.box_xywh, atol=1e-2)  # px: a parabola of float32 noise
+    np.testing.assert_allclose(tracks.box_xywh[t], track.box_xywh, atol=1e-2)  # px: a parabola of float32 noise
+  np.testing.assert_array_equal(last.box_xywh, tracks.box_xywh[-1])
 
 
-def test_the_template_is_that_of_the_box(params, arch, start, moving_target):
-  # The same pixels elsewhere in a frame, and a box around them there, are the same template.
-  frame = np.roll(moving_target.frames[0], (3, -5), axis=(0, 1))
-  box = moving_target.boxes_xywh[0] + np.array([-5, 3, 0, 0], np.float32)
-  moved = compiled_init(params, frame, box, arch=arch, window_hw=windows(30.0, frame))
-  for one, other in zip(start.templates, moved.templates, strict=True):
-    np.testing.assert_allclose(one, other, atol=1e-3)  # whitened values of order 1, resized from another window
+@pytest.mark.parametrize("n_frames", [1, 3])
+def test_many_targets_are_tracked_as_each_alone(params, arch, moving_target, n_frames):
+  """In one frame, and each in its own: windows of the largest serve all."""
+  settings = {"arch": arch, "readout": SUBCELL, "window_hw": windows(90.0, moving_target.frames[0])}
+  boxes = np.array([(40, 50, 20, 20), (30, 40, 30, 30), (44, 46, 12, 24)], np.float32)
+  first, second = (moving_target.frames[[0, 4, 2][:n_frames]], moving_target.frames[[1, 5, 3][:n_frames]])
+  first, second = (f[0] if n_frames == 1 else f for f in (first, second))
+  window_hw = windows(45.0, moving_target.frames[0])
+  together = compiled_init_many(params, first, boxes, arch=arch, window_hw=window_hw)
+  states, tracks = compiled_update_many(
+    params, together, second, policy=policy_each_named("xcorr2", arch=arch, threshold=0.4), **settings
+  )
+  for i, box in enumerate(boxes):
+    one, other = (f if n_frames == 1 else f[i] for f in (first, second))
+    state = compiled_init(params, one, box, arch=arch, window_hw=window_hw)
+    policy = policy_named("xcorr2", arch=arch, threshold=0.4)
+    _, alone = compiled_update(params, state, other, policy=policy, **settings)
+    np.testing.assert_allclose(tracks.box_xywh[i], alone.box_xywh, atol=1e-2)  # px: a parabola of float32 noise
+    np.testing.assert_array_equal(states.box_xywh[i], tracks.box_xywh[i])
 
 
 # One program.
@@ -139,6 +161,14 @@ def test_an_update_is_one_program_for_all_frames(params, arch, start, moving_tar
     state, _ = compiled_update(
       params, state, frame, policy=traced_once, arch=arch, readout=SUBCELL, window_hw=window_hw
     )
+
+
+def test_an_update_uploads_the_frame_and_nothing_else(start, step, moving_target):
+  frame = jax.device_put(moving_target.frames[1])
+  with jax.transfer_guard("disallow"):
+    step(start, frame)
+  with jax.transfer_guard("disallow_explicit"), pytest.raises(Exception, match="Disallowed host-to-device"):
+    step(start, moving_target.frames[1])
 
 
 def test_an_update_never_calls_back_to_the_host(params, arch, start, moving_target):

@@ -1,0 +1,29 @@
+"""Compiled programs are kept on disk, so that a second start does not compile again."""
+
+import os
+import pathlib
+
+import jax
+
+
+def default_folder() -> pathlib.Path:
+  """adadepth/xla in the user's cache folder ($XDG_CACHE_HOME, or ~/.cache)."""
+  return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "adadepth" / "xla"
+
+
+def enable_compilation_cache(folder: str | os.PathLike | None = None) -> pathlib.Path:
+  """Keeps every program that JAX compiles from now on, however small or quick to compile; `run.py` calls it.
+
+  JAX's own settings go first: JAX_COMPILATION_CACHE_DIR names another folder, JAX_ENABLE_COMPILATION_CACHE=false
+  turns it off. What lies in the folder is run as it is, so that only you should be able to write there.
+
+  Args:
+    folder: made where missing; None is `default_folder`.
+  Returns:
+    The folder in use.
+  """
+  chosen = pathlib.Path(folder or jax.config.jax_compilation_cache_dir or default_folder())
+  jax.config.update("jax_compilation_cache_dir", str(chosen))
+  jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+  jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+  return chosen

@@ -1,0 +1,91 @@
+"""One picture of the benchmark's rows."""
+
+import pathlib
+import re
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from adadepth.io.plots import BLACK, BLUE, DPI, GREEN, VERMILION
+from adadepth.loops.benchmark.batch import SOME
+from adadepth.programs.policies import FIXED
+
+Rows = dict[str, dict]
+
+
+def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
+  """Time by depth, by targets, by crop and by sequence length; a panel whose part was not run says so."""
+  measured = {row["id"]: row for row in rows if row["value"] is not None}
+  figure = Figure(figsize=(11, 7.5), layout="constrained")
+  panels = figure.subplots(2, 2).ravel()
+  for axes, draw in zip(panels, (draw_depths, draw_targets, draw_crops, draw_frames), strict=True):
+    draw(axes, measured)
+    if not axes.has_data():
+      axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="0.4")
+      continue
+    axes.grid(alpha=0.25)
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8, frameon=False)
+  FigureCanvasAgg(figure)
+  figure.savefig(path, dpi=DPI, format="png")
+
+
+def draw_depths(axes: Axes, rows: Rows) -> None:
+  """A tracking step of one target: each fixed depth, hard gating that exits there, PyTorch."""
+  axes.set(title="one target: a tracking step, frame to box", xlabel="depth", ylabel="ms")
+  torch = {name: fastest_torch(rows, name) for name in FIXED}
+  series = (
+    ("fixed depth", "s-", BLUE, [rows.get(f"step_{name}") for name in FIXED]),
+    ("hard gating that exits there", "o--", VERMILION, [rows.get(f"step_hard_{name}") for name in FIXED]),
+    ("PyTorch, fixed depth", "^:", BLACK, [torch[name] for name in FIXED]),
+  )
+  for label, style, color, points in series:
+    plot_rows(axes, list(FIXED), points, style, color, label)
+
+
+def draw_targets(axes: Axes, rows: Rows) -> None:
+  """Time per target by how many there are; one alone is the tracking step's."""
+  axes.set(title="many targets in a frame", xlabel="targets", ylabel="ms per target")
+  counts = sorted({int(m[1]) for identity in rows if (m := re.match(r"targets(\d+)_", identity))})
+  for name, style, color in zip(SOME, ("s-", "s-", "o--"), (GREEN, BLUE, VERMILION), strict=True):
+    alone = [rows.get(f"step_{name}")]
+    points = alone + [rows.get(f"targets{n}_{name}") for n in counts]
+    label = name if name in FIXED else "hard gating, exits even over the depths"
+    plot_rows(axes, ["1", *map(str, counts)], points, style, color, label)
+
+
+def draw_crops(axes: Axes, rows: Rows) -> None:
+  """A step by the side of the search crop."""
+  axes.set(title="one target: crop size", xlabel="side of the search crop, px", ylabel="ms")
+  found = [re.fullmatch(r"crop_(xcorr\d)_(\d+)", identity) for identity in rows]
+  for policy, color in (("xcorr1", GREEN), ("xcorr5", BLUE)):
+    sides = [int(m[2]) for m in found if m and m[1] == policy]
+    plot_rows(axes, sides, [rows[f"crop_{policy}_{px}"] for px in sides], "s-", color, policy)
+
+
+def draw_frames(axes: Axes, rows: Rows) -> None:
+  """A frame of xcorr1 by the length of the sequence, beside the program alone and files on disk."""
+  axes.set(title="xcorr1: a frame of a whole sequence", xlabel="frames in the sequence", ylabel="ms per frame")
+  lengths = [int(i.removeprefix("length_")) for i in rows if i.startswith("length_")]
+  plot_rows(axes, lengths, [rows[f"length_{n}"] for n in lengths], "s-", BLUE, "from memory")
+  for name, color, label in (("program", BLACK, "the frame program alone"), ("disk", VERMILION, "from JPEG files")):
+    if (row := rows.get(f"frame_xcorr1_{name}")) and lengths:
+      axes.axhline(row["value"], color=color, linestyle="--", label=label)
+
+
+def fastest_torch(rows: Rows, policy: str) -> dict | None:
+  """PyTorch's row for one target in its fastest layout and mode."""
+  found = [row for identity, row in rows.items() if identity.startswith(f"torch_{policy}_1_")]
+  return min(found, key=lambda row: row["value"], default=None)
+
+
+def plot_rows(axes: Axes, x: list, rows: list[dict | None], style: str, color: str, label: str) -> None:
+  """Medians, with quartiles as bars; rows that are None are left out."""
+  points = [(at, row["value"], row["low"], row["high"]) for at, row in zip(x, rows, strict=True) if row]
+  if not points:
+    return
+  at, value, low, high = zip(*points, strict=True)
+  spread = np.abs(np.array([low, high]) - value)
+  axes.errorbar(at, value, yerr=spread, fmt=style, color=color, label=label, markersize=5, capsize=2)

@@ -1,0 +1,132 @@
+"""The policies of `policies` for n targets at once: (params, templates, searches, thresholds) -> Decision,
+all with a leading n.
+
+Hard gating of a batch computes each block for the rows that are still in it and for no others. Rows run in chunks
+of static sizes, as many chunks as the rows need, so that one program serves any mix of exits.
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Int, PyTree
+
+from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.readout import Readout
+from adadepth.params.vgg import apply_block, preprocess
+from adadepth.programs.looking import look, nothing_seen
+from adadepth.programs.network import correlation_map, respond_each, search_maps
+from adadepth.programs.policies import FIXED, Decision, Policy, gated_confidences, soft_response
+
+# Rows of a chunk, largest first. A CPU is busy with few rows, whose maps then stay in its cache; a GPU wants many.
+CHUNKS = {"cpu": (4, 1)}
+GPU_CHUNKS = (16, 4)
+
+
+def on_rows(
+  f: Callable[[PyTree], PyTree], inputs: PyTree, rows: Int[Array, "n"], count: Int[Array, ""] | int
+) -> PyTree:
+  """f of some rows of its inputs; nothing is computed for the others, but to fill the last chunk.
+
+  Args:
+    f: maps arrays [m, ...] to arrays [m, ...], row by row, for any m.
+    inputs: arrays [n, ...].
+    rows: an order of all n rows, those to compute first.
+    count: how many are computed.
+  Returns:
+    What f returns, as arrays [n, ...]; the rows that were not asked for mean nothing.
+  """
+  n = rows.shape[0]
+  results = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(f, inputs))
+  sizes = [size for size in CHUNKS.get(jax.default_backend(), GPU_CHUNKS) if size <= n] or [n]
+  start = 0
+  for size in sizes:
+    left = count - start
+    chunks = -(-left // size) if size == sizes[-1] else left // size
+
+    def run_chunk(i: Array, results: PyTree, *, start=start, size=size) -> PyTree:
+      # A last chunk that would reach past the rows begins earlier and does some again.
+      chunk = lax.dynamic_slice_in_dim(rows, jnp.minimum(start + i * size, n - size), size)
+      computed = f(jax.tree.map(lambda leaf: leaf[chunk], inputs))
+      return jax.tree.map(lambda old, new: old.at[chunk].set(new, unique_indices=True), results, computed)
+
+    if not isinstance(chunks, int) or chunks:
+      results = lax.fori_loop(0, chunks, run_chunk, results)
+    start += chunks * size
+  return results
+
+
+def fixed_policy_each(
+  params: dict, templates: tuple, searches: Array, _: Array, *, arch: Architecture, depth: int
+) -> Decision:
+  """`fixed_policy` of each of n targets.
+
+  Args:
+    templates: the targets' whitened maps, one array a depth, [n, cells, cells, channels_k].
+    searches: their search crops, RGB 0..255, [n, px, px, 3].
+    _: T of each, which hard gating alone reads, [n].
+  """
+
+  def respond_at_depth(inputs: tuple) -> Array:
+    template_map, crops = inputs
+    return respond_each(template_map, search_maps(params, crops, arch=arch, depths=depth + 1)[depth], arch=arch)
+
+  n = searches.shape[0]
+  responses = on_rows(respond_at_depth, (templates[depth], searches), jnp.arange(n), n)
+  return Decision(responses, jnp.tile(jax.nn.one_hot(depth, DEPTHS), (n, 1)), jnp.full(n, depth))
+
+
+def soft_policy_each(
+  params: dict, templates: tuple, searches: Array, _: Array, *, arch: Architecture, readout: Readout
+) -> Decision:
+  """`soft_policy` of each of n targets; arguments as of `fixed_policy_each`."""
+
+  def all_responses(inputs: tuple) -> Array:
+    maps = search_maps(params, inputs[1], arch=arch)
+    return jnp.stack([respond_each(t, m, arch=arch) for t, m in zip(inputs[0], maps, strict=True)], axis=1)
+
+  n = searches.shape[0]
+  responses = on_rows(all_responses, (templates, searches), jnp.arange(n), n)
+  confidences = gated_confidences(params, responses, arch=arch, readout=readout)
+  return Decision(soft_response(responses, confidences), confidences, jnp.full(n, DEPTHS - 1))
+
+
+def hard_policy_each(
+  params: dict, templates: tuple, searches: Array, thresholds: Array, *, arch: Architecture, readout: Readout
+) -> Decision:
+  """`hard_policy` of each of n targets: a block is computed for the rows that no shallower depth stopped.
+
+  Arguments as of `fixed_policy_each`.
+  """
+  n = searches.shape[0]
+  x, active = preprocess(searches), jnp.ones(n, bool)
+  seen = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (n, *leaf.shape)), nothing_seen(arch))
+  decision = Decision(seen.response, seen.confidences, jnp.zeros(n, int))
+  for depth in range(DEPTHS):
+
+    def next_block(inputs: tuple, *, depth=depth) -> tuple[Array, Array]:
+      y = apply_block(params["backbone"], inputs[1], depth=depth, arch=arch)
+      return y, respond_each(inputs[0], correlation_map(y, depth=depth, arch=arch), arch=arch)
+
+    rows = jnp.argsort(~active)
+    x, responses = on_rows(next_block, (templates[depth], x), rows, jnp.sum(active))
+    seen = jax.vmap(functools.partial(look, params, depth=depth, arch=arch, readout=readout))(seen, responses)
+    decision = Decision(
+      jnp.where(active[:, None, None], seen.response, decision.response),
+      jnp.where(active[:, None], seen.confidences, decision.confidences),
+      jnp.where(active, depth, decision.depth),
+    )
+    active &= ~(seen.confidences[:, depth] > thresholds)
+  return decision
+
+
+@functools.cache
+def policy_each_named(name: str, *, arch: Architecture, readout: Readout) -> Policy:
+  """`policy_named` for n targets at once."""
+  if name == "hard":
+    return functools.partial(hard_policy_each, arch=arch, readout=readout)
+  if name == "soft":
+    return functools.partial(soft_policy_each, arch=arch, readout=readout)
+  return functools.partial(fixed_policy_each, arch=arch, depth=FIXED.index(name))

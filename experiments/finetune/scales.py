@@ -1,0 +1,61 @@
+"""Which logit scale Eq. 1 wants for the min-max scaled maps of a network as it is, on cached responses.
+
+python -m experiments.finetune.scales runs/vgg19
+
+Reads the responses that a run of configs/gating.py:vgg19 left in its workdir. Prints dev's L_i (Eq. 2, label) of each
+depth under fixed scales and under the scale that is best on train, and writes scales.json beside this file.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+
+from adadepth.io.models import load_model
+from adadepth.io.writers import write_json
+from adadepth.loops.from_config import LABEL_VARIANCE_PX2
+from adadepth.loops.gates import depth_losses
+from adadepth.loops.responses import PairTable
+from adadepth.maths.architecture import DEPTHS, Architecture
+
+FIXED_SCALES = (1.0, 3.0, 10.0, 20.0, 30.0, 100.0)
+SEARCHED = np.geomspace(1, 300, 58)
+
+
+def read_table(path: pathlib.Path) -> PairTable:
+  """The pairs of a cached file."""
+  with np.load(path) as file:
+    return PairTable(**{f.name: file[f.name] for f in dataclasses.fields(PairTable)})
+
+
+def losses_at(table: PairTable, scale: float, arch: Architecture) -> np.ndarray:
+  """Mean L_i of each depth with one scale at all of them, [5]."""
+  params = {"head": {"log_scale": jnp.full(DEPTHS, np.log(scale), jnp.float32)}}
+  variance = LABEL_VARIANCE_PX2 * (arch.search_px / 256) ** 2
+  unused = np.zeros((len(table), DEPTHS), np.float32)
+  return depth_losses(
+    params, table, unused, loss="cross_entropy", arch=arch, map_loss="label", variance_px2=variance
+  ).mean(axis=0)
+
+
+def main(workdir: str) -> None:
+  folder, arch = pathlib.Path(workdir), load_model(workdir).arch
+  train, dev = (read_table(folder / "responses" / f"{side}.npz") for side in ("train", "dev"))
+  on_train = np.stack([losses_at(train, scale, arch) for scale in SEARCHED])
+  best = SEARCHED[on_train.argmin(axis=0)]
+  rows = {f"{scale:g}": losses_at(dev, scale, arch) for scale in FIXED_SCALES}
+  rows["best on train"] = np.array([losses_at(dev, scale, arch)[k] for k, scale in enumerate(best)])
+  print("| scale | " + " | ".join(f"xcorr{k + 1}" for k in range(DEPTHS)) + " |\n" + "| --- " * 6 + "|")
+  for name, losses in rows.items():
+    print(f"| {name} | " + " | ".join(f"{loss:.3f}" for loss in losses) + " |")
+  print("| that is | " + " | ".join(f"{scale:.1f}" for scale in best) + " |")
+  uniform = float(np.log(arch.search_cells**2))
+  write_json(
+    pathlib.Path(__file__).with_name("scales.json"), {"dev_loss": rows, "best_on_train": best, "uniform": uniform}
+  )
+
+
+if __name__ == "__main__":
+  main(sys.argv[1])
