@@ -1,8 +1,8 @@
 """Which lambda and which T: cross-fitted, so that every pair is judged by gates that have not seen its video.
 
 Half a dozen dev videos do not pin a mean cost down, since what a gate costs differs between videos by a factor of
-seven. So train and dev are dealt into folds by sequence, and gates trained on the other folds judge each; those that are
-kept are trained on all.
+seven. So train and dev are dealt into folds by sequence, and gates trained on the other folds judge each; the gates
+that are kept are then trained on all.
 """
 
 from collections.abc import Sequence as Listing
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from adadepth.io.models import Calibration
 from adadepth.loops.gates import Pairs, Recipe, fit
@@ -48,7 +48,7 @@ class Choice(NamedTuple):
   entry: dict
 
 
-def deal(names: Listing[str], folds: int, seed: int) -> Int[np.ndarray, "n"]:
+def deal(names: Shaped[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarray, "n"]:
   """The fold of each pair: its sequence's, dealt in turn after a shuffle."""
   found, which = np.unique(names, return_inverse=True)
   order = np.random.default_rng(seed).permutation(len(found))
