@@ -45,6 +45,19 @@ class PairTable:
     return len(self.responses)
 
 
+def joined(tables: Listing[PairTable]) -> PairTable:
+  """The pairs of several tables as one."""
+  return PairTable(
+    **{f.name: np.concatenate([getattr(table, f.name) for table in tables]) for f in dataclasses.fields(PairTable)}
+  )
+
+
+def load_table(path: pathlib.Path) -> PairTable:
+  """A cached table as it is, whatever it was made from."""
+  with np.load(path) as file:
+    return PairTable(**{f.name: file[f.name] for f in dataclasses.fields(PairTable)})
+
+
 def pair_table(
   params: dict,
   sequences: Listing[Sequence],
@@ -126,7 +139,7 @@ def _read(cache: pathlib.Path, fingerprint: str) -> PairTable | None:
   with np.load(cache) as file:
     if str(file["fingerprint"]) != fingerprint:
       return None
-    return PairTable(**{f.name: file[f.name] for f in dataclasses.fields(PairTable)})
+  return load_table(cache)
 
 
 def _write(cache: pathlib.Path, fingerprint: str, table: PairTable) -> None:

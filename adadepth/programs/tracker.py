@@ -18,6 +18,7 @@ from adadepth.maths.geometry import (
   template_side,
 )
 from adadepth.maths.readout import Readout, displacement_in_response
+from adadepth.programs.budget import Budget, next_threshold
 from adadepth.programs.network import template_maps
 from adadepth.programs.policies import Decision, Policy
 
@@ -28,10 +29,12 @@ class TrackerState(NamedTuple):
   Attributes:
     templates: the first frame's whitened maps, one a depth.
     box_xywh: the target's box in the last frame, image pixels, [*n, 4].
+    threshold: T of hard gating for the next frame, [*n].
   """
 
   templates: tuple
   box_xywh: Float[Array, "*n 4"]
+  threshold: Float[Array, "*n"]
 
 
 class Track(NamedTuple):
@@ -53,6 +56,7 @@ def init(
   frame: UInt8[Array, "h w 3"],
   box_xywh: Float[Array, "4"],
   *,
+  threshold: float | Float[Array, ""],
   arch: Architecture,
   window_hw: tuple[int, int],
 ) -> TrackerState:
@@ -61,6 +65,7 @@ def init(
   Args:
     frame: RGB.
     box_xywh: the target's box, image pixels.
+    threshold: T of hard gating.
     window_hw: static window of the template crop, see `crop.window_px`.
   """
   template = crop_square(
@@ -70,7 +75,7 @@ def init(
     crop_px=arch.template_px,
     window_hw=window_hw,
   )
-  return TrackerState(template_maps(params, template, arch=arch), box_xywh)
+  return TrackerState(template_maps(params, template, arch=arch), box_xywh, jnp.asarray(threshold, jnp.float32))
 
 
 def init_many(
@@ -78,11 +83,12 @@ def init_many(
   frames: UInt8[Array, "h w 3"] | UInt8[Array, "n h w 3"],
   boxes_xywh: Float[Array, "n 4"],
   *,
+  threshold: float | Float[Array, ""],
   arch: Architecture,
   window_hw: tuple[int, int],
 ) -> TrackerState:
   """`init` of n targets in one frame, or each in its own: their states as one, with a leading n."""
-  one = functools.partial(init, params, arch=arch, window_hw=window_hw)
+  one = functools.partial(init, params, threshold=threshold, arch=arch, window_hw=window_hw)
   return jax.vmap(one, (frame_axis(frames), 0))(frames, boxes_xywh)
 
 
@@ -91,6 +97,7 @@ def update(
   state: TrackerState,
   frame: UInt8[Array, "h w 3"],
   *,
+  budget: Budget | None = None,
   policy: Policy,
   arch: Architecture,
   readout: Readout,
@@ -101,13 +108,14 @@ def update(
   frame -> crop -> features -> response -> displacement in cells -> in the search crop -> in the image -> box.
 
   Args:
-    policy: one of `policies`, with everything but (params, templates, search) bound.
+    budget: T then follows what the exits cost; None: T stays.
+    policy: of `policies.policy_named`.
     readout: how the response becomes a displacement.
     window_hw: static window of the search crop, see `crop.window_px`.
   """
   search = search_crop(state.box_xywh, frame, arch=arch, window_hw=window_hw)
-  decision = policy(params, state.templates, search)
-  return moved(state, decision, arch=arch, readout=readout, frame_hw=frame.shape[:2])
+  decision = policy(params, state.templates, search, state.threshold)
+  return moved(state, decision, budget=budget, arch=arch, readout=readout, frame_hw=frame.shape[:2])
 
 
 def update_many(
@@ -115,6 +123,7 @@ def update_many(
   states: TrackerState,
   frames: UInt8[Array, "h w 3"] | UInt8[Array, "n h w 3"],
   *,
+  budget: Budget | None = None,
   policy: Policy,
   arch: Architecture,
   readout: Readout,
@@ -125,13 +134,14 @@ def update_many(
   Args:
     states: n targets' states as one, from `init_many`.
     frames: one frame that they all are in, or one for each.
-    policy: one of `batch`, bound as for `update`.
+    budget: as of `update`; each target has a T of its own.
+    policy: of `batch.policy_each_named`.
     window_hw: of the largest target; one for all.
   """
   crop = functools.partial(search_crop, arch=arch, window_hw=window_hw)
   searches = jax.vmap(crop, (0, frame_axis(frames)))(states.box_xywh, frames)
-  decisions = policy(params, states.templates, searches)
-  move = functools.partial(moved, arch=arch, readout=readout, frame_hw=frames.shape[-3:-1])
+  decisions = policy(params, states.templates, searches, states.threshold)
+  move = functools.partial(moved, budget=budget, arch=arch, readout=readout, frame_hw=frames.shape[-3:-1])
   return jax.vmap(move)(states, decisions)
 
 
@@ -144,9 +154,15 @@ def search_crop(
 
 
 def moved(
-  state: TrackerState, decision: Decision, *, arch: Architecture, readout: Readout, frame_hw: tuple[int, int]
+  state: TrackerState,
+  decision: Decision,
+  *,
+  budget: Budget | None,
+  arch: Architecture,
+  readout: Readout,
+  frame_hw: tuple[int, int],
 ) -> tuple[TrackerState, Track]:
-  """The target where the policy's response peaks; its centre stays in the frame."""
+  """The target where the policy's response peaks, its centre in the frame; and T for the next frame."""
   center_in_image, size_wh = box_center(state.box_xywh), state.box_xywh[2:]
   disp_in_response = displacement_in_response(decision.response, readout, template_cells=arch.template_cells)
   disp_in_search = displacement_in_search(disp_in_response, arch.stride_px)
@@ -154,7 +170,8 @@ def moved(
   limit_wh = jnp.array(frame_hw[::-1], jnp.float32)
   center = jnp.clip(center_in_image + disp_in_image, 0, limit_wh)
   box = box_from_center(center, size_wh)
-  return state._replace(box_xywh=box), Track(box, decision.confidences, decision.depth)
+  threshold = state.threshold if budget is None else next_threshold(state.threshold, decision.depth, budget)
+  return state._replace(box_xywh=box, threshold=threshold), Track(box, decision.confidences, decision.depth)
 
 
 def frame_axis(frames: UInt8[Array, "h w 3"] | UInt8[Array, "n h w 3"]) -> int | None:
