@@ -38,6 +38,7 @@ def get_config(arg: str = "all") -> ConfigDict:
     config.data.hardest = 0.6
     config.finetune.steps = 60
     config.eval.every_steps = 20
+    config.eval.sequences = 12
     config.eval.keys_per_sequence = 1
   else:
     config.data.rendered = (0, 0, 0)
