@@ -112,8 +112,8 @@ def figure1(path: str | pathlib.Path, pairs: Sequence[PairPicture]) -> None:
 def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run], *, depth: str = "xcorr5") -> None:
   """Draws train and test IOU@1, @5 and @25 of one depth over the epochs of phase 1 (paper, Figure 3).
 
-  A row an objective. Its runs (seeds) make one line, their mean, in a band from the lowest to the highest; they must have
-  been measured at the same steps.
+  A row an objective. Its runs (seeds) make one line, their mean, in a band from the lowest to the highest; they must
+  have been measured at the same steps.
   """
   rows = by_objective(runs)
   figure = Figure(figsize=(9.0, 0.6 + 3.4 * len(rows)), layout="constrained")
