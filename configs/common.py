@@ -12,6 +12,10 @@ def slim_network() -> ConfigDict:
   network.pools = 3  # 2x2 pools; the responses' stride is 2**pools
   network.scaling = "none"  # of a response map: "min_max" (reference) or "none"
   network.logit_scale = 10.0  # initial scale from response to logits (Eq. 1); phase 1 learns it per depth
+  network.background = 1.0  # weight of a template's cells outside of the target's box, in [0, 1]; 1: all alike (paper)
+  network.adapt_steps = 0  # of test-time training of a template on its key frame; 0: none (paper)
+  network.adapt_penalty = 0.1  # of leaving the template as it was cut
+  network.scale_gain = 0.0  # share of the growth that a closer look sees by which the box grows; 0: it keeps its size
   return network
 
 
@@ -24,6 +28,10 @@ def vgg19_network() -> ConfigDict:
   network.pools = 4
   network.scaling = "min_max"
   network.logit_scale = 10.0
+  network.background = 0.2  # weight of a template's cells outside of the target's box, in [0, 1]; 1: all alike (paper)
+  network.adapt_steps = 10  # of test-time training of a template on its key frame; 0: none (paper)
+  network.adapt_penalty = 0.1  # of leaving the template as it was cut
+  network.scale_gain = 0.0  # share of the growth that a closer look sees by which the box grows; 0: it keeps its size
   return network
 
 

@@ -51,7 +51,7 @@ def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Pat
     weights = download_vgg19(workdir.parent)
   if weights == EMBEDDED or pathlib.Path(weights).is_dir():
     model = load_model(weights)
-    if model.arch != arch:
+    if model.arch.backbone != arch.backbone:
       raise InputError(f"`config.backbone.weights` (={weights}) has {model.arch}, config.network says {arch}")
     return {**params, "backbone": model.params["backbone"], "head": model.params["head"]}
   backbone = load_vgg19(weights, channels=arch.channels)

@@ -16,7 +16,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.writers import progress
 from adadepth.loops.memory import keep_freed_memory
 from adadepth.maths.architecture import Architecture
-from adadepth.programs.network import prepare_params, search_responses, template_maps
+from adadepth.programs.network import adapted_templates, prepare_params, search_responses
 
 CHUNK = 5
 
@@ -84,8 +84,8 @@ def pair_table(
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def _templates(params, template, *, arch):
-  return template_maps(params, template, arch=arch)
+def _templates(params, template, key_search, size_in_crop, *, arch):
+  return adapted_templates(params, template, key_search, size_in_crop, arch=arch)
 
 
 @functools.partial(jax.jit, static_argnames="arch")
@@ -95,7 +95,7 @@ def _searches(params, templates, search, *, arch):
 
 def _respond(params: dict, group: PairGroup, arch: Architecture) -> dict[str, np.ndarray]:
   """One group's rows; frames go through in chunks of one size, so that there is one program."""
-  templates = _templates(params, group.template, arch=arch)
+  templates = _templates(params, group.template, group.key_search, group.size_in_crop, arch=arch)
   short = -len(group) % CHUNK
   padded = np.concatenate([group.search, np.repeat(group.search[-1:], short, axis=0)])
   chunks = padded.reshape((-1, CHUNK, *padded.shape[1:]))

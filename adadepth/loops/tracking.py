@@ -91,9 +91,8 @@ class Tracker:
     check_frame(frame)
     check_box(box, frame.shape)
     arch = self.model.arch
-    side = float(template_side(box[2:]))
-    state = compiled_init(self.params, frame, box, arch=arch, window_hw=_window(side, frame))
-    return Target(state, _window(side * arch.search_px / arch.template_px, frame), frame.shape)
+    window = _window(float(template_side(box[2:])) * arch.search_px / arch.template_px, frame)
+    return Target(compiled_init(self.params, frame, box, arch=arch, window_hw=window), window, frame.shape)
 
   def update(self, target: Target, frame: UInt8[np.ndarray | Array, "h w 3"]) -> tuple[Target, Track]:
     """Finds the target in the next frame.
@@ -123,9 +122,9 @@ class Tracker:
     for i, box in enumerate(boxes):
       check_box(box, frames.shape[-3:], f"boxes_xywh[{i}]")
     arch = self.model.arch
-    side = float(template_side(boxes[:, 2:]).max())
-    states = compiled_init_many(self.params, frames, boxes, arch=arch, window_hw=_window(side, frames))
-    return Target(states, _window(side * arch.search_px / arch.template_px, frames), frames.shape)
+    window = _window(float(template_side(boxes[:, 2:]).max()) * arch.search_px / arch.template_px, frames)
+    states = compiled_init_many(self.params, frames, boxes, arch=arch, window_hw=window)
+    return Target(states, window, frames.shape)
 
   def update_many(self, targets: Target, frames: np.ndarray) -> tuple[Target, Track]:
     """Finds each of n targets in the next frame, or each in its own next frame, as they were given to `init_many`.
