@@ -1,5 +1,7 @@
 """The parts that several configs share. Every field is commented where it is set."""
 
+import math
+
 from ml_collections import ConfigDict
 
 
@@ -12,10 +14,10 @@ def slim_network() -> ConfigDict:
   network.pools = 3  # 2x2 pools; the responses' stride is 2**pools
   network.scaling = "none"  # of a response map: "min_max" (reference) or "none"
   network.logit_scale = 10.0  # initial scale from response to logits (Eq. 1); phase 1 learns it per depth
-  network.background = 1.0  # weight of a template's cells outside of the target's box, in [0, 1]; 1: all alike (paper)
-  network.adapt_steps = 0  # of test-time training of a template on its key frame; 0: none (paper)
+  network.background = 1.0  # weight of the template's cells outside of the target's box, in [0, 1]; 1 is the paper's
+  network.adapt_steps = 0  # of training a template on its key frame (maths/adaptation.py); 0: none (paper)
   network.adapt_penalty = 0.1  # of leaving the template as it was cut
-  network.scale_gain = 0.0  # share of the growth that a closer look sees by which the box grows; 0: it keeps its size
+  network.scale_gain = 0.0  # how fast the box follows the growth seen by a closer look; 0: it keeps its size (paper)
   return network
 
 
@@ -28,11 +30,17 @@ def vgg19_network() -> ConfigDict:
   network.pools = 4
   network.scaling = "min_max"
   network.logit_scale = 10.0
-  network.background = 0.2  # weight of a template's cells outside of the target's box, in [0, 1]; 1: all alike (paper)
-  network.adapt_steps = 10  # of test-time training of a template on its key frame; 0: none (paper)
-  network.adapt_penalty = 0.1  # of leaving the template as it was cut
-  network.scale_gain = 0.0  # share of the growth that a closer look sees by which the box grows; 0: it keeps its size
+  # Chosen on the train and dev sequences: see experiments/adaptation.
+  network.background = 0.2
+  network.adapt_steps = 8
+  network.adapt_penalty = 0.1
+  network.scale_gain = 0.0
   return network
+
+
+def plain_templates(network: ConfigDict) -> None:
+  """Takes out what goes beyond the paper: the template is the key crop's map as it is, the box keeps its size."""
+  network.update({"background": 1.0, "adapt_steps": 0, "scale_gain": 0.0})
 
 
 def data() -> ConfigDict:
@@ -78,28 +86,40 @@ def vgg19_finetune() -> ConfigDict:
 
 
 def gates() -> ConfigDict:
-  """Phase 2. Everything that is a tuple is chosen from on dev."""
+  """Phase 2. Everything that is a tuple is chosen from by cross-fitting on train and dev."""
   gates = ConfigDict()
-  gates.losses = ("iou", "cross_entropy")  # L_i of Eq. 5: 1 - IoU, or Eq. 2's
-  gates.prices = ("geometric", "flops")  # of depth i: "geometric", p^(i-1), or "flops", its cost over xcorr1's
+  gates.losses = ("iou",)  # L_i of Eq. 5: "iou", 1 - IoU, or "cross_entropy", Eq. 2's
+  gates.prices = ("flops",)  # of depth i: "geometric", p^(i-1), or "flops", its cost over xcorr1's
   gates.p = 2.0  # of the geometric price
-  gates.price_weights = (0.0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)  # lambda
+  gates.price_weights = (0.001, 0.002, 0.004, 0.006, 0.008, 0.011, 0.015, 0.03)  # lambda
   gates.learning_rate = 1e-2  # Adam
+  gates.weight_decay = 2e-4  # L2 on the weights of standardised features
   gates.steps = 1000
   gates.batch = 512  # pairs
   gates.keys_per_sequence = 0  # keys that train the gates, evenly spread over a sequence; 0: every tenth frame
+  gates.folds = 7  # train and dev sequences are dealt into so many; each is judged by gates that have not seen it
   return gates
 
 
 def policy() -> ConfigDict:
-  """Which policy, and how a response becomes a box."""
+  """Which policy, and how responses become a box."""
   policy = ConfigDict()
   policy.peak = "subcell"  # "cell": the highest cell; "subcell": refined by a parabola
   policy.window = 0.0  # share of a cosine window in the map whose peak is taken; 0: none (reference)
-  policy.thresholds = tuple(round(0.02 * i, 2) for i in range(1, 50))  # T of hard gating: the sweep
-  # Chosen on dev: the most accurate gates that cost at most this share of the best fixed depth, by dev's mean cost
-  # plus its standard error over sequences.
+  # What hard gating reads: "exit", the map where it stops (paper), or "quality", the average of all it has computed,
+  # weighted by the IoU that each map's features predict for it.
+  policy.combine = "quality"
+  policy.gate_features = "readout"  # what gates see: "paper", or "readout", the map with its window (maths/features.py)
+  # T of hard gating: the sweep, even in its logit.
+  policy.thresholds = tuple(round(1 / (1 + math.exp(-i / 4)), 5) for i in range(-24, 25))
+  # Chosen by cross-fitting: the most accurate gates that cost at most this share of the best fixed depth, by the mean
+  # cost plus its standard error over sequences.
   policy.max_cost = 0.5
+  policy.budget = (
+    0.0  # instead: mean cost of a frame that hard gating holds by moving T; 0: T stays where it was chosen
+  )
+  policy.budget_unit = "relative"  # of the budget: "relative" to xcorr1, or "ms" a tracked frame on this machine
+  policy.budgets = (0.25, 0.33, 0.5, 0.6)  # reported besides: shares of the best fixed depth's cost
   return policy
 
 
@@ -108,5 +128,6 @@ def evaluation() -> ConfigDict:
   evaluation = ConfigDict()
   evaluation.keys_per_sequence = 0  # evenly spread; 0: every tenth frame
   evaluation.frames_per_sequence = 0  # tracking stops after so many; pairs: search frames a key; 0: all
+  evaluation.timing_rounds = 5  # steps of each policy, timed for Figure 6 and budgets in ms; 0: no times
   evaluation.tracking = "xcorr1,xcorr5,soft,hard"  # policies to track with, comma-separated; "": none
   return evaluation

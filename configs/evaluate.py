@@ -1,7 +1,8 @@
-"""Evaluates a finished workdir, a model file or the embedded model on any data root.
+"""Evaluates a finished workdir, a model file or a model of the package on any data root. Nothing is trained.
 
 python run.py --config=configs/evaluate.py --workdir=runs/gating --config.data.root=DATA
 python run.py --config=configs/evaluate.py --config.model=runs/gating --workdir=runs/other --config.data.root=DATA
+python run.py --config=configs/evaluate.py:vgg19 --config.data.root=DATA --config.backbone.weights=VGG19
 
 DATA holds vot/ or otb/ or both. Without a split file every sequence is evaluated; with one (DATA/split.json, or
 --config.data.split=FILE), or with all of VOT2016, its test side is: see adadepth/data/split.py.
@@ -9,18 +10,30 @@ DATA holds vot/ or otb/ or both. Without a split file every sequence is evaluate
 
 from ml_collections import ConfigDict
 
+from adadepth.errors import InputError
 from configs import common
 
 
-def get_config() -> ConfigDict:
+def get_config(arg: str = "") -> ConfigDict:
+  """`arg` is "", or "vgg19": the package's gates on your ImageNet VGG-19."""
+  if arg not in ("", "vgg19"):
+    raise InputError(f'`--config=configs/evaluate.py:{arg}`: the only variant is "vgg19"')
   config = ConfigDict()
   config.task = "evaluate"
   config.seed = 0  # of the rendered sequences
   config.threads = 2  # that decode and cut crops ahead of the network
-  config.model = ""  # a finished workdir, a model file or "embedded"; "": the one in --workdir, else embedded
+  # A finished workdir, a model file, "embedded" or "vgg19"; "": the one in --workdir, else embedded.
+  config.model = arg
+  config.backbone = ConfigDict()
+  config.backbone.weights = ""  # for gates that come without: a VGG-19 file (any official format), or "download"
   config.data = common.data()
-  config.policy = ConfigDict()
-  config.policy.thresholds = common.policy().thresholds  # T of hard gating: the sweep
+  config.policy = common.policy()
+  for name in ("peak", "window", "combine", "gate_features", "max_cost"):
+    del config.policy[name]  # are the model's
   config.eval = common.evaluation()
   config.eval.tracking = "xcorr1,xcorr2,xcorr3,xcorr4,xcorr5,soft,hard"
+  if arg:
+    config.data.rendered = (0, 0, 0)
+    config.eval.keys_per_sequence = 4
+    config.eval.tracking = "xcorr1,hard"
   return config.lock()

@@ -14,4 +14,5 @@ def get_config() -> ConfigDict:
   config.model = "embedded"  # a finished workdir, a model file, or "embedded"
   config.policy = "hard"  # "xcorr1".."xcorr5", "soft" or "hard"
   config.threshold = -1.0  # T of hard gating; negative: the one chosen when the model was trained
+  config.budget = 0.0  # mean cost of a frame, relative to xcorr1, that hard gating holds by moving T; 0: T stays
   return config.lock()

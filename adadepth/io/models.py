@@ -13,46 +13,67 @@ from adadepth.errors import InputError
 from adadepth.io.weights import load_safetensors, save_safetensors
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.readout import Readout
+from adadepth.params.quality import init_quality
 
 MODEL_NAME = "model.safetensors"
-EMBEDDED = "embedded"
-EMBEDDED_FILE = "slim.safetensors"
+# Models in the package: the slim network, and gates for the ImageNet VGG-19, whose weights the user brings.
+EMBEDDED, VGG19 = "embedded", "vgg19"
+ASSETS = {EMBEDDED: "slim.safetensors", VGG19: "vgg19_gates.safetensors"}
+
+
+class Calibration(NamedTuple):
+  """What thresholds do to video that the gates have not learnt from: how a budget finds its T.
+
+  Attributes:
+    thresholds: T, ascending.
+    exits: the share of frames that stop at each depth, for each T.
+    iou25: IOU@25 of hard gating, for each T.
+  """
+
+  thresholds: list[float]
+  exits: list[list[float]]
+  iou25: list[float]
 
 
 class Model(NamedTuple):
   """Everything that tracking needs.
 
   Attributes:
-    params: {"backbone", "head", "gates"}.
+    params: {"backbone", "head", "gates", "quality"}; quality only where the readout combines by it.
     arch: the network's numbers.
     threshold: T of hard gating.
-    readout: how a response becomes a displacement.
+    readout: how responses become a displacement.
+    calibration: None where the gates were not trained by phase 2.
   """
 
   params: dict
   arch: Architecture
   threshold: float
   readout: Readout
+  calibration: Calibration | None = None
 
 
 def save_model(path: str | pathlib.Path, model: Model, *, float_dtype: str = "float32") -> None:
-  """Writes a model as safetensors with its settings in the header."""
+  """Writes a model as safetensors with its settings in the header; without a backbone, if it has none."""
   settings = {
     "architecture": dataclasses.asdict(model.arch),
     "threshold": model.threshold,
     "readout": model.readout,
+    "calibration": model.calibration,
   }
   metadata = {name: json.dumps(value) for name, value in settings.items()}
   save_safetensors(path, model.params, metadata, float_dtype=float_dtype)
 
 
 def load_model(path: str | pathlib.Path) -> Model:
-  """Reads a model: a file, a finished workdir, or "embedded", the slim one that ships in the package.
+  """Reads a model: a file, a finished workdir, "embedded", the slim one that ships in the package, or "vgg19".
+
+  The last has gates and no backbone: `{**model.params, "backbone": load_vgg19(...)}` makes it whole.
 
   Raises:
     InputError: nothing there, or it is not a model of ours.
   """
-  file = embedded_path() if str(path) == EMBEDDED else pathlib.Path(path)
+  file = asset_path(str(path)) if str(path) in ASSETS else pathlib.Path(path)
   if file.is_dir():
     file = file / MODEL_NAME
   if not file.is_file():
@@ -63,11 +84,18 @@ def load_model(path: str | pathlib.Path) -> Model:
   stored = load_safetensors(file)
   if "architecture" not in stored.metadata:
     raise InputError(f"`config.model` (={path}): {file} holds weights, not a model that configs/gating.py wrote")
-  settings = {name: json.loads(stored.metadata[name]) for name in ("architecture", "threshold", "readout")}
-  params = jax.tree.map(jnp.asarray, stored.tree)
-  return Model(params, Architecture(**settings["architecture"]), settings["threshold"], Readout(*settings["readout"]))
+  settings = {name: json.loads(value) for name, value in stored.metadata.items()}
+  params = {"quality": init_quality(), **jax.tree.map(jnp.asarray, stored.tree)}  # the first models have no quality
+  calibration = settings.get("calibration")
+  return Model(
+    params,
+    Architecture(**settings["architecture"]),
+    settings["threshold"],
+    Readout(*settings["readout"]),
+    calibration and Calibration(*calibration),
+  )
 
 
-def embedded_path() -> pathlib.Path:
-  """The slim model in the package."""
-  return pathlib.Path(str(importlib.resources.files("adadepth") / "assets" / EMBEDDED_FILE))
+def asset_path(name: str) -> pathlib.Path:
+  """A model in the package: "embedded" or "vgg19"."""
+  return pathlib.Path(str(importlib.resources.files("adadepth") / "assets" / ASSETS[name]))

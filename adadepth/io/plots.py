@@ -20,6 +20,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from adadepth.io.drawing import PREDICTION_COLOR, TRUTH_COLOR, Color, annotate_frame
+from adadepth.maths.metrics import pareto_front
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = (
   "#0072B2",
@@ -168,38 +169,49 @@ def figure6(
   fixed: Mapping[str, Mapping[str, Any]],
   soft: Mapping[str, Any],
   hard: Sequence[Mapping[str, Any]],
+  sweep: Sequence[Mapping[str, Any]] = (),
   chosen_threshold: float | None = None,
   oracle: float | None = None,
+  cheap_oracle: Mapping[str, Any] | None = None,
   baseline: float | None = None,
+  costs: Sequence[tuple[str, str]] = (("cost (GFLOPs per key and search pair)", "gflops"),),
 ) -> None:
-  """Draws accuracy against cost for every policy (paper, Figure 6).
+  """Draws accuracy against cost for every policy (paper, Figure 6), a panel for each kind of cost.
 
-  Each entry is one of `results.json`'s under "pairs": a dict with at least "iou@25" (in [0, 1]) and "gflops"
-  (per pair).
+  Each entry is one of `results.json`'s under "pairs": a dict with at least "iou@25" (in [0, 1]) and its costs.
 
   Args:
     path: the PNG to write.
     fixed: "xcorr1".."xcorrk" to their entries; costs on the upper axis are relative to "xcorr1".
     soft: the entry of soft gating.
     hard: entries of hard gating, each with its "threshold" too, in any order; may be empty.
+    sweep: entries of hard gating at many lambdas and T, as a cloud with its Pareto front; may be empty.
     chosen_threshold: the T whose point is ringed; None rings nothing.
     oracle: IOU@25 of the best depth of every frame, a dashed line; None leaves it out.
+    cheap_oracle: the entry of the cheapest depth within 0.02 of the best one; None leaves it out.
     baseline: IOU@25 of predicting the crop's centre, likewise.
+    costs: the label of each panel's axis, and the name of its cost in the entries.
   """
-  figure = Figure(figsize=(7.2, 4.8), layout="constrained")
-  axes = figure.add_subplot()
-  _plot_levels(axes, oracle, baseline)
-  _plot_fixed(axes, fixed)
-  _plot_hard(axes, hard, chosen_threshold)
-  axes.plot(*_point(soft), "D", color=GREEN, markersize=8, label="soft gating", zorder=4)
-  axes.set(xlabel="cost (GFLOPs per key and search pair)", ylabel="accuracy (IOU@25)")
-  axes.set_xlim(left=0.0)
-  axes.margins(y=0.12)
-  axes.grid(alpha=0.25)
-  unit_gflops = float(fixed["xcorr1"]["gflops"])
-  relative = axes.secondary_xaxis("top", functions=(lambda g: g / unit_gflops, lambda r: r * unit_gflops))
-  relative.set_xlabel("cost relative to xcorr1")
-  figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+  figure = Figure(figsize=(0.8 + 6.4 * len(costs), 5.2), layout="constrained")
+  panels = figure.subplots(1, len(costs), squeeze=False, sharey=True)[0]
+  for axes, (label, cost) in zip(panels, costs, strict=True):
+    _plot_levels(axes, oracle, baseline)
+    _plot_sweep(axes, sweep, cost)
+    _plot_fixed(axes, fixed, cost)
+    _plot_hard(axes, hard, chosen_threshold, cost)
+    axes.plot(*_point(soft, cost), "D", color=GREEN, markersize=8, label="soft gating", zorder=4)
+    if cheap_oracle is not None:
+      label_of = "oracle: cheapest depth within 0.02"
+      axes.plot(*_point(cheap_oracle, cost), "*", color=PURPLE, markersize=13, label=label_of, zorder=4)
+    axes.set_xlabel(label)
+    axes.set_xlim(left=0.0)
+    axes.margins(y=0.12)
+    axes.grid(alpha=0.25)
+    unit = float(fixed["xcorr1"][cost])
+    relative = axes.secondary_xaxis("top", functions=(lambda c, unit=unit: c / unit, lambda r, unit=unit: r * unit))
+    relative.set_xlabel("cost relative to xcorr1")
+  panels[0].set_ylabel("accuracy (IOU@25)")
+  figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
   _save(figure, path)
 
 
@@ -288,6 +300,10 @@ def _show_pair(row: np.ndarray, pair: PairPicture) -> None:
     _add_box(search_axes, pair.predicted_in_search_xywh, PREDICTION_COLOR)
 
 
+def _point(entry: Mapping[str, Any], cost: str) -> tuple[float, float]:
+  return float(entry[cost]), float(entry["iou@25"])
+
+
 def _depths(point: dict, side: str, score: str) -> list[float]:
   return [point[side][name][score] for name in DEPTH_NAMES]
 
@@ -297,10 +313,6 @@ def _line_with_band(axes: Axes, x: Shaped[np.ndarray, "n"], values: Float[np.nda
   axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.15, linewidth=0)
 
 
-def _point(entry: Mapping[str, Any]) -> tuple[float, float]:
-  return float(entry["gflops"]), float(entry["iou@25"])
-
-
 def _plot_levels(axes: Axes, oracle: float | None, baseline: float | None) -> None:
   if oracle is not None:
     axes.axhline(oracle, linestyle="--", color=PURPLE, linewidth=1.4, label="oracle: best depth each frame")
@@ -308,9 +320,19 @@ def _plot_levels(axes: Axes, oracle: float | None, baseline: float | None) -> No
     axes.axhline(baseline, linestyle=":", color="0.35", linewidth=1.6, label="baseline: centre of the crop")
 
 
-def _plot_fixed(axes: Axes, fixed: Mapping[str, Mapping[str, Any]]) -> None:
+def _plot_sweep(axes: Axes, sweep: Sequence[Mapping[str, Any]], cost: str) -> None:
+  if not sweep:
+    return
+  x, y = np.array([_point(entry, cost) for entry in sweep]).T
+  axes.plot(x, y, ".", color=ORANGE, markersize=3, alpha=0.5, label="hard gating, all \u03bb and T", zorder=2)
+  front = np.flatnonzero(pareto_front(x, y))
+  front = front[np.argsort(x[front])]
+  axes.step(x[front], y[front], "-", where="post", color=BLACK, linewidth=1.0, label="their Pareto front", zorder=3)
+
+
+def _plot_fixed(axes: Axes, fixed: Mapping[str, Mapping[str, Any]], cost: str) -> None:
   names = sorted(fixed)
-  points = [_point(fixed[name]) for name in names]
+  points = [_point(fixed[name], cost) for name in names]
   axes.plot(*zip(*points, strict=True), "s-", color=BLUE, markersize=6, label="fixed depth", zorder=3)
   for name, point in zip(names, points, strict=True):
     axes.annotate(
@@ -327,12 +349,12 @@ def _plot_fixed(axes: Axes, fixed: Mapping[str, Mapping[str, Any]]) -> None:
     )
 
 
-def _plot_hard(axes: Axes, hard: Sequence[Mapping[str, Any]], chosen_threshold: float | None) -> None:
+def _plot_hard(axes: Axes, hard: Sequence[Mapping[str, Any]], chosen_threshold: float | None, cost: str) -> None:
   if not hard:
     return
-  by_cost = sorted(hard, key=_point)
-  points = [_point(entry) for entry in by_cost]
-  label = "hard gating, T swept"
+  by_cost = sorted(hard, key=lambda entry: _point(entry, cost))
+  points = [_point(entry, cost) for entry in by_cost]
+  label = "hard gating, chosen \u03bb, T swept"
   axes.plot(*zip(*points, strict=True), "o-", color=VERMILION, markersize=4.5, label=label, zorder=4)
   chosen = [point for point, entry in zip(points, by_cost, strict=True) if entry["threshold"] == chosen_threshold]
   if chosen:

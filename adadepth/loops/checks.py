@@ -3,14 +3,18 @@
 from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
+from adadepth.loops.budget import UNITS
 from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES
-from adadepth.maths.readout import PEAKS
+from adadepth.maths.readout import COMBINES, GATE_FEATURES, PEAKS
 from adadepth.programs.policies import POLICIES
 
 CHOICES = {
   "finetune.objective": tuple(FINETUNE_LOSSES),
   "finetune.map_loss": tuple(MAP_LOSSES),
   "policy.peak": PEAKS,
+  "policy.combine": COMBINES,
+  "policy.gate_features": GATE_FEATURES,
+  "policy.budget_unit": UNITS,
   "data.on_error": ("stop", "skip"),
 }
 SETS = {"gates.losses": ("iou", "cross_entropy"), "gates.prices": ("geometric", "flops")}
@@ -34,13 +38,18 @@ RANGES = {
   "gates.learning_rate": (0, None, False),
   "gates.steps": (1, None, True),
   "gates.batch": (1, None, True),
+  "gates.weight_decay": (0, None, True),
   "gates.keys_per_sequence": (0, None, True),
+  "gates.folds": (2, None, True),
   "policy.thresholds": (0, 1, False),
   "policy.window": (0, 1, True),
   "policy.max_cost": (0, None, False),
+  "policy.budget": (0, None, True),
+  "policy.budgets": (0, None, False),
   "benchmark.rounds": (1, None, True),
   "eval.keys_per_sequence": (0, None, True),
   "eval.frames_per_sequence": (0, None, True),
+  "eval.timing_rounds": (0, None, True),
   "eval.every_steps": (0, None, True),
   "eval.sequences": (0, None, True),
 }

@@ -6,24 +6,40 @@ from collections.abc import Sequence as Listing
 from ml_collections import ConfigDict
 
 from adadepth.data.sequence import Sequence
-from adadepth.io.models import EMBEDDED, MODEL_NAME, load_model
-from adadepth.io.workdir import write_results
+from adadepth.errors import InputError
+from adadepth.io.models import EMBEDDED, MODEL_NAME, Model, load_model
 from adadepth.io.writers import run_record
-from adadepth.loops.checks import check_config, tracked_policies
-from adadepth.loops.from_config import source_of
-from adadepth.loops.report import describe, describe_tracking, draw_figures, track_all
+from adadepth.loops.assess import assess
+from adadepth.loops.checks import check_config
+from adadepth.loops.from_config import backbone_of, source_of
 from adadepth.loops.responses import pair_table
-from adadepth.loops.scores import score_pairs
-from adadepth.loops.table1 import table1_markdown
-from adadepth.loops.tracking import score_tracking
-from adadepth.programs.costs import pair_costs
+
+
+def evaluated_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
+  """The model that config names, with the backbone that config names where it has none of its own.
+
+  Raises:
+    InputError: gates without a backbone, or a backbone for a model that has its own.
+  """
+  model = load_model(config.model or (workdir if (workdir / MODEL_NAME).is_file() else EMBEDDED))
+  weights = config.backbone.weights
+  if "backbone" in model.params:
+    if weights:
+      raise InputError(f"`config.backbone.weights` (={weights}): the model has a backbone of its own; leave it empty")
+    return model
+  if not weights:
+    raise InputError(
+      f"`config.backbone.weights` (='') names no backbone, and `config.model` (={config.model}) holds gates alone: "
+      'give VGG-19\'s weights as a file or "download"'
+    )
+  return model._replace(params={**model.params, "backbone": backbone_of(weights, model.arch, workdir)})
 
 
 def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
-  """Writes results.json, Table 1 and Figures 1, 6 and 7 to the workdir."""
+  """Writes results.json and Figures 1, 6 and 7 to the workdir."""
   check_config(config)
   sequences = source_of(config).read(("test",))["test"]
-  model = load_model(config.model or (workdir if (workdir / MODEL_NAME).is_file() else EMBEDDED))
+  model = evaluated_model(config, workdir)
   run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
   print(describe_sequences(sequences), flush=True)
   table = pair_table(
@@ -36,24 +52,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
     cache=None,
     description="responses",
   )
-  results = score_pairs(
-    model.params,
-    table,
-    arch=model.arch,
-    readout=model.readout,
-    thresholds=(*config.policy.thresholds, model.threshold),
-    costs=pair_costs(model.arch),
-  )
-  frames = config.eval.frames_per_sequence
-  tracks = track_all(model, sequences, tracked_policies(config.eval.tracking), frames=frames)
-  results["tracking"] = {policy: score_tracking(runs, sequences) for policy, runs in tracks.items()}
-  results["threshold"] = model.threshold
-  path = write_results(workdir, results)
-  (workdir / "table1.md").write_text(table1_markdown(model.arch))
-  draw_figures(workdir, model, results, sequences)
-  print(describe(results, model.threshold))
-  print(describe_tracking(results["tracking"]))
-  print(f"wrote {path}, table1.md and figures 1, 6 and 7 beside it")
+  assess(config, model, table, sequences, workdir)
 
 
 def describe_sequences(sequences: Listing[Sequence]) -> str:

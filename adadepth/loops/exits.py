@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
-from adadepth.maths.features import FEATURE_NAMES
-from adadepth.params.gates import FEATURES, GATES
+from adadepth.maths.features import FEATURE_NAMES, FEATURES
+from adadepth.params.gates import GATES
 
 FORCED_THRESHOLD = 0.5
 CERTAIN = 20.0  # a gate logit whose sigmoid is 0 or 1 in float32
@@ -32,7 +32,7 @@ def gates_that_exit_where_told() -> dict:
 
   They read the kurtosis alone, which is 0 for a constant map and at least 1 for any other.
   """
-  reads_kurtosis = jnp.zeros(FEATURES).at[FEATURE_NAMES.index("kurtosis")].set(2 * CERTAIN)
+  reads_kurtosis = jnp.zeros(FEATURES).at[FEATURE_NAMES["paper"].index("kurtosis")].set(2 * CERTAIN)
   return _gates(reads_kurtosis, [-CERTAIN] * GATES)
 
 

@@ -32,8 +32,9 @@ def architecture_of(config: ConfigDict) -> Architecture:
 
 
 def readout_of(config: ConfigDict) -> Readout:
-  """`config.policy.peak` and `.window` as a Readout."""
-  return Readout(config.policy.peak, config.policy.window)
+  """How `config.policy` reads response maps."""
+  policy = config.policy
+  return Readout(policy.peak, policy.window, policy.combine, policy.gate_features)
 
 
 def label_variance(arch: Architecture) -> float:
@@ -47,12 +48,15 @@ def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Pat
   weights = config.backbone.weights
   if not weights:
     return params
-  if weights == "download":
-    weights = download_vgg19(workdir.parent)
   if weights == EMBEDDED or pathlib.Path(weights).is_dir():
     model = load_model(weights)
     if model.arch.backbone != arch.backbone:
       raise InputError(f"`config.backbone.weights` (={weights}) has {model.arch}, config.network says {arch}")
     return {**params, "backbone": model.params["backbone"], "head": model.params["head"]}
-  backbone = load_vgg19(weights, channels=arch.channels)
-  return {**params, "backbone": jax.tree.map(jnp.asarray, backbone)}
+  return {**params, "backbone": backbone_of(weights, arch, workdir)}
+
+
+def backbone_of(weights: str, arch: Architecture, workdir: pathlib.Path) -> dict:
+  """VGG-19's weights from a file, or downloaded to the workdir's parent."""
+  path = download_vgg19(workdir.parent) if weights == "download" else weights
+  return jax.tree.map(jnp.asarray, load_vgg19(path, channels=arch.channels))

@@ -1,4 +1,4 @@
-"""Phase 2: trains the gates on cached responses (Eq. 5) and chooses among them on dev."""
+"""Phase 2: fits the maps' quality and trains the gates on cached responses (Eq. 5)."""
 
 import functools
 from typing import NamedTuple
@@ -6,48 +6,81 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from adadepth.loops.responses import PairTable
-from adadepth.loops.scores import PairScores, score_hard, table_confidences
-from adadepth.maths.architecture import Architecture
-from adadepth.maths.cascade import exit_depth
-from adadepth.maths.features import all_gate_features
-from adadepth.maths.losses import MAP_LOSSES
-from adadepth.params.gates import init_gates, standardise_gates
+from adadepth.loops.scores import PairScores, look_at_table, score_depths, table_features
+from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.losses import MAP_LOSSES, geometric_price
+from adadepth.maths.readout import Readout
+from adadepth.params.gates import GATES, init_gates, standardise_gates
+from adadepth.params.quality import fit_quality
+from adadepth.programs.costs import PairCosts, pair_costs
 from adadepth.programs.network import logit_scales
 from adadepth.programs.steps import GateBatch, gating_optimizer, gating_step, init_state
 
 
-class GateChoice(NamedTuple):
-  """One point of the search over gate losses, lambda and T.
+class Recipe(NamedTuple):
+  """How gates are trained.
 
   Attributes:
-    loss: "iou" or "cross_entropy", what L_i of Eq. 5 is.
-    price: "geometric" or "flops", what price_i of Eq. 5 is.
-    price_weight: lambda.
-    threshold: T.
-    gates: the trained gates.
-    dev: its scores on dev, an entry of `sweep`.
+    loss: what L_i of Eq. 5 is: "iou", 1 - IoU, or "cross_entropy", that of Eq. 2.
+    price: of depth i: "geometric", p^(i-1), or "flops", its cost relative to xcorr1's.
+    price_weights: the lambdas; each has gates of its own.
+    p: of the geometric price.
+    map_loss, variance_px2: of Eq. 2.
+    learning_rate, weight_decay, steps, batch: of Adam; the decay is of the weights on standardised features.
+    seed: of the batches.
   """
 
   loss: str
   price: str
-  price_weight: float
-  threshold: float
-  gates: dict
-  dev: dict
+  price_weights: tuple[float, ...]
+  p: float
+  map_loss: str
+  variance_px2: float
+  learning_rate: float
+  weight_decay: float
+  steps: int
+  batch: int
+  seed: int
 
 
-@functools.partial(jax.jit, static_argnames="arch")
-def _features(head, responses, *, arch):
-  scale = logit_scales({"head": head})
-  return all_gate_features(responses, logit_scale=scale, template_cells=arch.template_cells)
+class Pairs(NamedTuple):
+  """Pairs that gates can learn from: their table, v_1..v_5 [n, 5, f], and the scores of each depth alone."""
+
+  table: PairTable
+  features: Float[np.ndarray, "n 5 f"]
+  scores: PairScores
 
 
-def table_features(params: dict, table: PairTable, arch: Architecture) -> Float[np.ndarray, "n 4 f"]:
-  """v_1..v_4 of every pair, not standardised."""
-  return np.asarray(_features(params["head"], table.responses, arch=arch))
+class Fitted(NamedTuple):
+  """Phase 2's outcome on some pairs.
+
+  Attributes:
+    quality: of the maps, see `params.quality`.
+    gates: one set for each lambda.
+    curves: the training loss at every step, [lambdas, steps].
+    exit_ious: IoU of all pairs, also those not learnt from, where hard gating stops at each depth, [n, 5].
+  """
+
+  quality: dict
+  gates: list[dict]
+  curves: Float[np.ndarray, "l s"]
+  exit_ious: Float[np.ndarray, "n 5"]
+
+
+def seen_pairs(params: dict, table: PairTable, *, arch: Architecture, readout: Readout) -> Pairs:
+  """What the gates see of a table, and what each depth gets."""
+  features = table_features(params, table, arch=arch, readout=readout)
+  return Pairs(table, features, score_depths(table, arch=arch, readout=readout, costs=pair_costs(arch, readout)))
+
+
+def prices_of(recipe: Recipe, costs: PairCosts) -> Float[np.ndarray, "5"]:
+  """The price of each depth (Eq. 5)."""
+  if recipe.price == "flops":
+    return (costs.fixed_gflops / costs.fixed_gflops[0]).astype(np.float32)
+  return np.asarray(geometric_price(recipe.p, DEPTHS))
 
 
 def depth_losses(
@@ -59,6 +92,7 @@ def depth_losses(
   arch: Architecture,
   map_loss: str,
   variance_px2: float,
+  maps: Float[np.ndarray, "n 5 r r"] | None = None,
 ) -> Float[np.ndarray, "n 5"]:
   """What stopping at each depth loses: 1 - IoU, or L_i of Eq. 2.
 
@@ -66,96 +100,76 @@ def depth_losses(
     ious: IoU of each pair at each depth.
     loss: "iou" or "cross_entropy".
     map_loss, variance_px2: of Eq. 2.
+    maps: what is read at each depth; None: the responses themselves.
   """
   if loss == "iou":
     return 1 - ious
   center = table.truth_in_search[:, :2] + table.truth_in_search[:, 2:] / 2
   displacement = jnp.asarray(center - np.float32(arch.search_px / 2))
-  logits = jnp.asarray(table.responses) * logit_scales(params).reshape(1, -1, 1, 1)
+  logits = jnp.asarray(table.responses if maps is None else maps) * logit_scales(params).reshape(1, -1, 1, 1)
   per_depth = jnp.broadcast_to(displacement[:, None], (*logits.shape[:2], 2))
   grid = {"template_cells": arch.template_cells, "search_cells": arch.search_cells}
   losses = MAP_LOSSES[map_loss](logits, per_depth, **grid, stride_px=arch.stride_px, variance_px2=variance_px2)
   return np.asarray(losses)
 
 
+def fit(
+  params: dict, pairs: Pairs, rows: Int[np.ndarray, "m"], *, recipe: Recipe, arch: Architecture, readout: Readout
+) -> Fitted:
+  """Phase 2 on some rows of the pairs: first the quality, then the gates, which learn what it makes of the maps."""
+  quality, exit_ious, maps = params["quality"], pairs.scores.ious, pairs.table.responses
+  if readout.combine == "quality":
+    quality = fit_quality(pairs.features[rows], pairs.scores.ious[rows])
+    looked = look_at_table({**params, "quality": quality}, pairs.table, arch=arch, readout=readout)
+    exit_ious, maps = looked.ious, looked.maps
+  eq2 = {"map_loss": recipe.map_loss, "variance_px2": recipe.variance_px2}
+  losses = depth_losses(params, pairs.table, exit_ious, loss=recipe.loss, arch=arch, maps=maps, **eq2)
+  gates, curves = train_gates(
+    pairs.features[:, :GATES], losses, rows, prices=prices_of(recipe, pairs.scores.costs), recipe=recipe
+  )
+  return Fitted(quality, gates, curves, exit_ious)
+
+
 def train_gates(
-  key: jax.Array,
   features: Float[np.ndarray, "n 4 f"],
   losses: Float[np.ndarray, "n 5"],
+  rows: Int[np.ndarray, "m"],
   *,
   prices: Float[np.ndarray, "5"],
-  price_weights: tuple[float, ...],
-  learning_rate: float,
-  steps: int,
-  batch: int,
+  recipe: Recipe,
 ) -> tuple[list[dict], Float[np.ndarray, "l s"]]:
   """Trains one set of gates for each lambda, all of them in one program.
 
   Args:
-    key: for the order of the pairs.
-    features: of the training pairs; they also standardise.
+    features: v_1..v_4.
     losses: what stopping at each depth loses.
+    rows: the pairs to learn from; they also standardise. Batches are drawn from them with replacement.
     prices: of each depth (Eq. 5).
-    price_weights: the lambdas.
-    learning_rate, steps, batch: of Adam; a batch is drawn with replacement.
   Returns:
     The gates of each lambda, and the training loss at every step.
   """
-  optimizer = gating_optimizer(learning_rate=learning_rate)
-  gates = standardise_gates(init_gates(key), jnp.asarray(features))
-  start = init_state({"gates": gates}, optimizer)
+  rng = np.random.default_rng(recipe.seed)
+  order = rows[rng.integers(len(rows), size=(recipe.steps, recipe.batch))].astype(np.int32)
+  gates = standardise_gates(init_gates(jax.random.key(recipe.seed)), jnp.asarray(features[rows]))
+  weights = jnp.asarray(recipe.price_weights, jnp.float32)
   data = GateBatch(jnp.asarray(features), jnp.asarray(losses))
-
-  def one_step(weight, state, key):
-    rows = jax.random.randint(key, (batch,), 0, len(features))
-    step_batch = jax.tree.map(lambda leaf: leaf[rows], data)
-    return gating_step(state, step_batch, optimizer=optimizer, prices=jnp.asarray(prices), price_weight=weight)
-
-  @jax.jit
-  def run(weight):
-    state, scalars = jax.lax.scan(functools.partial(one_step, weight), start, jax.random.split(key, steps))
-    return state.params["gates"], scalars["loss"]
-
-  trained, curves = jax.vmap(run)(jnp.asarray(price_weights, jnp.float32))
-  sets = [jax.tree.map(lambda leaf, i=i: leaf[i], trained) for i in range(len(price_weights))]
+  adam = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+  trained, curves = _train(gates, data, order, weights, jnp.asarray(prices), **adam)
+  sets = [jax.tree.map(lambda leaf, i=i: leaf[i], trained) for i in range(len(weights))]
   return sets, np.asarray(curves)
 
 
-def sweep(
-  params: dict, table: PairTable, scores: PairScores, *, arch: Architecture, thresholds: tuple[float, ...]
-) -> list[dict]:
-  """Hard gating on a table at every threshold: entries of results.json, each with its "cost_error".
+@functools.partial(jax.jit, static_argnames=("learning_rate", "weight_decay"))
+def _train(gates, data, order, weights, prices, *, learning_rate, weight_decay):
+  optimizer = gating_optimizer(learning_rate=learning_rate, weight_decay=weight_decay)
+  start = init_state({"gates": gates}, optimizer)
 
-  That is the standard error of the relative cost over sequences: pairs of one video are no independent draws.
-  """
-  confidences = table_confidences(params, table, arch)
-  relative = scores.costs.cascade_gflops / scores.costs.fixed_gflops[0]
-  names, entries = np.unique(scores.sequence), []
-  for threshold in thresholds:
-    costs = relative[np.asarray(exit_depth(jnp.asarray(confidences), threshold))]
-    means = np.array([costs[scores.sequence == name].mean() for name in names])
-    error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
-    entries.append({**score_hard(scores, confidences, threshold), "cost_error": error})
-  return entries
+  def run(weight):
+    def one_step(state, rows):
+      batch = jax.tree.map(lambda leaf: leaf[rows], data)
+      return gating_step(state, batch, optimizer=optimizer, prices=prices, price_weight=weight)
 
+    state, scalars = jax.lax.scan(one_step, start, order)
+    return state.params["gates"], scalars["loss"]
 
-def careful_cost(choice: GateChoice) -> float:
-  """The relative cost to reckon with on other videos: dev's, plus its standard error."""
-  return choice.dev["relative_cost"] + choice.dev["cost_error"]
-
-
-def choose(tried: list[GateChoice], *, max_relative_cost: float) -> GateChoice:
-  """The most accurate on dev whose careful cost is within the budget, the cheaper of equals.
-
-  The cheapest, if none is within.
-  """
-  within = [c for c in tried if careful_cost(c) <= max_relative_cost]
-  if not within:
-    return min(tried, key=careful_cost)
-  return max(within, key=lambda c: (c.dev["iou@25"], -c.dev["relative_cost"]))
-
-
-def best_by_loss(tried: list[GateChoice], *, max_relative_cost: float) -> list[GateChoice]:
-  """`choose` among the gates of each loss."""
-  losses = dict.fromkeys(c.loss for c in tried)
-  return [choose([c for c in tried if c.loss == loss], max_relative_cost=max_relative_cost) for loss in losses]
+  return jax.vmap(run)(weights)

@@ -9,22 +9,8 @@ from adadepth.data.pairs import cut_group, evaluation_keys, spread
 from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
 from adadepth.io.plots import PairPicture, figure1, figure6
-from adadepth.io.writers import progress
 from adadepth.loops.figure7 import draw_figure7
-from adadepth.loops.tracking import TrackedSequence, Tracker, track_sequence
 from adadepth.programs.policies import FIXED
-
-
-def track_all(
-  model: Model, sequences: Listing[Sequence], policies: Listing[str], *, frames: int
-) -> dict[str, list[TrackedSequence]]:
-  """One pass over every sequence with every policy, by policy."""
-  tracks = {}
-  for policy in policies:
-    tracker = Tracker(model, policy)
-    runs = progress(sequences, f"tracking ({policy})")
-    tracks[policy] = [track_sequence(tracker, sequence, frames=frames) for sequence in runs]
-  return tracks
 
 
 def hard_entry(results: dict, threshold: float) -> dict:
@@ -56,6 +42,21 @@ def describe(results: dict, threshold: float) -> str:
   return "\n".join(lines) + "\n"
 
 
+def describe_budgets(budgets: Listing[dict]) -> str:
+  """How budgets held, as a table for people; "" where there are none."""
+  if not budgets:
+    return ""
+  lines = [
+    "| budget | got | off | IOU@25, promised | got |",
+    "| --- | --- | --- | --- | --- |",
+  ]
+  for row in budgets:
+    unit = "x xcorr1" if row["unit"] == "relative" else row["unit"]
+    cost = f"{row['target']:.3g} {unit} | {row['got']:.3g} | {100 * row['off']:+.1f} %"
+    lines.append(f"| {cost} | {row['promised']:.3f} | {row['iou@25']:.3f} |")
+  return "\n".join(lines) + "\n"
+
+
 def describe_tracking(tracking: dict[str, dict]) -> str:
   """The tracking scores as a table, for people."""
   lines = [
@@ -82,17 +83,38 @@ def draw_figure1(path: pathlib.Path, model: Model, sequences: Listing[Sequence])
 
 
 def draw_figure6(path: pathlib.Path, results: dict, threshold: float) -> None:
-  """Accuracy against cost (Figure 6)."""
+  """Accuracy against cost (Figure 6), in FLOPs and, where they were measured, in milliseconds."""
   pairs, bounds = results["pairs"], results["bounds"]
+  costs = [("cost (GFLOPs per key and search pair)", "gflops")]
+  if results["times_ms"]:
+    pairs, bounds, sweep = (with_times(part, results["times_ms"]) for part in (pairs, bounds, results["sweep"]))
+    costs.append(("cost (measured ms per tracked frame)", "ms"))
+  else:
+    sweep = results["sweep"]
   figure6(
     path,
     fixed={name: pairs[name] for name in FIXED},
     soft=pairs["soft"],
     hard=pairs["hard"],
+    sweep=sweep,
     chosen_threshold=hard_entry(results, threshold)["threshold"],
     oracle=bounds["best_depth"]["iou@25"],
+    cheap_oracle=bounds["cheapest_good_depth"],
     baseline=bounds["center"]["iou@25"],
+    costs=costs,
   )
+
+
+def with_times(entries, times_ms: dict[str, float], name: str = ""):
+  """The entries with their "ms": a policy's own as measured, an entry's with exits sum_k P(exit k) t_k."""
+  if isinstance(entries, list):
+    return [with_times(entry, times_ms) for entry in entries]
+  if "exits" in entries:
+    return {**entries, "ms": float(np.dot(entries["exits"], [times_ms[depth] for depth in FIXED]))}
+  if name in times_ms:
+    return {**entries, "ms": times_ms[name]}
+  nested = {key: with_times(value, times_ms, key) for key, value in entries.items() if isinstance(value, dict | list)}
+  return {**entries, **nested}
 
 
 def draw_figures(

@@ -8,10 +8,10 @@ from collections.abc import Sequence as Listing
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped, UInt8
 
 from adadepth.data.ahead import map_ahead
-from adadepth.data.pairs import PairGroup, cut_group, evaluation_keys
+from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.io.writers import progress
 from adadepth.loops.memory import keep_freed_memory
@@ -45,6 +45,19 @@ class PairTable:
     return len(self.responses)
 
 
+def joined(tables: Listing[PairTable]) -> PairTable:
+  """The pairs of several tables as one."""
+  return PairTable(
+    **{f.name: np.concatenate([getattr(table, f.name) for table in tables]) for f in dataclasses.fields(PairTable)}
+  )
+
+
+def load_table(path: pathlib.Path) -> PairTable:
+  """A cached table as it is, whatever it was made from."""
+  with np.load(path) as file:
+    return PairTable(**{f.name: file[f.name] for f in dataclasses.fields(PairTable)})
+
+
 def pair_table(
   params: dict,
   sequences: Listing[Sequence],
@@ -75,8 +88,8 @@ def pair_table(
     return table
   keep_freed_memory()
   params = prepare_params(params)
-  groups = map_ahead(lambda item: cut_group(*item, arch), wanted, threads=threads, buffer=4)
-  rows = [_respond(params, g, arch) for g in progress(groups, description, total=len(wanted))]
+  cuts = map_ahead(lambda item: _cut(*item, arch), wanted, threads=threads, buffer=4)
+  rows = [_respond(params, *cut, arch) for cut in progress(cuts, description, total=len(wanted))]
   table = PairTable(**{f.name: np.concatenate([r[f.name] for r in rows]) for f in dataclasses.fields(PairTable)})
   if cache is not None:
     _write(cache, fingerprint, table)
@@ -93,9 +106,17 @@ def _searches(params, templates, search, *, arch):
   return search_responses(params, templates, search, arch=arch)
 
 
-def _respond(params: dict, group: PairGroup, arch: Architecture) -> dict[str, np.ndarray]:
+def _cut(
+  sequence: Sequence, key: int, run: Listing[int], arch: Architecture
+) -> tuple[PairGroup, UInt8[np.ndarray, "s s 3"]]:
+  return cut_group(sequence, key, run, arch), cut_key_search(sequence, key, arch)
+
+
+def _respond(
+  params: dict, group: PairGroup, key_search: UInt8[np.ndarray, "s s 3"], arch: Architecture
+) -> dict[str, np.ndarray]:
   """One group's rows; frames go through in chunks of one size, so that there is one program."""
-  templates = _templates(params, group.template, group.key_search, group.size_in_crop, arch=arch)
+  templates = _templates(params, group.template, key_search, group.size_in_crop, arch=arch)
   short = -len(group) % CHUNK
   padded = np.concatenate([group.search, np.repeat(group.search[-1:], short, axis=0)])
   chunks = padded.reshape((-1, CHUNK, *padded.shape[1:]))
@@ -126,7 +147,7 @@ def _read(cache: pathlib.Path, fingerprint: str) -> PairTable | None:
   with np.load(cache) as file:
     if str(file["fingerprint"]) != fingerprint:
       return None
-    return PairTable(**{f.name: file[f.name] for f in dataclasses.fields(PairTable)})
+  return load_table(cache)
 
 
 def _write(cache: pathlib.Path, fingerprint: str, table: PairTable) -> None:

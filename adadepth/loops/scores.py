@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence as Listing
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +12,16 @@ from jaxtyping import Float, Int, Shaped
 
 from adadepth.loops.responses import PairTable
 from adadepth.maths.architecture import DEPTHS, Architecture
-from adadepth.maths.cascade import exit_depth
+from adadepth.maths.cascade import exit_confidences, exit_depth
+from adadepth.maths.features import all_gate_features
 from adadepth.maths.flops import hard_flops
 from adadepth.maths.metrics import iou, iou_at
 from adadepth.maths.readout import Readout, displacements_in_response
+from adadepth.params.gates import gate_logits
 from adadepth.programs.costs import PairCosts
-from adadepth.programs.policies import FIXED, gated_confidences, soft_response
+from adadepth.programs.looking import look_at_all
+from adadepth.programs.network import logit_scales
+from adadepth.programs.policies import FIXED, soft_response
 
 HORIZONS = (1, 5, 25)
 
@@ -72,14 +78,54 @@ def score_depths(table: PairTable, *, arch: Architecture, readout: Readout, cost
   )
 
 
-@functools.partial(jax.jit, static_argnames="arch")
-def _confidences(head, gates, responses, *, arch):
-  return gated_confidences({"head": head, "gates": gates}, responses, arch=arch)
+class Looked(NamedTuple):
+  """What hard gating would make of every pair at every depth.
+
+  Attributes:
+    confidences: c of Eq. 4, [n, 5].
+    ious: IoU if it stopped there, [n, 5].
+    maps: what it would read there, [n, 5, r, r].
+  """
+
+  confidences: Float[np.ndarray, "n 5"]
+  ious: Float[np.ndarray, "n 5"]
+  maps: Float[np.ndarray, "n 5 r r"]
 
 
-def table_confidences(params: dict, table: PairTable, arch: Architecture) -> Float[np.ndarray, "n 5"]:
-  """c of Eq. 4 of every pair."""
-  return np.asarray(_confidences(params["head"], params["gates"], table.responses, arch=arch))
+@functools.partial(jax.jit, static_argnames=("arch", "readout"))
+def _look(params, responses, *, arch, readout):
+  return jax.vmap(lambda r: look_at_all(params, r, arch=arch, readout=readout))(responses)
+
+
+def look_at_table(params: dict, table: PairTable, *, arch: Architecture, readout: Readout) -> Looked:
+  """Looks at every depth of every pair as `hard_policy` does."""
+  gating = {name: params[name] for name in ("head", "gates", "quality")}
+  maps, confidences = _look(gating, table.responses, arch=arch, readout=readout)
+  displacement = np.asarray(_displacements(maps, arch=arch, readout=readout))
+  return Looked(np.asarray(confidences), displaced_ious(table, displacement, arch), np.asarray(maps))
+
+
+@functools.partial(jax.jit, static_argnames=("arch", "readout"))
+def _features(head, responses, *, arch, readout):
+  scale = logit_scales({"head": head})
+  return all_gate_features(responses, logit_scale=scale, template_cells=arch.template_cells, readout=readout)
+
+
+def table_features(
+  params: dict, table: PairTable, *, arch: Architecture, readout: Readout
+) -> Float[np.ndarray, "n 5 f"]:
+  """v_1..v_5 of every pair, not standardised."""
+  return np.asarray(_features(params["head"], table.responses, arch=arch, readout=readout))
+
+
+@jax.jit
+def _confidences(gates, features):
+  return exit_confidences(gate_logits(gates, features))
+
+
+def confidences_of(gates: dict, features: Float[np.ndarray, "n k f"]) -> Float[np.ndarray, "n 5"]:
+  """c of Eq. 4 from features that are there already."""
+  return np.asarray(_confidences(gates, features))
 
 
 def soft_ious(
@@ -105,13 +151,23 @@ def score_fixed(scores: PairScores) -> dict[str, dict]:
   return {name: score(scores, scores.ious[:, k], float(costs[k])) for k, name in enumerate(FIXED)}
 
 
-def score_hard(scores: PairScores, confidences: Float[np.ndarray, "n 5"], threshold: float) -> dict:
-  """The entry of hard gating at one threshold; its cost is sum_k P(stop = k) * F_k."""
-  exits = np.asarray(exit_depth(jnp.asarray(confidences), threshold))
+def score_exits(scores: PairScores, ious: Float[np.ndarray, "n 5"], exits: Int[np.ndarray, "n"]) -> dict:
+  """The scores of stopping each pair at a depth of its own; the cost is sum_k P(stop = k) * F_k.
+
+  Args:
+    ious: if a pair stops at each depth.
+  """
   shares = np.bincount(exits, minlength=DEPTHS) / len(exits)
-  ious = scores.ious[np.arange(len(exits)), exits]
-  entry = score(scores, ious, hard_flops(shares, scores.costs.cascade_gflops))
-  return {"threshold": float(threshold), **entry, "exits": shares.tolist()}
+  taken = ious[np.arange(len(exits)), exits]
+  return {**score(scores, taken, hard_flops(shares, scores.costs.cascade_gflops)), "exits": shares.tolist()}
+
+
+def score_hard(
+  scores: PairScores, confidences: Float[np.ndarray, "n 5"], ious: Float[np.ndarray, "n 5"], threshold: float
+) -> dict:
+  """The entry of hard gating at one threshold."""
+  exits = np.asarray(exit_depth(jnp.asarray(confidences), threshold))
+  return {"threshold": float(threshold), **score_exits(scores, ious, exits)}
 
 
 def score_bounds(scores: PairScores) -> dict[str, dict]:
@@ -126,23 +182,17 @@ def score_bounds(scores: PairScores) -> dict[str, dict]:
   return {**at, "cheapest_good_depth": {**score(scores, ious, gflops), "exits": shares.tolist()}}
 
 
-def score_pairs(
-  params: dict,
-  table: PairTable,
-  *,
-  arch: Architecture,
-  readout: Readout,
-  thresholds: tuple[float, ...],
-  costs: PairCosts,
-) -> dict:
-  """The "pairs", "bounds" and "sequences" of results.json."""
-  scores = score_depths(table, arch=arch, readout=readout, costs=costs)
-  confidences = table_confidences(params, table, arch)
-  soft = soft_ious(table, confidences, arch=arch, readout=readout)
+def score_pairs(scores: PairScores, looked: Looked, soft: Float[np.ndarray, "n"], thresholds: Listing[float]) -> dict:
+  """The "pairs", "bounds" and "sequences" of results.json.
+
+  Args:
+    soft: IoU of soft gating.
+    thresholds: T of hard gating.
+  """
   pairs = {
     **score_fixed(scores),
-    "soft": score(scores, soft, costs.soft_gflops),
-    "hard": [score_hard(scores, confidences, t) for t in thresholds],
+    "soft": score(scores, soft, scores.costs.soft_gflops),
+    "hard": [score_hard(scores, looked.confidences, looked.ious, t) for t in thresholds],
   }
   by_name = {
     str(name): {depth: float(scores.ious[scores.sequence == name, k].mean()) for k, depth in enumerate(FIXED)}

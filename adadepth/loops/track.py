@@ -36,7 +36,7 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
     raise InputError("`config.video` (='') must name a video file or a folder of frames")
   stream = read_frames(config.video)
   check_box(box, (stream.info.height, stream.info.width), "config.box")
-  tracker = Tracker(chosen_model(config), config.policy)
+  tracker = Tracker(chosen_model(config), config.policy, config.budget or None)
   workdir.mkdir(parents=True, exist_ok=True)
   run_record(workdir, config.to_dict(), 0)
   rows, seconds = [], []

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
 import jax
@@ -13,12 +14,15 @@ from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import EMBEDDED, Model, load_model
+from adadepth.io.writers import progress
+from adadepth.loops.budget import budget_for, relative_costs
 from adadepth.loops.memory import keep_freed_memory
 from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.crop import window_px
 from adadepth.maths.geometry import template_side
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
 from adadepth.programs.batch import policy_each_named
+from adadepth.programs.budget import Budget
 from adadepth.programs.network import prepare_params
 from adadepth.programs.policies import POLICIES, Policy, policy_named
 from adadepth.programs.sequence import compiled_track_frames
@@ -47,6 +51,8 @@ class Tracker:
   Attributes:
     model: a `Model`, or what `load_model` takes; the embedded slim network by default.
     policy: "xcorr1".."xcorr5", "soft" or "hard".
+    budget: for "hard": what a frame may cost in the mean, relative to xcorr1, or a `Budget` of any unit. T then follows
+      what the exits cost, each target's its own. None: T is the model's and stays.
     params: the model's, prepared for this machine (`prepare_params`), which is what runs.
 
   Example:
@@ -68,6 +74,7 @@ class Tracker:
 
   model: Model | str = EMBEDDED
   policy: str = "hard"
+  budget: float | Budget | None = None
   params: dict = dataclasses.field(init=False, repr=False)
 
   def __post_init__(self):
@@ -75,15 +82,21 @@ class Tracker:
       raise InputError(f"`policy` (={self.policy!r}) must be one of {', '.join(POLICIES)}")
     if not isinstance(self.model, Model):
       object.__setattr__(self, "model", load_model(self.model))
+    if self.budget is not None and self.policy != "hard":
+      raise InputError(f'`budget` (={self.budget}) is for the policy "hard" alone, not for {self.policy!r}')
+    if isinstance(self.budget, int | float):
+      object.__setattr__(self, "budget", budget_for(self.model, self.budget, relative_costs(self.model), "relative"))
     keep_freed_memory()
     object.__setattr__(self, "params", prepare_params(self.model.params))
 
-  def init(self, frame: np.ndarray, box_xywh) -> Target:
+  def init(self, frame: np.ndarray, box_xywh, threshold: float | Array | None = None) -> Target:
     """Takes the template of the target in a box of the first frame.
 
     Args:
       frame: RGB.
       box_xywh: four numbers, image pixels, 0-indexed, half-open; its centre must lie inside the frame.
+      threshold: T to begin with, such as the `state.threshold` that a budget brought another target to; None: the
+        budget's start, or the model's own.
     Raises:
       InputError: a box that cannot be tracked.
     """
@@ -91,8 +104,10 @@ class Tracker:
     check_frame(frame)
     check_box(box, frame.shape)
     arch = self.model.arch
-    window = _window(float(template_side(box[2:])) * arch.search_px / arch.template_px, frame)
-    return Target(compiled_init(self.params, frame, box, arch=arch, window_hw=window), window, frame.shape)
+    threshold = self.threshold if threshold is None else threshold
+    window_hw = _window(float(template_side(box[2:])) * arch.search_px / arch.template_px, frame)
+    state = compiled_init(self.params, frame, box, threshold=threshold, arch=arch, window_hw=window_hw)
+    return Target(state, window_hw, frame.shape)
 
   def update(self, target: Target, frame: UInt8[np.ndarray | Array, "h w 3"]) -> tuple[Target, Track]:
     """Finds the target in the next frame.
@@ -122,9 +137,9 @@ class Tracker:
     for i, box in enumerate(boxes):
       check_box(box, frames.shape[-3:], f"boxes_xywh[{i}]")
     arch = self.model.arch
-    window = _window(float(template_side(boxes[:, 2:]).max()) * arch.search_px / arch.template_px, frames)
-    states = compiled_init_many(self.params, frames, boxes, arch=arch, window_hw=window)
-    return Target(states, window, frames.shape)
+    window_hw = _window(float(template_side(boxes[:, 2:]).max()) * arch.search_px / arch.template_px, frames)
+    states = compiled_init_many(self.params, frames, boxes, threshold=self.threshold, arch=arch, window_hw=window_hw)
+    return Target(states, window_hw, frames.shape)
 
   def update_many(self, targets: Target, frames: np.ndarray) -> tuple[Target, Track]:
     """Finds each of n targets in the next frame, or each in its own next frame, as they were given to `init_many`.
@@ -156,11 +171,15 @@ class Tracker:
     _, rest = compiled_track_frames(self.params, target.state, frames[1:], **step)
     return jax.tree.map(lambda row, rows: np.concatenate([row[None], rows]), first, jax.device_get(rest))
 
+  @property
+  def threshold(self) -> float:
+    """T of hard gating at a target's first frame."""
+    return self.model.threshold if self.budget is None else float(self.budget.start)
+
   def _step(self, target: Target, named: Callable[..., Policy]) -> dict:
-    """The static arguments of a step's program."""
-    model = self.model
-    policy = named(self.policy, arch=model.arch, threshold=model.threshold)
-    return {"policy": policy, "arch": model.arch, "readout": model.readout, "window_hw": target.window_hw}
+    """The arguments of a step's program, static but for the budget."""
+    view = {"arch": self.model.arch, "readout": self.model.readout}
+    return {"policy": named(self.policy, **view), "budget": self.budget, "window_hw": target.window_hw, **view}
 
 
 def check_frame(frame: np.ndarray) -> None:
@@ -253,6 +272,18 @@ def track_sequence(tracker: Tracker, sequence: Sequence, *, frames: int = 0) -> 
     seconds.append(elapsed)
   boxes, confidences, depth = (np.stack(column) for column in zip(*tracks, strict=True))
   return TrackedSequence(boxes, confidences, depth, np.array(seconds), start)
+
+
+def track_all(
+  model: Model, sequences: Listing[Sequence], policies: Listing[str], *, frames: int, budget: Budget | None = None
+) -> dict[str, list[TrackedSequence]]:
+  """One pass over every sequence with every policy, by policy; the budget is hard gating's."""
+  tracks = {}
+  for policy in policies:
+    tracker = Tracker(model, policy, budget if policy == "hard" else None)
+    runs = progress(sequences, f"tracking ({policy})")
+    tracks[policy] = [track_sequence(tracker, sequence, frames=frames) for sequence in runs]
+  return tracks
 
 
 def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:

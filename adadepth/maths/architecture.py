@@ -85,11 +85,6 @@ class Architecture:
     return max(2, self.stride_px // 4)
 
   @property
-  def backbone(self) -> tuple:
-    """What the backbone's weights were trained for; the rest says how templates are made of its maps."""
-    return self.width, self.template_px, self.search_px, self.pools, self.scaling
-
-  @property
   def adapted(self) -> bool:
     """Whether templates are more than the maps of their crops."""
     return self.adapt_steps > 0 or self.background < 1

@@ -22,7 +22,7 @@ def exit_confidences(gate_logits: Float[Array, "*b gates"]) -> Float[Array, "*b 
   return left * stop
 
 
-def exit_depth(confidences: Float[Array, "*b k"], threshold: float) -> Int[Array, "*b"]:
+def exit_depth(confidences: Float[Array, "*b k"], threshold: float | Float[Array, ""]) -> Int[Array, "*b"]:
   """The shallowest depth (0..k-1) whose confidence exceeds the threshold; the last if none does."""
   stops = confidences[..., :-1] > threshold
   return jnp.where(jnp.any(stops, axis=-1), jnp.argmax(stops, axis=-1), confidences.shape[-1] - 1)

@@ -1,4 +1,4 @@
-"""From a response map to a displacement: where it peaks."""
+"""How response maps are read: which map, where it peaks, and what the gates see of it."""
 
 from typing import NamedTuple
 
@@ -10,19 +10,29 @@ from adadepth.maths.geometry import zero_displacement_index
 from adadepth.maths.xcorr import min_max_scale
 
 PEAKS = ("cell", "subcell")
+COMBINES = ("exit", "quality")
+GATE_FEATURES = ("paper", "readout")
 
 
 class Readout(NamedTuple):
-  """How a response map becomes a displacement.
+  """How response maps become a displacement. The defaults are the paper's.
 
   Attributes:
     peak: "cell", the highest cell (reference), or "subcell", refined by a parabola.
     window: in [0, 1), the share of a cosine window in the map that is searched for its peak; 0 is the
       reference. Targets seldom jump, so that a little of it settles ties with look-alikes.
+    combine: which map hard gating reads: "exit", that of the depth it stopped at (paper), or "quality", the average of
+      all maps that it computed on the way, weighted by how good each looks (see `params.quality`).
+    gate_features: what gates see of a map: "paper", or "readout", the map as it is searched (see `maths.features`).
   """
 
   peak: str = "cell"
   window: float = 0.0
+  combine: str = "exit"
+  gate_features: str = "paper"
+
+
+PAPER = Readout()
 
 
 def cosine_window(cells: int, template_cells: int) -> Float[Array, "r r"]:
@@ -52,6 +62,14 @@ def peak_offset(response: Float[Array, "r r"], zero: int) -> Float[Array, "2"]:
   return jnp.stack([col, row]).astype(jnp.float32) - zero + shift
 
 
+def searched_map(response: Float[Array, "r r"], readout: Readout, *, template_cells: int) -> Float[Array, "r r"]:
+  """The map that is searched for its peak: the response itself, or its mixture with the window, in [0, 1]."""
+  if not readout.window:
+    return response
+  window = cosine_window(response.shape[-1], template_cells)
+  return (1 - readout.window) * min_max_scale(response) + readout.window * window
+
+
 def displacement_in_response(
   response: Float[Array, "r r"], readout: Readout, *, template_cells: int
 ) -> Float[Array, "2"]:
@@ -63,9 +81,7 @@ def displacement_in_response(
     template_cells: side of the template's map, which says where "unmoved" is.
   """
   cells = response.shape[-1]
-  if readout.window:
-    window = cosine_window(cells, template_cells)
-    response = (1 - readout.window) * min_max_scale(response) + readout.window * window
+  response = searched_map(response, readout, template_cells=template_cells)
   row, col = jnp.unravel_index(jnp.argmax(response), response.shape)
   displacement = jnp.stack([col, row]).astype(jnp.float32) - zero_displacement_index(template_cells, cells)
   if readout.peak == "subcell":

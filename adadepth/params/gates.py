@@ -6,10 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from adadepth.maths.architecture import DEPTHS
-from adadepth.maths.features import FEATURE_NAMES
+from adadepth.maths.features import FEATURES
 
 GATES = DEPTHS - 1
-FEATURES = len(FEATURE_NAMES)
 
 
 class Gate(nn.Module):
@@ -49,6 +48,6 @@ def apply_gate(gates: dict, features: Float[Array, "*b f"], *, depth: int) -> Fl
   return Gate().apply({"params": gate["linear"]}, v)
 
 
-def gate_logits(gates: dict, features: Float[Array, "b 4 f"]) -> Float[Array, "b 4"]:
-  """phi_1..phi_4, as Eq. 4 takes them."""
+def gate_logits(gates: dict, features: Float[Array, "b k f"]) -> Float[Array, "b 4"]:
+  """phi_1..phi_4, as Eq. 4 takes them; v_5, which no gate reads, may be there or not."""
   return jnp.stack([apply_gate(gates, features[:, i], depth=i) for i in range(GATES)], axis=-1)

@@ -1,4 +1,5 @@
-"""The policies of `policies` for n targets at once: (params, templates, searches) -> Decision, all with a leading n.
+"""The policies of `policies` for n targets at once: (params, templates, searches, thresholds) -> Decision,
+all with a leading n.
 
 Hard gating of a batch computes each block for the rows that are still in it and for no others. Rows run in chunks
 of static sizes, as many chunks as the rows need, so that one program serves any mix of exits.
@@ -13,9 +14,11 @@ from jax import lax
 from jaxtyping import Array, Int, PyTree
 
 from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.readout import Readout
 from adadepth.params.vgg import apply_block, preprocess
+from adadepth.programs.looking import look, nothing_seen
 from adadepth.programs.network import correlation_map, respond_each, search_maps
-from adadepth.programs.policies import FIXED, Decision, Policy, gate_logit, gated_confidences, soft_response
+from adadepth.programs.policies import FIXED, Decision, Policy, gated_confidences, soft_response
 
 # Rows of a chunk, largest first. A CPU is busy with few rows, whose maps then stay in its cache; a GPU wants many.
 CHUNKS = {"cpu": (4, 1)}
@@ -55,12 +58,15 @@ def on_rows(
   return results
 
 
-def fixed_policy_each(params: dict, templates: tuple, searches: Array, *, arch: Architecture, depth: int) -> Decision:
+def fixed_policy_each(
+  params: dict, templates: tuple, searches: Array, _: Array, *, arch: Architecture, depth: int
+) -> Decision:
   """`fixed_policy` of each of n targets.
 
   Args:
     templates: the targets' whitened maps, one array a depth, [n, cells, cells, channels_k].
     searches: their search crops, RGB 0..255, [n, px, px, 3].
+    _: T of each, which hard gating alone reads, [n].
   """
 
   def respond_at_depth(inputs: tuple) -> Array:
@@ -72,7 +78,9 @@ def fixed_policy_each(params: dict, templates: tuple, searches: Array, *, arch: 
   return Decision(responses, jnp.tile(jax.nn.one_hot(depth, DEPTHS), (n, 1)), jnp.full(n, depth))
 
 
-def soft_policy_each(params: dict, templates: tuple, searches: Array, *, arch: Architecture) -> Decision:
+def soft_policy_each(
+  params: dict, templates: tuple, searches: Array, _: Array, *, arch: Architecture, readout: Readout
+) -> Decision:
   """`soft_policy` of each of n targets; arguments as of `fixed_policy_each`."""
 
   def all_responses(inputs: tuple) -> Array:
@@ -81,20 +89,21 @@ def soft_policy_each(params: dict, templates: tuple, searches: Array, *, arch: A
 
   n = searches.shape[0]
   responses = on_rows(all_responses, (templates, searches), jnp.arange(n), n)
-  confidences = gated_confidences(params, responses, arch=arch)
+  confidences = gated_confidences(params, responses, arch=arch, readout=readout)
   return Decision(soft_response(responses, confidences), confidences, jnp.full(n, DEPTHS - 1))
 
 
 def hard_policy_each(
-  params: dict, templates: tuple, searches: Array, *, arch: Architecture, threshold: float
+  params: dict, templates: tuple, searches: Array, thresholds: Array, *, arch: Architecture, readout: Readout
 ) -> Decision:
   """`hard_policy` of each of n targets: a block is computed for the rows that no shallower depth stopped.
 
   Arguments as of `fixed_policy_each`.
   """
   n = searches.shape[0]
-  x, left, active = preprocess(searches), jnp.ones(n), jnp.ones(n, bool)
-  decision = Decision(jnp.zeros((n, arch.search_cells, arch.search_cells)), jnp.zeros((n, DEPTHS)), jnp.zeros(n, int))
+  x, active = preprocess(searches), jnp.ones(n, bool)
+  seen = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (n, *leaf.shape)), nothing_seen(arch))
+  decision = Decision(seen.response, seen.confidences, jnp.zeros(n, int))
   for depth in range(DEPTHS):
 
     def next_block(inputs: tuple, *, depth=depth) -> tuple[Array, Array]:
@@ -103,24 +112,21 @@ def hard_policy_each(
 
     rows = jnp.argsort(~active)
     x, responses = on_rows(next_block, (templates[depth], x), rows, jnp.sum(active))
-    stop = jnp.ones(n)
-    if depth < DEPTHS - 1:
-      stop = jax.vmap(lambda r, depth=depth: jax.nn.sigmoid(gate_logit(params, r, depth=depth, arch=arch)))(responses)
+    seen = jax.vmap(functools.partial(look, params, depth=depth, arch=arch, readout=readout))(seen, responses)
     decision = Decision(
-      jnp.where(active[:, None, None], responses, decision.response),
-      decision.confidences.at[:, depth].set(jnp.where(active, left * stop, 0)),
+      jnp.where(active[:, None, None], seen.response, decision.response),
+      jnp.where(active[:, None], seen.confidences, decision.confidences),
       jnp.where(active, depth, decision.depth),
     )
-    active &= ~(left * stop > threshold)
-    left *= 1 - stop
+    active &= ~(seen.confidences[:, depth] > thresholds)
   return decision
 
 
 @functools.cache
-def policy_each_named(name: str, *, arch: Architecture, threshold: float) -> Policy:
+def policy_each_named(name: str, *, arch: Architecture, readout: Readout) -> Policy:
   """`policy_named` for n targets at once."""
   if name == "hard":
-    return functools.partial(hard_policy_each, arch=arch, threshold=threshold)
+    return functools.partial(hard_policy_each, arch=arch, readout=readout)
   if name == "soft":
-    return functools.partial(soft_policy_each, arch=arch)
+    return functools.partial(soft_policy_each, arch=arch, readout=readout)
   return functools.partial(fixed_policy_each, arch=arch, depth=FIXED.index(name))

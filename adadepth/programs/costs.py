@@ -8,14 +8,14 @@ import functools
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from adadepth.maths.architecture import DEPTHS, Architecture
-from adadepth.params.gates import GATES
+from adadepth.maths.readout import PAPER, Readout
+from adadepth.programs.looking import Seen, look, nothing_seen
 from adadepth.programs.network import init_params, respond, search_maps, template_maps
-from adadepth.programs.policies import Decision, fixed_policy, gate_logit, soft_policy
+from adadepth.programs.policies import Decision, fixed_policy, soft_policy
 
 
 class PairCosts(NamedTuple):
@@ -29,23 +29,23 @@ class PairCosts(NamedTuple):
 def fixed_pair(params: dict, template: Array, search: Array, *, arch: Architecture, depth: int) -> Decision:
   """The fixed policy with its template computed anew: what a pair costs."""
   templates = template_maps(params, template, arch=arch, depths=depth + 1)
-  return fixed_policy(params, templates, search, arch=arch, depth=depth)
+  return fixed_policy(params, templates, search, 0.0, arch=arch, depth=depth)
 
 
-def soft_pair(params: dict, template: Array, search: Array, *, arch: Architecture) -> Decision:
+def soft_pair(params: dict, template: Array, search: Array, *, arch: Architecture, readout: Readout) -> Decision:
   """Soft gating with its template computed anew."""
-  return soft_policy(params, template_maps(params, template, arch=arch), search, arch=arch)
+  return soft_policy(params, template_maps(params, template, arch=arch), search, 0.0, arch=arch, readout=readout)
 
 
 def stopped_pair(
-  params: dict, template: Array, search: Array, *, arch: Architecture, depth: int
-) -> tuple[Float[Array, "r r"], Float[Array, "g"]]:
+  params: dict, template: Array, search: Array, *, arch: Architecture, readout: Readout, depth: int
+) -> Seen:
   """A gated run that stops at `depth`: blocks, correlations and gates up to it, as `hard_policy` runs them."""
   templates = template_maps(params, template, arch=arch, depths=depth + 1)
-  maps = search_maps(params, search[None], arch=arch, depths=depth + 1)
-  responses = [respond(t, m, arch=arch)[0] for t, m in zip(templates, maps, strict=True)]
-  logits = [gate_logit(params, responses[k], depth=k, arch=arch) for k in range(min(depth + 1, GATES))]
-  return responses[-1], jnp.stack(logits)
+  maps, seen = search_maps(params, search[None], arch=arch, depths=depth + 1), nothing_seen(arch)
+  for k in range(depth + 1):
+    seen = look(params, seen, respond(templates[k], maps[k], arch=arch)[0], depth=k, arch=arch, readout=readout)
+  return seen
 
 
 def xla_gflops(program, *arguments) -> float:
@@ -54,7 +54,7 @@ def xla_gflops(program, *arguments) -> float:
 
 
 @functools.cache
-def pair_costs(arch: Architecture) -> PairCosts:
+def pair_costs(arch: Architecture, readout: Readout = PAPER) -> PairCosts:
   """XLA's count for every policy of a network; nothing is computed or compiled."""
   params = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=1.0), jax.random.key(0))
   crops = [jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in (arch.template_px, arch.search_px)]
@@ -64,6 +64,6 @@ def pair_costs(arch: Architecture) -> PairCosts:
 
   return PairCosts(
     fixed_gflops=np.array([count(fixed_pair, depth=k) for k in range(DEPTHS)]),
-    cascade_gflops=np.array([count(stopped_pair, depth=k) for k in range(DEPTHS)]),
-    soft_gflops=count(soft_pair),
+    cascade_gflops=np.array([count(stopped_pair, readout=readout, depth=k) for k in range(DEPTHS)]),
+    soft_gflops=count(soft_pair, readout=readout),
   )

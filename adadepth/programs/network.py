@@ -8,18 +8,20 @@ from adadepth.maths.adaptation import adapt_template, box_coverage
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.xcorr import cross_correlate, cross_correlate_each, min_max_scale, whiten
 from adadepth.params.gates import init_gates
+from adadepth.params.quality import init_quality
 from adadepth.params.vgg import apply_block, init_backbone, max_pool, prepare_backbone, preprocess
 
 SCALINGS = {"min_max": min_max_scale, "none": lambda response: response}
 
 
 def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> dict:
-  """{"backbone", "head", "gates"}; the head is the logit scale of each depth, kept as its logarithm."""
+  """{"backbone", "head", "gates", "quality"}; the head is the logit scale of each depth, kept as its logarithm."""
   backbone_key, gates_key = jax.random.split(key)
   return {
     "backbone": init_backbone(backbone_key, arch),
     "head": {"log_scale": jnp.full(DEPTHS, jnp.log(jnp.float32(logit_scale)))},
     "gates": init_gates(gates_key),
+    "quality": init_quality(),
   }
 
 

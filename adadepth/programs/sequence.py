@@ -8,6 +8,7 @@ from jaxtyping import Array, UInt8
 
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.readout import Readout
+from adadepth.programs.budget import Budget
 from adadepth.programs.policies import Policy
 from adadepth.programs.tracker import Track, TrackerState, update
 
@@ -17,6 +18,7 @@ def track_frames(
   state: TrackerState,
   frames: UInt8[Array, "t h w 3"],
   *,
+  budget: Budget | None = None,
   policy: Policy,
   arch: Architecture,
   readout: Readout,
@@ -29,7 +31,7 @@ def track_frames(
   Returns:
     The state after the last frame, and the tracks of all frames, with a leading t.
   """
-  one = functools.partial(update, params, policy=policy, arch=arch, readout=readout, window_hw=window_hw)
+  one = functools.partial(update, params, budget=budget, policy=policy, arch=arch, readout=readout, window_hw=window_hw)
   return lax.scan(one, state, frames)
 
 

@@ -69,9 +69,14 @@ def finetune_optimizer(
   return frozen_partition(chain, ("backbone", "head"))
 
 
-def gating_optimizer(*, learning_rate: float) -> optax.GradientTransformation:
-  """Phase 2: the gates' linear weights by Adam; everything else frozen."""
-  return frozen_partition(optax.chain(optax.adam(learning_rate)), ("gates",))
+def gating_optimizer(*, learning_rate: float, weight_decay: float = 0.0) -> optax.GradientTransformation:
+  """Phase 2: the gates' linear weights by Adam, with L2's gradient on all but the biases; everything else frozen."""
+
+  def decayed(params: dict) -> dict:
+    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", params)
+
+  chain = optax.chain(optax.add_decayed_weights(weight_decay, decayed), optax.adam(learning_rate))
+  return frozen_partition(chain, ("gates",))
 
 
 def init_state(params: dict, optimizer: optax.GradientTransformation) -> TrainState:

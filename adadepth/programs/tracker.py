@@ -22,6 +22,7 @@ from adadepth.maths.geometry import (
   template_side,
 )
 from adadepth.maths.readout import Readout, displacement_in_response
+from adadepth.programs.budget import Budget, next_threshold
 from adadepth.programs.network import adapted_templates, fine_maps
 from adadepth.programs.policies import Decision, Policy
 
@@ -32,12 +33,14 @@ class TrackerState(NamedTuple):
   Attributes:
     templates: the first frame's whitened maps, one a depth, adapted as the architecture asks.
     box_xywh: the target's box in the last frame, image pixels, [*n, 4].
+    threshold: T of hard gating for the next frame, [*n].
     closer: what a closer look compares the target with; None where it keeps its size.
     first_size_wh: (w, h) of the first box, image pixels, [*n, 2].
   """
 
   templates: tuple
   box_xywh: Float[Array, "*n 4"]
+  threshold: Float[Array, "*n"]
   closer: CloserTemplate | None
   first_size_wh: Float[Array, "*n 2"]
 
@@ -61,6 +64,7 @@ def init(
   frame: UInt8[Array, "h w 3"],
   box_xywh: Float[Array, "4"],
   *,
+  threshold: float | Float[Array, ""],
   arch: Architecture,
   window_hw: tuple[int, int],
 ) -> TrackerState:
@@ -69,6 +73,7 @@ def init(
   Args:
     frame: RGB.
     box_xywh: the target's box, image pixels.
+    threshold: T of hard gating.
     window_hw: static window of the search crop, see `crop.window_px`; the template's suffices for a plain template.
   """
   size_wh = box_xywh[2:]
@@ -85,7 +90,7 @@ def init(
     grown = jnp.stack([cut(math.exp(-log_growth), arch.template_px) for log_growth in LOG_GROWTHS])
     maps = fine_maps(params, grown, arch=arch)
     closer = closer_template(maps, box_coverage(size_in_crop, maps.shape[1], arch.fine_stride_px))
-  return TrackerState(templates, box_xywh, closer, size_wh)
+  return TrackerState(templates, box_xywh, jnp.asarray(threshold, jnp.float32), closer, size_wh)
 
 
 def init_many(
@@ -93,11 +98,12 @@ def init_many(
   frames: UInt8[Array, "h w 3"] | UInt8[Array, "n h w 3"],
   boxes_xywh: Float[Array, "n 4"],
   *,
+  threshold: float | Float[Array, ""],
   arch: Architecture,
   window_hw: tuple[int, int],
 ) -> TrackerState:
   """`init` of n targets in one frame, or each in its own: their states as one, with a leading n."""
-  one = functools.partial(init, params, arch=arch, window_hw=window_hw)
+  one = functools.partial(init, params, threshold=threshold, arch=arch, window_hw=window_hw)
   return jax.vmap(one, (frame_axis(frames), 0))(frames, boxes_xywh)
 
 
@@ -106,6 +112,7 @@ def update(
   state: TrackerState,
   frame: UInt8[Array, "h w 3"],
   *,
+  budget: Budget | None = None,
   policy: Policy,
   arch: Architecture,
   readout: Readout,
@@ -116,14 +123,15 @@ def update(
   frame -> crop -> features -> response -> displacement in cells -> in the search crop -> in the image -> box.
 
   Args:
-    policy: one of `policies`, with everything but (params, templates, search) bound.
+    budget: T then follows what the exits cost; None: T stays.
+    policy: of `policies.policy_named`.
     readout: how the response becomes a displacement.
     window_hw: static window of the search crop, see `crop.window_px`.
   """
   search = search_crop(state.box_xywh, frame, arch=arch, window_hw=window_hw)
-  decision = policy(params, state.templates, search)
+  decision = policy(params, state.templates, search, state.threshold)
   fine_map = fine_maps(params, search[None], arch=arch)[0] if arch.scale_gain else None
-  return moved(state, decision, fine_map, arch=arch, readout=readout, frame_hw=frame.shape[:2])
+  return moved(state, decision, fine_map, budget=budget, arch=arch, readout=readout, frame_hw=frame.shape[:2])
 
 
 def update_many(
@@ -131,6 +139,7 @@ def update_many(
   states: TrackerState,
   frames: UInt8[Array, "h w 3"] | UInt8[Array, "n h w 3"],
   *,
+  budget: Budget | None = None,
   policy: Policy,
   arch: Architecture,
   readout: Readout,
@@ -141,14 +150,15 @@ def update_many(
   Args:
     states: n targets' states as one, from `init_many`.
     frames: one frame that they all are in, or one for each.
-    policy: one of `batch`, bound as for `update`.
+    budget: as of `update`; each target has a T of its own.
+    policy: of `batch.policy_each_named`.
     window_hw: of the largest target; one for all.
   """
   crop = functools.partial(search_crop, arch=arch, window_hw=window_hw)
   searches = jax.vmap(crop, (0, frame_axis(frames)))(states.box_xywh, frames)
-  decisions = policy(params, states.templates, searches)
+  decisions = policy(params, states.templates, searches, states.threshold)
   fine = fine_maps(params, searches, arch=arch) if arch.scale_gain else None
-  move = functools.partial(moved, arch=arch, readout=readout, frame_hw=frames.shape[-3:-1])
+  move = functools.partial(moved, budget=budget, arch=arch, readout=readout, frame_hw=frames.shape[-3:-1])
   # One by one: each target has its own templates, and a grouped convolution is slow on a CPU.
   return lax.map(lambda each: move(*each), (states, decisions, fine))
 
@@ -177,11 +187,14 @@ def moved(
   decision: Decision,
   fine_map: Float[Array, "f f c"] | None,
   *,
+  budget: Budget | None,
   arch: Architecture,
   readout: Readout,
   frame_hw: tuple[int, int],
 ) -> tuple[TrackerState, Track]:
-  """The target where the policy's response peaks, or where a closer look around it says; its centre stays in the frame.
+  """The target where the policy's response peaks, or where a closer look around it says; and T for the next frame.
+
+  Its centre stays in the frame.
 
   Args:
     fine_map: of the search crop; None: no closer look, and the box keeps its size.
@@ -197,7 +210,18 @@ def moved(
   limit_wh = jnp.array(frame_hw[::-1], jnp.float32)
   center = jnp.clip(center_in_image + disp_in_image, 0, limit_wh)
   box = box_from_center(center, grown_size(size_wh, growth, state.first_size_wh, limit_wh))
-  return state._replace(box_xywh=box), Track(box, decision.confidences, decision.depth)
+  threshold = state.threshold if budget is None else next_threshold(state.threshold, decision.depth, budget)
+  return state._replace(box_xywh=box, threshold=threshold), Track(box, decision.confidences, decision.depth)
+
+
+def grown_size(
+  size_wh: Float[Array, "2"], growth: Float[Array, ""], first_wh: Float[Array, "2"], frame_wh: Float[Array, "2"]
+) -> Float[Array, "2"]:
+  """The size after growing, of the first one's shape: at most the frame's, unless it began larger; at least 4 px."""
+  now = size_wh[0] / first_wh[0]
+  most = jnp.maximum(jnp.min(frame_wh / first_wh), 1)
+  least = jnp.minimum(4 / jnp.min(first_wh), 1)
+  return first_wh * jnp.clip(now * growth, least, most)
 
 
 def grown_size(

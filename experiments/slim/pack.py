@@ -5,12 +5,13 @@ python -m experiments.slim.pack runs/slim
 
 import sys
 
-from adadepth.io.models import embedded_path, load_model, save_model
+from adadepth.io.models import EMBEDDED, asset_path, load_model, save_model
 
 
 def main(workdir: str) -> None:
-  save_model(embedded_path(), load_model(workdir), float_dtype="float16")
-  print(f"wrote {embedded_path()}, {embedded_path().stat().st_size / 1e6:.1f} MB")
+  path = asset_path(EMBEDDED)
+  save_model(path, load_model(workdir), float_dtype="float16")
+  print(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from adadepth.errors import InputError
-from adadepth.io.models import Model, embedded_path, load_model, save_model
+from adadepth.io.models import EMBEDDED, Model, asset_path, load_model, save_model
 from adadepth.io.weights import save_safetensors
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.readout import Readout
@@ -49,7 +49,7 @@ def test_an_unfinished_workdir_is_named(tmp_path):
 
 
 def test_the_embedded_model_is_small_and_loads():
-  assert embedded_path().stat().st_size < 4e6
+  assert asset_path(EMBEDDED).stat().st_size < 4e6
   model = load_model("embedded")
   assert model.arch == Architecture(width=0.25, template_px=64, search_px=128, pools=3, scaling="none")
   assert 0 < model.threshold < 1

@@ -1,11 +1,24 @@
 """Scores of policies on responses whose peaks are planted."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from planted import ARCH, planted_table
 
-from adadepth.loops.scores import score, score_bounds, score_depths, score_fixed, score_hard, score_pairs, soft_ious
+from adadepth.loops.scores import (
+  look_at_table,
+  score,
+  score_bounds,
+  score_depths,
+  score_fixed,
+  score_hard,
+  score_pairs,
+  soft_ious,
+)
 from adadepth.maths.readout import Readout
+from adadepth.params.gates import init_gates
+from adadepth.params.quality import init_quality
 from adadepth.programs.costs import PairCosts
 
 COSTS = PairCosts(np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.array([1.0, 2.5, 5.0, 9.0, 17.0]), 17.0)
@@ -42,11 +55,11 @@ def test_iou_at_counts_only_the_first_frames(scores):
 
 def test_hard_gating_pays_for_the_exits_it_took(scores):
   confidences = np.array([[0.1, 0.1, 0.7, 0.05, 0.05], [0.1, 0.1, 0.1, 0.6, 0.1]], np.float32)
-  entry = score_hard(scores, confidences, 0.5)
+  entry = score_hard(scores, confidences, scores.ious, 0.5)
   assert entry["exits"] == [0, 0, 0.5, 0.5, 0]
   assert entry["iou@25"] == pytest.approx(1)
   assert entry["gflops"] == pytest.approx((5 + 9) / 2)
-  assert score_hard(scores, confidences, 0.9)["exits"] == [0, 0, 0, 0, 1]
+  assert score_hard(scores, confidences, scores.ious, 0.9)["exits"] == [0, 0, 0, 0, 1]
 
 
 def test_soft_gating_reads_the_weighted_map():
@@ -58,14 +71,17 @@ def test_soft_gating_reads_the_weighted_map():
   assert soft_ious(table, toward_rest, arch=ARCH, readout=CELL)[0] < 0.5
 
 
-def test_every_sequence_is_reported(scores):
-  import jax
+def test_hard_gating_gets_what_it_reads_at_its_exit(scores):
+  confidences = np.array([[0.1, 0.1, 0.7, 0.05, 0.05], [0.1, 0.1, 0.1, 0.6, 0.1]], np.float32)
+  assert score_hard(scores, confidences, np.full((2, 5), 0.25, np.float32), 0.5)["iou@25"] == 0.25
 
-  from adadepth.programs.network import init_params
 
-  params = init_params(jax.random.key(0), ARCH, logit_scale=1.0)
+def test_every_sequence_is_reported():
+  params = {"head": {"log_scale": jnp.zeros(5)}, "gates": init_gates(jax.random.key(0)), "quality": init_quality()}
   table = planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4)
-  results = score_pairs(params, table, arch=ARCH, readout=CELL, thresholds=(0.2, 0.6), costs=COSTS)
+  scores = score_depths(table, arch=ARCH, readout=CELL, costs=COSTS)
+  looked = look_at_table(params, table, arch=ARCH, readout=CELL)
+  results = score_pairs(scores, looked, scores.center, (0.2, 0.6))
   assert set(results["sequences"]) == {"a", "b"}
   assert [entry["threshold"] for entry in results["pairs"]["hard"]] == [0.2, 0.6]
   # Untrained gates pass half on: c = 1/2, 1/4, ... so T = 0.2 stops at once and 0.6 never.

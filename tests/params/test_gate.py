@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from adadepth.params.gates import FEATURES, GATES, apply_gate, gate_logits, init_gates, standardise_gates
+from adadepth.maths.features import FEATURES
+from adadepth.params.gates import GATES, apply_gate, gate_logits, init_gates, standardise_gates
 
 
 @pytest.fixture

@@ -10,12 +10,14 @@ import pytest
 
 from adadepth.loops.exits import FORCED_THRESHOLD, gates_that_exit_where_told, templates_that_exit
 from adadepth.maths.architecture import VGG19_CONVS
+from adadepth.maths.readout import PAPER
 from adadepth.programs import batch
 from adadepth.programs.batch import on_rows, policy_each_named
 from adadepth.programs.network import template_maps
 from adadepth.programs.policies import Decision, policy_named
 
 EXITS = (2, 0, 4, 1, 0, 3, 4)
+THRESHOLDS = np.full(len(EXITS), FORCED_THRESHOLD, np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +44,7 @@ def targets(params, arch, plant) -> tuple[tuple, np.ndarray]:
 def hard(arch) -> tuple:
   """Hard gating of many targets and of one, traced at most once for all tests."""
   chex.clear_trace_counter()
-  settings = {"arch": arch, "threshold": FORCED_THRESHOLD}
+  settings = {"arch": arch, "readout": PAPER}
   many, one = (named("hard", **settings) for named in (policy_each_named, policy_named))
   traced_once = jax.jit(chex.assert_max_traces(many.func, n=1), static_argnames=tuple(settings))
   return functools.partial(traced_once, **settings), jax.jit(one)
@@ -52,7 +54,7 @@ def assert_same_as_alone(together: Decision, one, params: dict, targets: tuple) 
   """Each row is what the policy of one target decides."""
   templates, searches = targets
   for i, search in enumerate(searches):
-    alone = one(params, tuple(m[i] for m in templates), search)
+    alone = one(params, tuple(m[i] for m in templates), search, FORCED_THRESHOLD)
     assert together.depth[i] == alone.depth
     # Maps and confidences are of order 1; two programs add up in another order.
     np.testing.assert_allclose(together.response[i], alone.response, atol=1e-5)
@@ -66,7 +68,7 @@ def assert_same_as_alone(together: Decision, one, params: dict, targets: tuple) 
 def test_hard_gating_of_any_mix_of_exits_is_that_of_each_alone(hard, told, targets, exits):
   many, one = hard
   told_targets = templates_that_exit(targets[0], exits), targets[1]
-  together = many(told, *told_targets)
+  together = many(told, *told_targets, THRESHOLDS)
   np.testing.assert_array_equal(together.depth, exits)
   assert_same_as_alone(together, one, told, told_targets)
 
@@ -75,13 +77,13 @@ def test_gates_of_many_targets_are_those_of_each_alone(hard, params, targets):
   many, one = hard
   gates = {name: {**gate, "mean": gate["mean"] + 0.2} for name, gate in params["gates"].items()}
   tilted = {**params, "gates": gates}
-  assert_same_as_alone(many(tilted, *targets), one, tilted, targets)
+  assert_same_as_alone(many(tilted, *targets, THRESHOLDS), one, tilted, targets)
 
 
 @pytest.mark.parametrize("policy", ["xcorr2", "soft"])
 def test_a_policy_of_many_is_that_of_each_alone(params, arch, targets, policy):
-  many, one = (jax.jit(named(policy, arch=arch, threshold=0.4)) for named in (policy_each_named, policy_named))
-  assert_same_as_alone(many(params, *targets), one, params, targets)
+  many, one = (jax.jit(named(policy, arch=arch, readout=PAPER)) for named in (policy_each_named, policy_named))
+  assert_same_as_alone(many(params, *targets, THRESHOLDS), one, params, targets)
 
 
 # One program.
@@ -102,7 +104,7 @@ def test_rows_that_are_not_asked_for_are_not_computed():
 
 
 def test_hard_gating_of_many_has_each_block_once_for_each_size_of_chunk(params, arch, targets):
-  policy = policy_each_named("hard", arch=arch, threshold=FORCED_THRESHOLD)
+  policy = policy_each_named("hard", arch=arch, readout=PAPER)
   text = jax.jit(policy).lower(params, *targets).as_text()
   assert text.count("stablehlo.convolution") == 2 * sum(VGG19_CONVS)
   assert "callback" not in text

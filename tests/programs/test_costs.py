@@ -8,6 +8,7 @@ import pytest
 
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.flops import cascade_flops, fixed_flops, soft_flops
+from adadepth.maths.readout import PAPER
 from adadepth.programs import costs
 from adadepth.programs.costs import PairCosts, pair_costs, xla_gflops
 from adadepth.programs.network import init_params, template_maps
@@ -38,7 +39,8 @@ def test_a_tiny_network_costs_less_at_every_stop(paper, arch):
 
 def test_hard_gatings_program_would_be_counted_as_its_dearest_exit(arch):
   def hard_pair(params, template, search):
-    return hard_policy(params, template_maps(params, template, arch=arch), search, arch=arch, threshold=0.5)
+    templates = template_maps(params, template, arch=arch)
+    return hard_policy(params, templates, search, 0.5, arch=arch, readout=PAPER)
 
   params = jax.eval_shape(functools.partial(init_params, arch=arch, logit_scale=1.0), jax.random.key(0))
   crops = [jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in (arch.template_px, arch.search_px)]

@@ -11,6 +11,7 @@ import pytest
 
 from adadepth.maths.architecture import DEPTHS, VGG19_CONVS, Architecture
 from adadepth.maths.cascade import exit_depth
+from adadepth.maths.readout import PAPER, Readout
 from adadepth.programs.network import search_responses, template_maps
 from adadepth.programs.policies import FIXED, POLICIES, Decision, gated_confidences, policy_named, soft_response
 
@@ -23,7 +24,7 @@ SPREAD_OUT = (-1.4, -1.1, -0.7, 0.0)
 
 @functools.partial(jax.jit, static_argnames=("policy", "arch"))
 def decide(params: dict, templates: tuple, search: np.ndarray, *, policy: str, arch: Architecture) -> Decision:
-  return policy_named(policy, arch=arch, threshold=THRESHOLD)(params, templates, search)
+  return policy_named(policy, arch=arch, readout=PAPER)(params, templates, search, THRESHOLD)
 
 
 def with_biases(params: dict, biases: tuple[float, ...], *, lean: float = 1.0) -> dict:
@@ -52,7 +53,7 @@ def responses(params, arch, pair) -> jax.Array:
 @pytest.fixture(scope="module")
 def confidences_at(responses, arch):
   """c of Eq. 4 of that pair, as a function of the parameters."""
-  compiled = jax.jit(functools.partial(gated_confidences, arch=arch))
+  compiled = jax.jit(functools.partial(gated_confidences, arch=arch, readout=PAPER))
   return lambda params: compiled(params, responses[None])[0]
 
 
@@ -134,8 +135,10 @@ def test_soft_responses_are_averaged_pair_by_pair():
 
 
 def test_a_policy_is_one_object_however_often_it_is_asked_for(arch):
-  assert policy_named("hard", arch=arch, threshold=0.3) is policy_named("hard", arch=arch, threshold=0.3)
-  assert policy_named("hard", arch=arch, threshold=0.3) is not policy_named("hard", arch=arch, threshold=0.4)
+  assert policy_named("hard", arch=arch, readout=Readout()) is policy_named("hard", arch=arch, readout=PAPER)
+  assert policy_named("hard", arch=arch, readout=PAPER) is not policy_named(
+    "hard", arch=arch, readout=Readout("subcell")
+  )
 
 
 @pytest.mark.parametrize("policy", ["xcorr1", "soft", "hard"])
@@ -145,7 +148,7 @@ def test_a_policy_is_traced_once_for_all_frames(params, arch, pair, policy):
   @jax.jit
   @chex.assert_max_traces(n=1)
   def traced_once(templates, search):
-    return policy_named(policy, arch=arch, threshold=THRESHOLD)(params, templates, search)
+    return policy_named(policy, arch=arch, readout=PAPER)(params, templates, search, THRESHOLD)
 
   templates, search = pair
   for frame in (search, search[::-1].copy(), np.zeros_like(search)):

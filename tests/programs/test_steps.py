@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from adadepth.maths.architecture import DEPTHS
+from adadepth.maths.features import FEATURES
 from adadepth.maths.losses import geometric_price, label_cross_entropy
-from adadepth.params.gates import FEATURES, GATES, standardise_gates
+from adadepth.params.gates import GATES, standardise_gates
 from adadepth.params.vgg import count
 from adadepth.programs.network import logit_scales, search_responses, template_maps
 from adadepth.programs.steps import (

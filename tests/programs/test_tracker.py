@@ -34,7 +34,7 @@ def windows(side_px: float, frame: np.ndarray) -> tuple[int, int]:
 def start(params, arch, moving_target) -> TrackerState:
   """The tracker on its first frame; a 20 x 20 box has a template of side 20 + 40 / 4 = 30 px."""
   frame, box = moving_target.frames[0], moving_target.boxes_xywh[0]
-  return compiled_init(params, frame, box, arch=arch, window_hw=windows(30.0, frame))
+  return compiled_init(params, frame, box, threshold=0.4, arch=arch, window_hw=windows(30.0, frame))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def step(params, arch, moving_target):
   window_hw = windows(60.0, moving_target.frames[0])
 
   def call(state: TrackerState, frame: np.ndarray, policy: str = "xcorr2"):
-    bound = policy_named(policy, arch=arch, threshold=0.4)
+    bound = policy_named(policy, arch=arch, readout=SUBCELL)
     return compiled_update(params, state, frame, policy=bound, arch=arch, readout=SUBCELL, window_hw=window_hw)
 
   return call
@@ -115,7 +115,7 @@ def test_a_sequence_in_memory_is_tracked_as_its_frames_are_one_by_one(params, ar
     params,
     start,
     frames,
-    policy=policy_named("xcorr2", arch=arch, threshold=0.4),
+    policy=policy_named("xcorr2", arch=arch, readout=SUBCELL),
     arch=arch,
     readout=SUBCELL,
     window_hw=windows(60.0, moving_target.frames[0]),
@@ -135,14 +135,14 @@ def test_many_targets_are_tracked_as_each_alone(params, arch, moving_target, n_f
   first, second = (moving_target.frames[[0, 4, 2][:n_frames]], moving_target.frames[[1, 5, 3][:n_frames]])
   first, second = (f[0] if n_frames == 1 else f for f in (first, second))
   window_hw = windows(45.0, moving_target.frames[0])
-  together = compiled_init_many(params, first, boxes, arch=arch, window_hw=window_hw)
+  together = compiled_init_many(params, first, boxes, threshold=0.4, arch=arch, window_hw=window_hw)
   states, tracks = compiled_update_many(
-    params, together, second, policy=policy_each_named("xcorr2", arch=arch, threshold=0.4), **settings
+    params, together, second, policy=policy_each_named("xcorr2", arch=arch, readout=SUBCELL), **settings
   )
   for i, box in enumerate(boxes):
     one, other = (f if n_frames == 1 else f[i] for f in (first, second))
-    state = compiled_init(params, one, box, arch=arch, window_hw=window_hw)
-    policy = policy_named("xcorr2", arch=arch, threshold=0.4)
+    state = compiled_init(params, one, box, threshold=0.4, arch=arch, window_hw=window_hw)
+    policy = policy_named("xcorr2", arch=arch, readout=SUBCELL)
     _, alone = compiled_update(params, state, other, policy=policy, **settings)
     np.testing.assert_allclose(tracks.box_xywh[i], alone.box_xywh, atol=1e-2)  # px: a parabola of float32 noise
     np.testing.assert_array_equal(states.box_xywh[i], tracks.box_xywh[i])
@@ -154,7 +154,7 @@ def test_many_targets_are_tracked_as_each_alone(params, arch, moving_target, n_f
 @pytest.mark.parametrize("policy", ["xcorr1", "hard"])
 def test_an_update_is_one_program_for_all_frames(params, arch, start, moving_target, policy):
   chex.clear_trace_counter()
-  bound = policy_named(policy, arch=arch, threshold=0.4)
+  bound = policy_named(policy, arch=arch, readout=SUBCELL)
   traced_once = functools.partial(chex.assert_max_traces(bound.func, n=1), **bound.keywords)
   state, window_hw = start, windows(60.0, moving_target.frames[0])
   for frame in moving_target.frames[1:4]:
@@ -173,7 +173,7 @@ def test_an_update_uploads_the_frame_and_nothing_else(start, step, moving_target
 
 def test_an_update_never_calls_back_to_the_host(params, arch, start, moving_target):
   frame = moving_target.frames[1]
-  bound = policy_named("hard", arch=arch, threshold=0.4)
+  bound = policy_named("hard", arch=arch, readout=SUBCELL)
   text = compiled_update.lower(
     params, start, frame, policy=bound, arch=arch, readout=SUBCELL, window_hw=windows(60.0, frame)
   ).as_text()

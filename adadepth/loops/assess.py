@@ -1,0 +1,134 @@
+"""What a model is worth on sequences it has not learnt from: pairs, budgets, times and tracking, as results.json."""
+
+import pathlib
+from collections.abc import Sequence as Listing
+
+import numpy as np
+from jaxtyping import Float
+from ml_collections import ConfigDict
+
+from adadepth.data.render import Difficulty, render_sequence
+from adadepth.data.sequence import Sequence
+from adadepth.io.models import Model
+from adadepth.io.workdir import write_results
+from adadepth.loops.benchmark.timing import alternate, clock
+from adadepth.loops.budget import budget_for, relative_costs, score_budget
+from adadepth.loops.checks import tracked_policies
+from adadepth.loops.gates import Pairs, seen_pairs
+from adadepth.loops.report import describe, describe_budgets, describe_tracking, draw_figures
+from adadepth.loops.responses import PairTable
+from adadepth.loops.scores import Looked, look_at_table, score_fixed, score_hard, score_pairs, soft_ious
+from adadepth.loops.table1 import table1_markdown
+from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_all
+from adadepth.programs.budget import Budget
+from adadepth.programs.policies import FIXED
+
+TIMING_S = 60.0
+
+
+def step_times(model: Model, *, rounds: int) -> dict[str, float]:
+  """Median milliseconds of a tracking step, from frame to box, of each fixed depth and of soft gating.
+
+  Measured in turn on this machine, on a rendered frame. Hard gating takes the time of the depth where it stops
+  (experiments/early_exit), so that these are also its costs by exit.
+  """
+  sequence = render_sequence(seed=0, name="timing", frames=2, difficulty=Difficulty.graded(0.3))
+  steps = {}
+  for name in (*FIXED, "soft"):
+    tracker = Tracker(model, name)
+    target = tracker.init(sequence.frames[0], sequence.boxes_xywh[0])
+    steps[name] = clock(lambda tracker=tracker, target=target: tracker.update(target, sequence.frames[1]))
+  seconds = alternate(steps, rounds=rounds, limit_s=TIMING_S, title="timing")
+  return {name: 1e3 * float(np.median(values)) for name, values in seconds.items()}
+
+
+def costs_by_exit(model: Model, unit: str, times_ms: dict[str, float]) -> Float[np.ndarray, "5"]:
+  """What a frame costs that stops at each depth: relative to xcorr1 by XLA's count, or milliseconds as measured."""
+  return relative_costs(model) if unit == "relative" else np.array([times_ms[name] for name in FIXED])
+
+
+def chosen_budget(config: ConfigDict, model: Model, times_ms: dict[str, float]) -> Budget | None:
+  """`config.policy.budget`, if there is one."""
+  if not config.policy.budget:
+    return None
+  unit = config.policy.budget_unit
+  return budget_for(model, config.policy.budget, costs_by_exit(model, unit, times_ms), unit)
+
+
+def budget_rows(
+  config: ConfigDict, model: Model, pairs: Pairs, looked: Looked, times_ms: dict[str, float]
+) -> list[dict]:
+  """How budgets hold on the pairs: each of `config.policy.budgets`, in FLOPs and in ms, and `config.policy.budget`."""
+  if model.calibration is None:
+    return []
+  depth = int(np.argmax([entry["iou@25"] for entry in score_fixed(pairs.scores).values()]))
+  rows = []
+  for unit in ("relative", "ms") if times_ms else ("relative",):
+    costs = costs_by_exit(model, unit, times_ms)
+    targets = [share * costs[depth] for share in config.policy.budgets]
+    if config.policy.budget and config.policy.budget_unit == unit:
+      targets.append(config.policy.budget)
+    for target in targets:
+      if costs[0] < target < costs[-1]:
+        rows.append({"unit": unit, **score_budget(pairs.scores, looked, model, target, costs, unit)})
+  return rows
+
+
+def assess(
+  config: ConfigDict,
+  model: Model,
+  table: PairTable,
+  sequences: Listing[Sequence],
+  workdir: pathlib.Path,
+  *,
+  swept: Listing[tuple[float, dict]] = (),
+  **more,
+) -> None:
+  """Writes results.json and the figures to the workdir, and prints the tables.
+
+  Args:
+    table: the sequences' pairs.
+    swept: gates of other lambdas, which Figure 6 shows too, (lambda, gates).
+    more: goes into results.json as it is.
+  """
+  view = {"arch": model.arch, "readout": model.readout}
+  pairs, looked = seen_pairs(model.params, table, **view), look_at_table(model.params, table, **view)
+  soft = soft_ious(table, looked.confidences, **view)
+  thresholds = sorted({*config.policy.thresholds, model.threshold})
+  results = score_pairs(pairs.scores, looked, soft, thresholds) | {"threshold": model.threshold, **more}
+  results["sweep"] = sweep_lambdas(model, pairs, table, swept, config.policy.thresholds)
+  times = step_times(model, rounds=config.eval.timing_rounds) if config.eval.timing_rounds else {}
+  results |= {"times_ms": times, "budgets": budget_rows(config, model, pairs, looked, times)}
+  budget = chosen_budget(config, model, times)
+  tracks = track_all(
+    model, sequences, tracked_policies(config.eval.tracking), frames=config.eval.frames_per_sequence, budget=budget
+  )
+  results["tracking"] = {policy: score_tracking(runs, sequences) for policy, runs in tracks.items()}
+  if budget is not None and "hard" in tracks:
+    results["tracking"]["hard"]["budget"] = tracked_cost(budget, tracks["hard"])
+  path = write_results(workdir, results)
+  (workdir / "table1.md").write_text(table1_markdown(model.arch))
+  draw_figures(workdir, model, results, sequences)
+  print(describe(results, model.threshold))
+  print(describe_budgets(results["budgets"]))
+  print(describe_tracking(results["tracking"]))
+  print(f"wrote {path}, table1.md and figures 1, 6 and 7 beside it")
+
+
+def sweep_lambdas(
+  model: Model, pairs: Pairs, table: PairTable, swept: Listing[tuple[float, dict]], thresholds: Listing[float]
+) -> list[dict]:
+  """Hard gating with the gates of every lambda at every threshold: entries as of "hard", with "price_weight"."""
+  entries = []
+  for weight, gates in swept:
+    looked = look_at_table({**model.params, "gates": gates}, table, arch=model.arch, readout=model.readout)
+    for threshold in thresholds:
+      entry = score_hard(pairs.scores, looked.confidences, looked.ious, threshold)
+      entries.append({"price_weight": weight, **entry})
+  return entries
+
+
+def tracked_cost(budget: Budget, runs: Listing[TrackedSequence]) -> dict:
+  """What hard gating spent while it tracked with a budget, and how far that is off."""
+  costs = np.asarray(budget.cost_by_exit)[np.concatenate([run.depth[1:] for run in runs])]
+  return {"target": float(budget.target), "got": float(costs.mean()), "off": float(costs.mean() / budget.target - 1)}

@@ -1,0 +1,130 @@
+"""Which lambda and which T: cross-fitted, so that every pair is judged by gates that have not seen its video.
+
+Half a dozen dev videos do not pin a mean cost down, since what a gate costs differs between videos by a factor of
+seven. So train and dev are dealt into folds by sequence, and gates trained on the other folds judge each; the gates
+that are kept are then trained on all.
+"""
+
+from collections.abc import Sequence as Listing
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from adadepth.io.models import Calibration
+from adadepth.loops.gates import Pairs, Recipe, fit
+from adadepth.loops.scores import PairScores, confidences_of, score_hard
+from adadepth.maths.architecture import Architecture
+from adadepth.maths.cascade import exit_depth
+from adadepth.maths.readout import Readout
+
+
+class CrossFitted(NamedTuple):
+  """Hard gating on pairs by gates that have not seen their videos.
+
+  Attributes:
+    recipe: of the gates.
+    confidences: c of every pair, for each lambda of the recipe, [l, n, 5].
+    ious: IoU of every pair if it stopped at each depth, [n, 5].
+  """
+
+  recipe: Recipe
+  confidences: Float[np.ndarray, "l n 5"]
+  ious: Float[np.ndarray, "n 5"]
+
+
+class Choice(NamedTuple):
+  """One point of the search.
+
+  Attributes:
+    recipe: of the gates, with lambda alone in its `price_weights`.
+    threshold: T.
+    entry: its cross-fitted scores, as in results.json, with "cost_error".
+  """
+
+  recipe: Recipe
+  threshold: float
+  entry: dict
+
+
+def deal(names: Shaped[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarray, "n"]:
+  """The fold of each pair: its sequence's, dealt in turn after a shuffle."""
+  found, which = np.unique(names, return_inverse=True)
+  order = np.random.default_rng(seed).permutation(len(found))
+  return order[which] % min(folds, len(found))
+
+
+def cross_fit(
+  params: dict, pairs: Pairs, *, folds: Int[np.ndarray, "n"], recipe: Recipe, arch: Architecture, readout: Readout
+) -> CrossFitted:
+  """Fits the quality and the gates on all folds but one, for each in turn, and lets them judge that one."""
+  confidences = np.zeros((len(recipe.price_weights), len(folds), 5), np.float32)
+  ious = np.zeros((len(folds), 5), np.float32)
+  for fold in np.unique(folds):
+    held = folds == fold
+    fitted = fit(params, pairs, np.flatnonzero(~held), recipe=recipe, arch=arch, readout=readout)
+    ious[held] = fitted.exit_ious[held]
+    for i, gates in enumerate(fitted.gates):
+      confidences[i, held] = confidences_of(gates, pairs.features[held])
+  return CrossFitted(recipe, confidences, ious)
+
+
+def sweep(
+  scores: PairScores, confidences: Float[np.ndarray, "n 5"], ious: Float[np.ndarray, "n 5"], thresholds: Listing[float]
+) -> list[dict]:
+  """Hard gating at every threshold: entries of results.json, each with its "cost_error".
+
+  That is the standard error of the relative cost over sequences: pairs of one video are no independent draws.
+  """
+  relative = scores.costs.cascade_gflops / scores.costs.fixed_gflops[0]
+  names, entries = np.unique(scores.sequence), []
+  for threshold in thresholds:
+    costs = relative[np.asarray(exit_depth(jnp.asarray(confidences), threshold))]
+    means = np.array([costs[scores.sequence == name].mean() for name in names])
+    error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
+    entries.append({**score_hard(scores, confidences, ious, threshold), "cost_error": error})
+  return entries
+
+
+def choices(fitted: CrossFitted, scores: PairScores, thresholds: Listing[float]) -> list[Choice]:
+  """Every lambda at every threshold."""
+  found = []
+  for weight, confidences in zip(fitted.recipe.price_weights, fitted.confidences, strict=True):
+    recipe = fitted.recipe._replace(price_weights=(weight,))
+    entries = sweep(scores, confidences, fitted.ious, thresholds)
+    found += [Choice(recipe, entry["threshold"], entry) for entry in entries]
+  return found
+
+
+def careful_cost(choice: Choice) -> float:
+  """The relative cost to reckon with on other videos: the mean, plus its standard error."""
+  return choice.entry["relative_cost"] + choice.entry["cost_error"]
+
+
+def choose(tried: Listing[Choice], *, max_relative_cost: float) -> Choice:
+  """The most accurate whose careful cost is within the limit, the cheaper of equals.
+
+  The cheapest, if none is within.
+  """
+  within = [c for c in tried if careful_cost(c) <= max_relative_cost]
+  if not within:
+    return min(tried, key=careful_cost)
+  return max(within, key=lambda c: (c.entry["iou@25"], -c.entry["relative_cost"]))
+
+
+def best_by_loss(tried: Listing[Choice], *, max_relative_cost: float) -> list[Choice]:
+  """`choose` among the gates of each loss."""
+  losses = dict.fromkeys(c.recipe.loss for c in tried)
+  return [choose([c for c in tried if c.recipe.loss == loss], max_relative_cost=max_relative_cost) for loss in losses]
+
+
+def calibration_of(recipe: Recipe, tried: Listing[Choice]) -> Calibration:
+  """What each threshold does to the gates of one recipe with its lambda."""
+  entries = sorted((c.entry for c in tried if c.recipe == recipe), key=lambda entry: entry["threshold"])
+  return Calibration(*([entry[name] for entry in entries] for name in ("threshold", "exits", "iou@25")))
+
+
+def calibrations(tried: Listing[Choice]) -> dict[Recipe, Calibration]:
+  """`calibration_of` every recipe."""
+  return {recipe: calibration_of(recipe, tried) for recipe in dict.fromkeys(c.recipe for c in tried)}

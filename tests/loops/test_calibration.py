@@ -1,0 +1,108 @@
+"""Cross-fitting keeps each video from the gates that judge it, and the choice keeps to its limit."""
+
+import numpy as np
+import pytest
+from planted import ARCH, planted_table
+
+from adadepth.loops import calibration
+from adadepth.loops.calibration import Choice, best_by_loss, calibrations, choose, cross_fit, deal, sweep
+from adadepth.loops.gates import Fitted, Pairs, Recipe
+from adadepth.loops.scores import score_depths
+from adadepth.maths.readout import Readout
+from adadepth.programs.costs import PairCosts
+
+RECIPE = Recipe("iou", "flops", (0.1, 0.2), 2.0, "label", 1.0, 0.01, 0.0, 10, 4, 0)
+COSTS = PairCosts(np.array([1.0, 2, 4, 8, 16]), np.array([1.0, 2, 4, 8, 17]), 17.0)
+
+
+def choice(loss: str, iou25: float, cost: float, error: float = 0.0, threshold: float = 0.5) -> Choice:
+  entry = {
+    "threshold": threshold,
+    "iou@25": iou25,
+    "relative_cost": cost,
+    "cost_error": error,
+    "exits": [1, 0, 0, 0, 0],
+  }
+  return Choice(RECIPE._replace(loss=loss), threshold, entry)
+
+
+@pytest.fixture
+def scores():
+  return score_depths(planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4), arch=ARCH, readout=Readout(), costs=COSTS)
+
+
+# Folds.
+
+
+def test_a_sequence_is_in_one_fold_and_folds_differ_by_one_sequence_at_most():
+  names = np.repeat([f"video{i}" for i in range(10)], [3, 1, 4, 1, 5, 9, 2, 6, 5, 3])
+  folds = deal(names, 4, seed=0)
+  by_name = [np.unique(folds[names == name]) for name in np.unique(names)]
+  assert all(len(found) == 1 for found in by_name)
+  assert sorted(np.bincount(np.concatenate(by_name))) == [2, 2, 3, 3]
+
+
+def test_fewer_sequences_than_folds_are_a_fold_each():
+  assert sorted(deal(np.array(["a", "b"]), 7, seed=0)) == [0, 1]
+
+
+def test_a_seed_deals_anew():
+  names = np.array([f"video{i}" for i in range(20)])
+  assert (deal(names, 4, seed=0) == deal(names, 4, seed=0)).all()
+  assert (deal(names, 4, seed=0) != deal(names, 4, seed=1)).any()
+
+
+def test_no_pair_is_judged_by_gates_that_learnt_from_its_fold(scores, monkeypatch):
+  folds = np.array([0, 1, 0, 2])
+
+  def fit(params, pairs, rows, **_):
+    # Gates and IoUs that carry the rows they were made from.
+    return Fitted({}, [rows, rows], np.zeros((2, 1)), np.full((4, 5), np.sum(2.0**rows), np.float32))
+
+  monkeypatch.setattr(calibration, "fit", fit)
+  monkeypatch.setattr(calibration, "confidences_of", lambda rows, _: np.sum(2.0**rows))
+  pairs = Pairs(planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4), np.zeros((4, 5, 13), np.float32), scores)
+  found = cross_fit({}, pairs, folds=folds, recipe=RECIPE, arch=ARCH, readout=Readout())
+  others = [2 + 8, 1 + 4 + 8, 2 + 8, 1 + 2 + 4]  # the rows outside of each pair's fold, as powers of two
+  np.testing.assert_array_equal(found.ious[:, 0], others)
+  np.testing.assert_array_equal(found.confidences[1, :, 3], others)
+
+
+# Choice.
+
+
+def test_the_most_accurate_within_the_limit_is_chosen():
+  tried = [choice("iou", 0.6, 2.0), choice("iou", 0.7, 3.0), choice("iou", 0.7, 2.9), choice("iou", 0.8, 5.0)]
+  assert choose(tried, max_relative_cost=3.0) == tried[2]
+
+
+def test_a_cost_that_is_unsure_counts_as_higher():
+  tried = [choice("iou", 0.6, 2.0, 0.1), choice("iou", 0.7, 2.9, 0.2)]
+  assert choose(tried, max_relative_cost=3.0) == tried[0]
+
+
+def test_the_cost_error_is_that_of_the_mean_over_sequences(scores):
+  # Sequence "a" always exits at depth 1 and "b" at depth 5, at costs 1 and 17: a deviation of 8 * sqrt(2) over sqrt(2).
+  at = np.where((scores.sequence == "a")[:, None], [0.9, 0, 0, 0, 0.1], [0.1, 0, 0, 0, 0.9]).astype(np.float32)
+  (entry,) = sweep(scores, at, scores.ious, (0.5,))
+  assert entry["relative_cost"] == pytest.approx(9)
+  assert entry["cost_error"] == pytest.approx(8)
+
+
+def test_without_any_within_the_limit_the_cheapest_is_chosen():
+  tried = [choice("iou", 0.6, 2.0), choice("iou", 0.7, 3.0)]
+  assert choose(tried, max_relative_cost=1.0).entry["relative_cost"] == 2.0
+
+
+def test_each_loss_has_its_own_best():
+  tried = [choice("iou", 0.7, 2.0), choice("cross_entropy", 0.5, 2.0), choice("cross_entropy", 0.6, 2.0)]
+  assert [(c.recipe.loss, c.entry["iou@25"]) for c in best_by_loss(tried, max_relative_cost=3)] == [
+    ("iou", 0.7),
+    ("cross_entropy", 0.6),
+  ]
+
+
+def test_a_calibration_has_one_recipes_thresholds_in_order():
+  tried = [choice("iou", 0.7, 2.0, threshold=0.6), choice("cross_entropy", 0.5, 2.0), choice("iou", 0.6, 1.0)]
+  assert list(calibrations(tried)[tried[0].recipe].thresholds) == [0.5, 0.6]
+  assert calibrations(tried)[tried[0].recipe].iou25 == [0.6, 0.7]
