@@ -25,7 +25,6 @@ class PairGroup:
     sequence: the sequence's name.
     key: the key's frame index.
     template: [template_px, template_px, 3].
-    key_search: the key frame's own search crop, centred on its true box, [search_px, search_px, 3].
     search: [n, search_px, search_px, 3].
     truth_in_search: true boxes, xywh, pixels of the search crop from its top left, [n, 4].
     size_in_crop: the key's box (w, h), crop pixels: what is predicted at every displacement, [2].
@@ -35,7 +34,6 @@ class PairGroup:
   sequence: str
   key: int
   template: UInt8[np.ndarray, "k k 3"]
-  key_search: UInt8[np.ndarray, "s s 3"]
   search: UInt8[np.ndarray, "n s s 3"]
   truth_in_search: Float[np.ndarray, "n 4"]
   size_in_crop: Float[np.ndarray, "2"]
@@ -124,13 +122,11 @@ def cut_group(
     for t, center in zip(frames, search_centers, strict=True)
   ]
   truth = boxes[np.asarray(frames)]
-  key_frame = sequence.frames[key]
   scales = np.full(len(frames), scale, np.float32)
   return PairGroup(
     sequence=sequence.name,
     key=key,
-    template=crop_square(key_frame, centers[key], arch.template_px / scale, arch.template_px),
-    key_search=crop_square(key_frame, centers[key], search_side, arch.search_px),
+    template=crop_square(sequence.frames[key], centers[key], arch.template_px / scale, arch.template_px),
     search=np.stack(crops),
     truth_in_search=box_in_crop(truth, search_centers, scales, arch.search_px).astype(np.float32),
     size_in_crop=(boxes[key, 2:] * scale).astype(np.float32),

@@ -16,7 +16,7 @@ def box_coverage(size_in_crop: Float[Array, "2"], cells: int, stride_px: float) 
     cells: n, side of the map.
     stride_px: crop pixels a cell.
   """
-  from_center = jnp.abs(jnp.arange(cells) - (cells - 1) / 2)
+  from_center = jnp.abs(jnp.arange(cells, dtype=jnp.float32) - (cells - 1) / 2)
   across, down = (jnp.clip(size_in_crop[i] / (2 * stride_px) - from_center + 0.5, 0, 1) for i in (0, 1))
   return down[:, None] * across[None, :]
 

@@ -33,9 +33,9 @@ class CloserTemplate(NamedTuple):
 
 def closer_template(maps: Float[Array, "s n n c"], weight: Float[Array, "n n"]) -> CloserTemplate:
   """Templates from the maps of key crops, one crop for each growth, with the target's box of equal size in all."""
-  weighted = maps * weight[..., None]
+  weighted = maps * weight[None, :, :, None]
   mean = jnp.sum(weighted, (1, 2, 3), keepdims=True) / (jnp.sum(weight) * maps.shape[-1])
-  centred = weighted - mean * weight[..., None]
+  centred = weighted - mean * weight[None, :, :, None]
   norm = jnp.sqrt(jnp.sum(jnp.square(centred), (1, 2, 3), keepdims=True))
   return CloserTemplate(centred / jnp.maximum(norm, 1e-12), weight)
 

@@ -224,16 +224,6 @@ def grown_size(
   return first_wh * jnp.clip(now * growth, least, most)
 
 
-def grown_size(
-  size_wh: Float[Array, "2"], growth: Float[Array, ""], first_wh: Float[Array, "2"], frame_wh: Float[Array, "2"]
-) -> Float[Array, "2"]:
-  """The size after growing, of the first one's shape: at most the frame's, unless it began larger; at least 4 px."""
-  now = size_wh[0] / first_wh[0]
-  most = jnp.maximum(jnp.min(frame_wh / first_wh), 1)
-  least = jnp.minimum(4 / jnp.min(first_wh), 1)
-  return first_wh * jnp.clip(now * growth, least, most)
-
-
 def frame_axis(frames: UInt8[Array, "h w 3"] | UInt8[Array, "n h w 3"]) -> int | None:
   """What `vmap` over targets does with their frames: one for all, or one each."""
   return None if frames.ndim == 3 else 0
