@@ -52,11 +52,12 @@ def get_config(arg: str = "") -> ConfigDict:
   if arg == "vgg19":
     config.policy.window = 0.3  # see experiments/ablations
     config.data.rendered = (0, 0, 0)
+    if not paper:
+      common.adapt_templates(config.network)
     config.gates.keys_per_sequence = 5
     config.eval.keys_per_sequence = 4
     config.eval.tracking = "xcorr1,hard"  # xcorr5 and soft take a second a frame or so: see configs/evaluate.py
   if paper:
-    common.plain_templates(config.network)
     # Linear gates on the paper's features of each map, Eq. 5 as printed with Eq. 2's loss, the map of the exit depth.
     config.policy.update({"window": 0.0, "combine": "exit", "gate_features": "paper"})
     config.gates.update({"losses": ("cross_entropy",), "prices": ("geometric",), "weight_decay": 0.0})
