@@ -34,8 +34,8 @@ def small(name: str, arg: str | None = None):
     "network": {"width": 1 / 16, "template_px": 32, "search_px": 64, "pools": 3},
     "data": {"rendered": (2, 2, 2)},
     "finetune": {"steps": 2, "groups": 2, "log_every": 1, "checkpoint_every": 1},
-    "gates": {"steps": 20, "batch": 16, "keys_per_sequence": 1, "price_weights": (0.0, 0.1)},
-    "eval": {"keys_per_sequence": 1, "frames_per_sequence": 4, "tracking": "xcorr1,hard"},
+    "gates": {"steps": 20, "batch": 16, "keys_per_sequence": 1, "price_weights": (0.0, 0.1), "folds": 2},
+    "eval": {"keys_per_sequence": 1, "frames_per_sequence": 4, "tracking": "xcorr1,hard", "timing_rounds": 0},
     "benchmark": {"rounds": 2, "frame_hw": (96, 128), "frames": 4, "lengths": (4,), "parts": "sequence,pytorch"},
   }
   with config.unlocked():
@@ -94,7 +94,7 @@ def test_a_finished_main_job_runs_again_and_says_the_same(finished):
 def test_a_workdir_of_other_settings_is_refused(finished):
   config = small("gating", "scratch")
   config.gates.learning_rate = 0.5
-  with pytest.raises(InputError, match=r"holds a run with config\.gates\.learning_rate = 0\.01, not 0\.5"):
+  with pytest.raises(InputError, match=r"holds a run with config\.gates\.learning_rate = 0\.025, not 0\.5"):
     TASKS["gating"](config, finished)
 
 
