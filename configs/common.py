@@ -14,6 +14,10 @@ def slim_network() -> ConfigDict:
   network.pools = 3  # 2x2 pools; the responses' stride is 2**pools
   network.scaling = "none"  # of a response map: "min_max" (reference) or "none"
   network.logit_scale = 10.0  # initial scale from response to logits (Eq. 1); phase 1 learns it per depth
+  network.background = 1.0  # weight of the template's cells outside of the target's box, in [0, 1]; 1 is the paper's
+  network.adapt_steps = 0  # of training a template on its key frame (maths/adaptation.py); 0: none (paper)
+  network.adapt_penalty = 0.1  # of leaving the template as it was cut
+  network.scale_gain = 0.0  # how fast the box follows the growth seen by a closer look; 0: it keeps its size (paper)
   return network
 
 
@@ -26,7 +30,17 @@ def vgg19_network() -> ConfigDict:
   network.pools = 4
   network.scaling = "min_max"
   network.logit_scale = 10.0
+  network.background = 1.0
+  network.adapt_steps = 0
+  network.adapt_penalty = 0.1
+  network.scale_gain = 0.0
   return network
+
+
+def adapt_templates(network: ConfigDict) -> None:
+  """Goes beyond the paper: templates that trust the target's box and learn on their key frame."""
+  # Chosen on the train and dev sequences: see experiments/adaptation.
+  network.update({"background": 0.2, "adapt_steps": 8})
 
 
 def data() -> ConfigDict:

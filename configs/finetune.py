@@ -37,7 +37,9 @@ def get_config(arg: str = "all") -> ConfigDict:
     config.data.rendered = (40, 12, 12)
     config.data.hardest = 0.6
     config.finetune.steps = 60
+    config.finetune.groups = 8
     config.eval.every_steps = 20
+    config.eval.sequences = 12
     config.eval.keys_per_sequence = 1
   else:
     config.data.rendered = (0, 0, 0)

@@ -134,6 +134,13 @@ def cut_group(
   )
 
 
+def cut_key_search(sequence: Sequence, key: int, arch: Architecture) -> UInt8[np.ndarray, "s s 3"]:
+  """The key frame's own search crop, centred on its target: what templates are adapted on."""
+  box = sequence.boxes_xywh[key]
+  side = arch.search_px / float(crop_scale(box[2:], arch.template_px))
+  return crop_square(sequence.frames[key], box_center(box), side, arch.search_px)
+
+
 def evaluation_keys(sequence: Sequence, arch: Architecture, *, keys: int, frames: int) -> list[tuple[int, list[int]]]:
   """The (key, search frames) that the pair evaluation looks at.
 

@@ -113,22 +113,25 @@ def figure1(path: str | pathlib.Path, pairs: Sequence[PairPicture]) -> None:
 def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run], *, depth: str = "xcorr5") -> None:
   """Draws train and test IOU@1, @5 and @25 of one depth over the epochs of phase 1 (paper, Figure 3).
 
-  Runs of one objective (seeds) make one line, their mean, in a band from the lowest to the highest; they must have
-  been measured at the same steps.
+  A row an objective. Its runs (seeds) make one line, their mean, in a band from the lowest to the highest; they must
+  have been measured at the same steps.
   """
-  figure = Figure(figsize=(9.0, 4.2), layout="constrained")
-  for axes, side in zip(figure.subplots(1, 2, sharey=True), SIDES, strict=True):
-    for objective, seeds in by_objective(runs).items():
+  rows = by_objective(runs)
+  figure = Figure(figsize=(9.0, 0.6 + 3.4 * len(rows)), layout="constrained")
+  grid = figure.subplots(len(rows), 2, squeeze=False, sharex=True, sharey=True)
+  for row, (objective, seeds) in zip(grid, rows.items(), strict=True):
+    epochs = np.array([point["epoch"] for point in seeds[0].curve])
+    for axes, side in zip(row, SIDES, strict=True):
       for name, color in HORIZON_COLORS.items():
-        _, line, marker = OBJECTIVES[objective]
         values = np.array([[point[side][depth][name] for point in run.curve] for run in seeds])
-        label = f"{name.upper()}, {objective}" if side == "train" else None
-        style = {"color": color, "linestyle": line, "marker": marker, "markersize": 4, "label": label}
-        _line_with_band(axes, np.array([point["epoch"] for point in seeds[0].curve]), values, style)
-    axes.set(xlabel="epochs of phase 1", title=side)
-    axes.grid(alpha=0.25)
-  figure.axes[0].set_ylabel(f"IOU of {depth}")
-  figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+        _line_with_band(axes, epochs, values, {"color": color, "marker": "o", "markersize": 4, "label": name.upper()})
+      axes.set_title(f"{side}, trained on {objective}", fontsize=11)
+      axes.grid(alpha=0.25)
+    row[0].set_ylabel(f"IOU of {depth}")
+  for axes in grid[-1]:
+    axes.set_xlabel("epochs of phase 1")
+  handles, labels = grid[0, 0].get_legend_handles_labels()
+  figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
   _save(figure, path)
 
 

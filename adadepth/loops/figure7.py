@@ -5,6 +5,7 @@ from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
@@ -17,7 +18,6 @@ from adadepth.io.video import VideoWriter
 from adadepth.io.views import fit_view, view_around
 from adadepth.io.writers import progress
 from adadepth.loops.tracking import Tracker
-from adadepth.maths.architecture import DEPTHS
 from adadepth.programs.policies import FIXED
 
 FRAMES = 40  # that are tracked and filmed of each sequence
@@ -62,18 +62,19 @@ def pick_sequences(by_sequence: dict[str, dict[str, float]]) -> list[Pick]:
 def track_panels(model: Model, sequence: Sequence, *, frames: int) -> list[FramePanel]:
   """Hard gating over the first `frames` frames after the first box, with all five confidences of each frame.
 
-  Hard gating does not compute what lies beyond its exit, so soft gating looks at the same search crop for those.
+  Hard gating does not compute what lies beyond its exit: for that, each frame is searched once more with a threshold
+  that no confidence reaches.
   """
-  hard, soft = Tracker(model, "hard"), Tracker(model, "soft")
+  tracker = Tracker(model, "hard")
   start = int(np.argmax(np.isfinite(sequence.boxes_xywh).all(axis=1)))
-  target = hard.init(sequence.frames[start], sequence.boxes_xywh[start])
+  target = tracker.init(sequence.frames[start], sequence.boxes_xywh[start])
   panels = []
   for t in progress(range(start + 1, min(start + 1 + frames, len(sequence))), f"figure 7 ({sequence.name})"):
     frame, truth = sequence.frames[t], sequence.boxes_xywh[t]
-    deeper = soft.update(target, frame)[1].confidences
-    target, track = hard.update(target, frame)
-    track, deeper = jax.device_get((track, deeper))
-    confidences = np.where(np.arange(DEPTHS) <= track.depth, track.confidences, deeper)
+    no_exit = target._replace(state=target.state._replace(threshold=jnp.float32(2)))
+    confidences = tracker.update(no_exit, frame)[1].confidences
+    target, track = tracker.update(target, frame)
+    track, confidences = jax.device_get((track, confidences))
     panels.append(FramePanel(f"frame {t}", frame, track.box_xywh, truth, confidences, int(track.depth)))
   return panels
 

@@ -8,15 +8,15 @@ from collections.abc import Sequence as Listing
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped, UInt8
 
 from adadepth.data.ahead import map_ahead
-from adadepth.data.pairs import PairGroup, cut_group, evaluation_keys
+from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.io.writers import progress
 from adadepth.loops.memory import keep_freed_memory
 from adadepth.maths.architecture import Architecture
-from adadepth.programs.network import prepare_params, search_responses, template_maps
+from adadepth.programs.network import adapted_templates, prepare_params, search_responses
 
 CHUNK = 5
 
@@ -88,8 +88,8 @@ def pair_table(
     return table
   keep_freed_memory()
   params = prepare_params(params)
-  groups = map_ahead(lambda item: cut_group(*item, arch), wanted, threads=threads, buffer=4)
-  rows = [_respond(params, g, arch) for g in progress(groups, description, total=len(wanted))]
+  cuts = map_ahead(lambda item: _cut(*item, arch), wanted, threads=threads, buffer=4)
+  rows = [_respond(params, *cut, arch) for cut in progress(cuts, description, total=len(wanted))]
   table = PairTable(**{f.name: np.concatenate([r[f.name] for r in rows]) for f in dataclasses.fields(PairTable)})
   if cache is not None:
     _write(cache, fingerprint, table)
@@ -97,8 +97,8 @@ def pair_table(
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def _templates(params, template, *, arch):
-  return template_maps(params, template, arch=arch)
+def _templates(params, template, key_search, size_in_crop, *, arch):
+  return adapted_templates(params, template, key_search, size_in_crop, arch=arch)
 
 
 @functools.partial(jax.jit, static_argnames="arch")
@@ -106,9 +106,17 @@ def _searches(params, templates, search, *, arch):
   return search_responses(params, templates, search, arch=arch)
 
 
-def _respond(params: dict, group: PairGroup, arch: Architecture) -> dict[str, np.ndarray]:
+def _cut(
+  sequence: Sequence, key: int, run: Listing[int], arch: Architecture
+) -> tuple[PairGroup, UInt8[np.ndarray, "s s 3"]]:
+  return cut_group(sequence, key, run, arch), cut_key_search(sequence, key, arch)
+
+
+def _respond(
+  params: dict, group: PairGroup, key_search: UInt8[np.ndarray, "s s 3"], arch: Architecture
+) -> dict[str, np.ndarray]:
   """One group's rows; frames go through in chunks of one size, so that there is one program."""
-  templates = _templates(params, group.template, arch=arch)
+  templates = _templates(params, group.template, key_search, group.size_in_crop, arch=arch)
   short = -len(group) % CHUNK
   padded = np.concatenate([group.search, np.repeat(group.search[-1:], short, axis=0)])
   chunks = padded.reshape((-1, CHUNK, *padded.shape[1:]))
@@ -125,7 +133,7 @@ def _respond(params: dict, group: PairGroup, arch: Architecture) -> dict[str, np
 
 def _fingerprint(backbone: dict, arch: Architecture, wanted: list) -> str:
   """Changes with the network, the pairs or their boxes."""
-  digest = hashlib.sha256(repr(arch).encode())
+  digest = hashlib.sha256(repr(dataclasses.replace(arch, scale_gain=0.0)).encode())  # pairs keep the key's size
   for leaf in jax.tree.leaves(backbone):
     digest.update(np.asarray(leaf).tobytes())
   for sequence, key, run in wanted:

@@ -104,11 +104,10 @@ class Tracker:
     check_frame(frame)
     check_box(box, frame.shape)
     arch = self.model.arch
-    side = float(template_side(box[2:]))
     threshold = self.threshold if threshold is None else threshold
-    window_hw = _window(side, frame)
+    window_hw = _window(float(template_side(box[2:])) * arch.search_px / arch.template_px, frame)
     state = compiled_init(self.params, frame, box, threshold=threshold, arch=arch, window_hw=window_hw)
-    return Target(state, _window(side * arch.search_px / arch.template_px, frame), frame.shape)
+    return Target(state, window_hw, frame.shape)
 
   def update(self, target: Target, frame: UInt8[np.ndarray | Array, "h w 3"]) -> tuple[Target, Track]:
     """Finds the target in the next frame.
@@ -138,10 +137,9 @@ class Tracker:
     for i, box in enumerate(boxes):
       check_box(box, frames.shape[-3:], f"boxes_xywh[{i}]")
     arch = self.model.arch
-    side = float(template_side(boxes[:, 2:]).max())
-    window_hw, threshold = _window(side, frames), self.threshold
-    states = compiled_init_many(self.params, frames, boxes, threshold=threshold, arch=arch, window_hw=window_hw)
-    return Target(states, _window(side * arch.search_px / arch.template_px, frames), frames.shape)
+    window_hw = _window(float(template_side(boxes[:, 2:]).max()) * arch.search_px / arch.template_px, frames)
+    states = compiled_init_many(self.params, frames, boxes, threshold=self.threshold, arch=arch, window_hw=window_hw)
+    return Target(states, window_hw, frames.shape)
 
   def update_many(self, targets: Target, frames: np.ndarray) -> tuple[Target, Track]:
     """Finds each of n targets in the next frame, or each in its own next frame, as they were given to `init_many`.

@@ -19,6 +19,11 @@ class Architecture:
     search_px: side of the square search crop, pixels.
     pools: how many of the first blocks end in a 2x2 max pool, 1..4; every response has stride 2**pools.
     scaling: "min_max" scales each response map to [0, 1] (reference); "none" leaves the correlation as it is.
+    background: weight of a template's cells outside of the target's box, in [0, 1]; 1 is the paper's.
+    adapt_steps: steps of test-time training of the templates on their key frame (`maths.adaptation`); 0: none (paper).
+    adapt_penalty: of leaving the template as it was cut; above 0.
+    scale_gain: share of the growth seen by a closer look (`maths.closer`) by which the box grows in a frame, in
+      [0, 1]; 0: no closer look, the box keeps its size (paper).
   """
 
   width: float = 1.0
@@ -26,6 +31,10 @@ class Architecture:
   search_px: int = 256
   pools: int = 4
   scaling: str = "min_max"
+  background: float = 1.0
+  adapt_steps: int = 0
+  adapt_penalty: float = 0.1
+  scale_gain: float = 0.0
 
   def __post_init__(self):
     if not 0 < self.width <= 1:
@@ -34,6 +43,14 @@ class Architecture:
       raise InputError(f"`config.network.pools` (={self.pools}) must be 1, 2, 3 or 4; the paper's is 4")
     if self.scaling not in ("min_max", "none"):
       raise InputError(f'`config.network.scaling` (={self.scaling!r}) must be "min_max" or "none"')
+    for name in ("background", "scale_gain"):
+      if not 0 <= getattr(self, name) <= 1:
+        raise InputError(f"`config.network.{name}` (={getattr(self, name)}) must lie in [0, 1]")
+    if self.adapt_steps < 0 or self.adapt_penalty <= 0:
+      raise InputError(
+        f"`config.network.adapt_steps` (={self.adapt_steps}) must be at least 0 and `adapt_penalty` "
+        f"(={self.adapt_penalty}) above 0"
+      )
     for name in ("template_px", "search_px"):
       px = getattr(self, name)
       if px < self.stride_px or px % (2 * self.stride_px):
@@ -61,6 +78,16 @@ class Architecture:
   @property
   def search_cells(self) -> int:
     return self.search_px // self.stride_px
+
+  @property
+  def fine_stride_px(self) -> int:
+    """Pixels of a crop per cell of a closer look: a quarter of a response's, but at least the first block's own."""
+    return max(2, self.stride_px // 4)
+
+  @property
+  def adapted(self) -> bool:
+    """Whether templates are more than the maps of their crops."""
+    return self.adapt_steps > 0 or self.background < 1
 
   def conv_stride_px(self, depth: int) -> int:
     """The stride at which block `depth` (0..4) convolves."""

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from adadepth.maths.adaptation import adapt_template, box_coverage
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.xcorr import cross_correlate, cross_correlate_each, min_max_scale, whiten
 from adadepth.params.gates import init_gates
@@ -50,6 +51,40 @@ def template_maps(params: dict, template: Array, *, arch: Architecture, depths: 
     `depths` arrays, [template_cells, template_cells, channels_k].
   """
   return tuple(m[0] for m in search_maps(params, template[None], arch=arch, depths=depths))
+
+
+def adapted_templates(
+  params: dict, template: Array, key_search: Array, size_in_crop: Float[Array, "2"], *, arch: Architecture
+) -> tuple:
+  """`template_maps`, weighted by the target's box and trained on its own key frame, as `arch` asks.
+
+  Args:
+    template: key crop, RGB 0..255, [template_px, template_px, 3].
+    key_search: the key frame's search crop, centred on the target, RGB 0..255, [search_px, search_px, 3]; not looked
+      at without steps of training.
+    size_in_crop: the target's box (w, h), crop pixels.
+  Returns:
+    One array a depth, [template_cells, template_cells, channels_k].
+  """
+  templates = template_maps(params, template, arch=arch)
+  if not arch.adapted:
+    return templates
+  inside = box_coverage(size_in_crop, arch.template_cells, arch.stride_px)
+  weight = arch.background + (1 - arch.background) * inside
+  if not arch.adapt_steps:
+    return tuple(t * weight[..., None] for t in templates)
+  maps = search_maps(params, key_search[None], arch=arch)
+  settings = {"penalty": arch.adapt_penalty, "steps": arch.adapt_steps}
+  return tuple(adapt_template(t, m[0], weight, **settings) for t, m in zip(templates, maps, strict=True))
+
+
+def fine_maps(params: dict, crops: Array, *, arch: Architecture) -> Float[Array, "n f f c"]:
+  """The first block's whitened maps of a batch of crops, RGB 0..255, for a closer look.
+
+  In a program that runs a policy on the same crop, XLA computes the block once.
+  """
+  x = apply_block(params["backbone"], preprocess(crops), depth=0, arch=arch)
+  return whiten(max_pool(x, arch.fine_stride_px // 2).astype(jnp.float32))
 
 
 def search_maps(params: dict, crops: Array, *, arch: Architecture, depths: int = DEPTHS) -> list:

@@ -22,7 +22,7 @@ from adadepth.programs.costs import pair_costs
 from configs import finetune
 
 STEPS = 30
-KEYS = 2  # of each dev sequence, with all 25 frames
+KEYS = 1  # of each dev sequence, with all 25 frames
 VARIANTS = {
   "before": {"finetune.steps": 0},
   "rate-1e-5": {"finetune.learning_rate": 1e-5},

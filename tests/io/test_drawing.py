@@ -188,7 +188,7 @@ def test_figures_3_and_4_draw_the_mean_over_seeds(tmp_path, monkeypatch):
   plots.figure3(tmp_path / "3.png", runs)
   plots.figure4(tmp_path / "4.png", runs)
   over_epochs = {line.get_label(): line.get_xydata() for line in figures[0].axes[0].lines}
-  np.testing.assert_allclose(over_epochs["IOU@25, all"], [[0, 0.55], [0.5, 0.65], [1, 0.75]])
+  np.testing.assert_allclose(over_epochs["IOU@25"], [[0, 0.55], [0.5, 0.65], [1, 0.75]])
   by_depth = {line.get_label(): line.get_ydata() for line in figures[1].axes[0].lines}
   np.testing.assert_allclose(by_depth["before"], [0.51, 0.52, 0.53, 0.54, 0.55])
   np.testing.assert_allclose(by_depth["all, 1 epochs (2 seeds)"], [0.71, 0.72, 0.73, 0.74, 0.75])

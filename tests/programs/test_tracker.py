@@ -185,4 +185,5 @@ def test_an_update_never_calls_back_to_the_host(params, arch, start, moving_targ
 
 def test_a_frame_must_be_bytes(params, arch, moving_target):
   with pytest.raises(Exception, match="UInt8"):
-    init(params, jnp.zeros((96, 128, 3)), jnp.asarray(moving_target.boxes_xywh[0]), arch=arch, window_hw=(64, 64))
+    box = jnp.asarray(moving_target.boxes_xywh[0])
+    init(params, jnp.zeros((96, 128, 3)), box, threshold=0.5, arch=arch, window_hw=(64, 64))

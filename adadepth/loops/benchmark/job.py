@@ -20,6 +20,7 @@ from adadepth.loops.benchmark.peers.process import PeerError
 from adadepth.loops.benchmark.peers.pytorch import measure_pytorch
 from adadepth.loops.benchmark.rows import markdown, results_of
 from adadepth.loops.benchmark.sequences import measure_sequences
+from adadepth.loops.benchmark.start import measure_start
 from adadepth.loops.benchmark.steps import measure_steps
 from adadepth.loops.benchmark.subject import Subject, subject_of
 from adadepth.loops.checks import check_config
@@ -32,6 +33,7 @@ PARTS = {
   "peak": measure_peak,
   "opencv": measure_opencv,
   "growth": measure_growth,
+  "start": measure_start,
 }
 REQUIREMENTS = (
   "pip install -r experiments/speed/requirements.txt, or name an interpreter: --config.benchmark.peers_python"

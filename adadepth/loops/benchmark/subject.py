@@ -39,6 +39,10 @@ class Subject:
   folder: pathlib.Path
   backend: str
 
+  def plain_params(self) -> dict:
+    """The model's parameters with the plain backbone, as they are kept in files."""
+    return {**self.model.params, "backbone": self.backbone}
+
   def limits(self) -> dict:
     """How long each comparison takes, as `timing.alternate` takes it."""
     return {"rounds": self.settings.rounds, "limit_s": self.settings.seconds}

@@ -1,0 +1,45 @@
+"""How long a person waits: for the import, and for the first start and the later ones of a job that tracks."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+
+import adadepth
+from adadepth.io.models import save_model
+from adadepth.loops.benchmark.sequences import write_jpegs
+from adadepth.loops.benchmark.subject import Subject
+from adadepth.loops.benchmark.timing import Clock, alternate, clock, row
+
+ROOT = pathlib.Path(adadepth.__file__).parents[1]
+STARTS = 3
+
+
+def process_clock(*arguments: str, cache: pathlib.Path) -> Clock:
+  """A Python process from its start to its end, that keeps its compiled programs in a folder."""
+  env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}
+  command = [sys.executable, *arguments]
+  return clock(lambda: subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True) and None)
+
+
+def measure_start(subject: Subject) -> list[dict]:
+  """`import adadepth`, and all of `configs/track.py` on two frames, with no compiled program kept and with all."""
+  folder = subject.folder.resolve() / "start"
+  shutil.rmtree(folder / "cache", ignore_errors=True)
+  write_jpegs(folder / "frames", subject.frames[:2])
+  save_model(folder / "model.safetensors", subject.model._replace(params=subject.plain_params()))
+  box = ",".join(f"{v:.1f}" for v in subject.box_xywh)
+  track = ["run.py", "--config=configs/track.py", f"--config.video={folder / 'frames'}", f"--config.box={box}"]
+  track += [f"--config.model={folder / 'model.safetensors'}", f"--workdir={folder / 'track'}"]
+  job = process_clock(*track, cache=folder / "cache")
+  first = job()
+  clocks = {"import": process_clock("-c", "import adadepth", cache=folder / "cache"), "again": job}
+  seconds = alternate(clocks, rounds=STARTS, limit_s=subject.settings.seconds, title="start")
+  return [
+    row("start_import", "a process that does `import adadepth`", seconds["import"], "s"),
+    row("start_first", "configs/track.py on two frames, start to end, first time", np.array([first]), "s"),
+    row("start_again", "the same, again: programs come from the cache", seconds["again"], "s"),
+  ]
