@@ -92,9 +92,9 @@ def gates() -> ConfigDict:
   gates.prices = ("flops",)  # of depth i: "geometric", p^(i-1), or "flops", its cost over xcorr1's
   gates.p = 2.0  # of the geometric price
   gates.price_weights = (0.001, 0.002, 0.004, 0.006, 0.008, 0.011, 0.015, 0.03)  # lambda
-  gates.learning_rate = 2.5e-2  # Adam
+  gates.learning_rate = 1e-2  # Adam
   gates.weight_decay = 2e-4  # L2 on the weights of standardised features
-  gates.steps = 400
+  gates.steps = 1000
   gates.batch = 512  # pairs
   gates.keys_per_sequence = 0  # keys that train the gates, evenly spread over a sequence; 0: every tenth frame
   gates.folds = 7  # train and dev sequences are dealt into so many; each is judged by gates that have not seen it

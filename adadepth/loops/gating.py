@@ -37,7 +37,7 @@ from adadepth.loops.gates import Fitted, Recipe, fit, seen_pairs
 from adadepth.loops.responses import PairTable, joined, pair_table
 from adadepth.loops.scores import score_fixed
 
-LOG_EVERY = 20
+LOG_EVERY = 100
 TIMING_ROUNDS = 5
 
 

@@ -94,7 +94,7 @@ def test_a_finished_main_job_runs_again_and_says_the_same(finished):
 def test_a_workdir_of_other_settings_is_refused(finished):
   config = small("gating", "scratch")
   config.gates.learning_rate = 0.5
-  with pytest.raises(InputError, match=r"holds a run with config\.gates\.learning_rate = 0\.025, not 0\.5"):
+  with pytest.raises(InputError, match=r"holds a run with config\.gates\.learning_rate = 0\.01, not 0\.5"):
     TASKS["gating"](config, finished)
 
 
