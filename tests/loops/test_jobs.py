@@ -34,8 +34,8 @@ def small(name: str, arg: str | None = None):
     "network": {"width": 1 / 16, "template_px": 32, "search_px": 64, "pools": 3},
     "data": {"rendered": (2, 2, 2)},
     "finetune": {"steps": 2, "groups": 2, "log_every": 1, "checkpoint_every": 1},
-    "gates": {"steps": 20, "batch": 16, "keys_per_sequence": 1, "price_weights": (0.0, 0.1)},
-    "eval": {"keys_per_sequence": 1, "frames_per_sequence": 4, "tracking": "xcorr1,hard"},
+    "gates": {"steps": 20, "batch": 16, "keys_per_sequence": 1, "price_weights": (0.0, 0.1), "folds": 2},
+    "eval": {"keys_per_sequence": 1, "frames_per_sequence": 4, "tracking": "xcorr1,hard", "timing_rounds": 0},
     "benchmark": {"rounds": 2, "frame_hw": (96, 128), "frames": 4, "lengths": (4,), "parts": "sequence,pytorch"},
   }
   with config.unlocked():

@@ -1,0 +1,130 @@
+"""Ablates the gates on cached responses, cross-fitted over the train and dev sequences of a finished VGG-19 run.
+
+python -m experiments.ablations.run runs/vgg19            all variants
+python -m experiments.ablations.run runs/vgg19 ours exit  some of them
+
+Reads runs/vgg19/responses/{train,dev}.npz alone. Adds to experiments/ablations/results.json as it goes, skips what is
+there, and prints the table. Three seconds a variant and seed on a core.
+"""
+
+import json
+import pathlib
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from adadepth.io.writers import write_json
+from adadepth.loops.calibration import choices, cross_fit, deal
+from adadepth.loops.from_config import architecture_of, readout_of
+from adadepth.loops.gates import Pairs, seen_pairs
+from adadepth.loops.gating import recipes_of
+from adadepth.loops.responses import PairTable, joined, load_table
+from adadepth.loops.scores import score_bounds, score_fixed, soft_ious
+from adadepth.maths.features import FEATURE_NAMES
+from adadepth.params.gates import init_gates
+from adadepth.params.quality import init_quality
+from configs import gating
+
+RESULTS = pathlib.Path(__file__).parent / "results.json"
+SHORT = {"gates.steps": 400, "gates.learning_rate": 0.025}  # within 0.001 of the config's 1000 steps at 0.01
+SEEDS = (0, 1, 2)  # deal the folds and draw the batches
+SHARES = (0.25, 0.33, 0.5, 0.6)  # of the best fixed depth's cost
+PAPER_WEIGHTS = tuple(gating.get_config("vgg19,paper").gates.price_weights)
+GEOMETRIC = {"gates.prices": ("geometric",)}
+CROSS_ENTROPY = {"gates.losses": ("cross_entropy",), "gates.price_weights": PAPER_WEIGHTS}
+VARIANTS = {
+  "ours": {},
+  "the paper's": {"": "vgg19,paper"},
+  "exit": {"policy.combine": "exit"},
+  "paper features": {"policy.gate_features": "paper"},
+  "exit, paper features": {"policy.combine": "exit", "policy.gate_features": "paper"},
+  **{f"window {w:g}": {"policy.window": w} for w in (0.0, 0.1, 0.2, 0.4)},
+  "exit, window 0": {"policy.combine": "exit", "policy.window": 0.0},
+  "loss: label": CROSS_ENTROPY,
+  "loss: printed": {**CROSS_ENTROPY, "finetune.map_loss": "printed"},
+  **{f"price: p = {p:g}": {**GEOMETRIC, "gates.p": p} for p in (1.5, 2.0, 3.0)},
+  "no weight decay": {"gates.weight_decay": 0.0},
+  **{f"lambda = {weight:g}": {"gates.price_weights": (weight,)} for weight in gating.get_config().gates.price_weights},
+  **{f"without {name}": {"without": name} for name in FEATURE_NAMES["readout"] if name != "peak"},  # always 1 here
+}
+
+
+def config_of(changes: dict) -> ConfigDict:
+  """configs/gating.py:vgg19, or the variant under "", with the changes."""
+  config = gating.get_config(changes.get("", "vgg19"))
+  settings = {name: value for name, value in changes.items() if name not in ("", "without")}
+  config.update_from_flattened_dict({**SHORT, **settings})
+  return config
+
+
+def blank_params(config: ConfigDict) -> dict:
+  """All that the responses leave open: the logit scale, and gates and a quality that know nothing."""
+  log_scale = jnp.full(5, jnp.log(config.network.logit_scale))
+  return {"head": {"log_scale": log_scale}, "gates": init_gates(jax.random.key(0)), "quality": init_quality()}
+
+
+def without(pairs: Pairs, config: ConfigDict, name: str) -> Pairs:
+  """The pairs with one feature made constant, so that neither gates nor quality can use it."""
+  features = pairs.features.copy()
+  features[..., FEATURE_NAMES[config.policy.gate_features].index(name)] = 0
+  return pairs._replace(features=features)
+
+
+def run_variant(table: PairTable, changes: dict, seed: int) -> dict:
+  """IOU@25 of hard gating at each share of the best fixed depth's cost, at the best lambda and T for it."""
+  config = config_of({**changes, "seed": seed})
+  params, view = blank_params(config), {"arch": architecture_of(config), "readout": readout_of(config)}
+  pairs = seen_pairs(params, table, **view)
+  if "without" in changes:
+    pairs = without(pairs, config, changes["without"])
+  fixed = score_fixed(pairs.scores)
+  best = max(fixed.values(), key=lambda entry: entry["iou@25"])
+  folds = deal(table.sequence, config.gates.folds, seed)
+  (recipe,) = recipes_of(config)
+  fitted = cross_fit(params, pairs, folds=folds, recipe=recipe, **view)
+  entries = [choice.entry for choice in choices(fitted, pairs.scores, config.policy.thresholds)]
+  within = {
+    share: [entry["iou@25"] for entry in entries if entry["relative_cost"] <= share * best["relative_cost"]]
+    for share in SHARES
+  }
+  soft = [soft_ious(table, confidences, **view).mean() for confidences in fitted.confidences]
+  return {
+    "fixed": {name: entry["iou@25"] for name, entry in fixed.items()},
+    "soft": float(max(soft)),
+    "all five": float(fitted.ious[:, -1].mean()),
+    "bounds": {name: entry["iou@25"] for name, entry in score_bounds(pairs.scores).items()},
+    "hard": {f"{share:g}": max(ious, default=None) for share, ious in within.items()},
+    "over_best_fixed": {f"{s:g}": max(ious) - best["iou@25"] if ious else None for s, ious in within.items()},
+  }
+
+
+def describe(results: dict) -> str:
+  """A table for people: means over the seeds, and how far the lowest and highest seed are apart at 0.5."""
+  costs = " | ".join(f"at {share:g}" for share in SHARES)
+  lines = [f"| variant | best fixed | soft | all five | {costs} | spread at 0.5 |", "| --- " * (5 + len(SHARES)) + "|"]
+  for name, by_seed in results.items():
+    runs = list(by_seed.values())
+    at = [[run["hard"][f"{share:g}"] for run in runs] for share in SHARES]
+    means = [f"{np.mean(values):.3f}" if None not in values else "-" for values in at]
+    head = [max(runs[0]["fixed"].values()), *(np.mean([run[key] for run in runs]) for key in ("soft", "all five"))]
+    spread = f"{np.ptp(at[2]):.3f}" if None not in at[2] else "-"
+    lines.append(f"| {name} | {' | '.join(f'{v:.3f}' for v in head)} | {' | '.join(means)} | {spread} |")
+  return "\n".join(lines)
+
+
+def main(workdir: str, *names: str) -> None:
+  table = joined([load_table(pathlib.Path(workdir) / "responses" / f"{side}.npz") for side in ("train", "dev")])
+  results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+  for name in names or VARIANTS:
+    for seed in SEEDS:
+      if str(seed) not in results.setdefault(name, {}):
+        results[name][str(seed)] = run_variant(table, VARIANTS[name], seed)
+        write_json(RESULTS, results)
+  print(describe({name: results[name] for name in VARIANTS if name in results}))
+
+
+if __name__ == "__main__":
+  main(*sys.argv[1:])
