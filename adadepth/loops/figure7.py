@@ -55,7 +55,7 @@ def pick_sequences(by_sequence: dict[str, dict[str, float]]) -> list[Pick]:
 
   return [
     *(Pick(n, f"xcorr1 is enough: pair IoU {at(n, 'xcorr1')}, at best {at(n, best[n])}") for n in enough),
-    *(Pick(n, f"needs depth 5: pair IoU {at(n, 'xcorr1')}, {at(n, 'xcorr5')}") for n in needy),
+    *(Pick(n, f"gains most from depth 5: pair IoU {at(n, 'xcorr1')}, {at(n, 'xcorr5')}") for n in needy),
   ]
 
 
