@@ -30,7 +30,7 @@ def step_times(model: Model, *, rounds: int) -> dict[str, float]:
   """Median milliseconds of a tracking step, from frame to box, of each fixed depth and of soft gating.
 
   Measured in turn on this machine, on a rendered frame. Hard gating takes the time of the depth where it stops
-  (experiments/early_exit), so that these are also its costs by exit.
+  (experiments/speed), so that these are also its costs by exit.
   """
   sequence = render_sequence(seed=0, name="timing", frames=2, difficulty=Difficulty.graded(0.3))
   steps = {}
