@@ -224,7 +224,7 @@ def test_figure6_puts_accuracy_and_cost_on_labelled_axes(tmp_path, monkeypatch):
   (axes,) = figures[0].axes
   lines = {line.get_label(): line.get_xydata() for line in axes.lines}
   np.testing.assert_allclose(lines["fixed depth"], [[6.0 * (k + 1), 0.5 + 0.04 * k] for k in range(5)])
-  np.testing.assert_allclose(lines["hard gating, T swept"], [[11.0, 0.525], [21.0, 0.575]])
+  np.testing.assert_allclose(lines["hard gating, chosen λ, T swept"], [[11.0, 0.525], [21.0, 0.575]])
   np.testing.assert_allclose(lines["hard gating, chosen T = 0.75"], [[21.0, 0.575]])
   assert "GFLOPs" in axes.get_xlabel() and "IOU@25" in axes.get_ylabel()
   (relative,) = axes.child_axes
