@@ -105,6 +105,6 @@ def test_rows_that_are_not_asked_for_are_not_computed():
 
 def test_hard_gating_of_many_has_each_block_once_for_each_size_of_chunk(params, arch, targets):
   policy = policy_each_named("hard", arch=arch, readout=PAPER)
-  text = jax.jit(policy).lower(params, *targets).as_text()
+  text = jax.jit(policy).lower(params, *targets, THRESHOLDS).as_text()
   assert text.count("stablehlo.convolution") == 2 * sum(VGG19_CONVS)
   assert "callback" not in text
