@@ -126,8 +126,8 @@ def test_confidences_that_were_not_computed_are_drawn_as_nan():
 
 @pytest.mark.parametrize("policy", ["xcorr1", "hard"])
 def test_a_policy_is_compiled_once_for_a_sequence(params, arch, moving_target, policy):
-  # Another threshold than other tests', so that nothing is compiled yet.
-  tracker = Tracker(Model(params, arch, threshold=0.37, readout=Readout("cell")), policy)
+  # Another window than other tests', so that nothing is compiled yet.
+  tracker = Tracker(Model(params, arch, threshold=0.5, readout=Readout("cell", 0.37)), policy)
   programs = compiled_update._cache_size()
   track_sequence(tracker, moving_target)
   track_sequence(dataclasses.replace(tracker), moving_target)

@@ -8,13 +8,12 @@ import sys
 
 import numpy as np
 
-import adadepth
 from adadepth.io.models import save_model
 from adadepth.loops.benchmark.sequences import write_jpegs
 from adadepth.loops.benchmark.subject import Subject
 from adadepth.loops.benchmark.timing import Clock, alternate, clock, row
 
-ROOT = pathlib.Path(adadepth.__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[3]
 STARTS = 3
 
 
