@@ -17,5 +17,5 @@ def test_a_large_buffer_asked_for_again_costs_no_new_pages():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     np.ones(2**24, np.float32)  # 64 MiB: over what glibc maps anew by default
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-  # 16384 pages of 4 KiB; NumPy may ask for huge ones, of which there would be 32. Other threads have faults of their own.
+  # 16384 pages of 4 KiB; NumPy may ask for huge ones, of which there would be 32. Other threads add some of theirs.
   assert min(faults) < 16

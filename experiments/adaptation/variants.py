@@ -1,0 +1,63 @@
+"""What the box's weight and test-time training do to the five fixed depths, on the train and dev sequences.
+
+python -m experiments.adaptation.variants DATA VGG19
+
+One key a sequence and its first five frames; adds to variants.json as it goes, skips what is there, prints the table.
+"""
+
+import dataclasses
+import json
+import pathlib
+import sys
+
+import jax
+
+from adadepth.data.sources import Source
+from adadepth.io.weights import load_vgg19
+from adadepth.io.writers import write_json
+from adadepth.loops.responses import pair_table
+from adadepth.loops.scores import score_depths
+from adadepth.maths.architecture import Architecture
+from adadepth.maths.readout import Readout
+from adadepth.programs.costs import pair_costs
+from adadepth.programs.network import init_params
+
+RESULTS = pathlib.Path(__file__).parent / "variants.json"
+WINDOWS = (0.0, 0.3)
+VARIANTS = {
+  "plain (paper)": {},
+  "background 0.2": {"background": 0.2},
+  "8 steps": {"adapt_steps": 8},
+  "background 0.2, 8 steps": {"background": 0.2, "adapt_steps": 8},
+  "background 0, 8 steps": {"background": 0.0, "adapt_steps": 8},
+  "background 0.2, 3 steps": {"background": 0.2, "adapt_steps": 3},
+  "background 0.2, 8 steps, penalty 1": {"background": 0.2, "adapt_steps": 8, "adapt_penalty": 1.0},
+}
+
+
+def main(data: str, weights: str) -> None:
+  source = Source(data, "", "stop", (0, 0, 0), 0.0, 0).read(("train", "dev"))
+  sequences, paper = source["train"] + source["dev"], Architecture()
+  params = init_params(jax.random.key(0), paper, logit_scale=10.0)
+  params = {**params, "backbone": load_vgg19(weights, channels=paper.channels)}
+  results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+  for name, changes in VARIANTS.items():
+    if name in results:
+      continue
+    arch = dataclasses.replace(paper, **changes)
+    table = pair_table(
+      params, sequences, arch=arch, keys=1, frames=5, threads=2, cache=None, description=f"responses ({name})"
+    )
+    results[name] = {}
+    for window in WINDOWS:
+      scores = score_depths(table, arch=arch, readout=Readout("subcell", window), costs=pair_costs(paper))
+      results[name][f"window {window:g}"] = scores.ious.mean(axis=0).tolist()
+    write_json(RESULTS, results)
+  print("| templates | " + " | ".join(f"xcorr{k + 1}" for k in range(5)) + " | with the window |" + " |" * 4)
+  print("| --- " * 11 + "|")
+  for name, by_window in results.items():
+    print(f"| {name} | " + " | ".join(f"{iou:.3f}" for ious in by_window.values() for iou in ious) + " |")
+
+
+if __name__ == "__main__":
+  main(*sys.argv[1:])
