@@ -109,6 +109,11 @@ def check_config(config: ConfigDict) -> None:
       raise InputError(f"`config.{name}` (=()) must hold at least one value")
   if _get(config, "eval.frames_per_sequence") == 1:
     raise InputError("`config.eval.frames_per_sequence` (=1) leaves nothing to track: 0 (all), or 2 and more")
+  if _get(config, "policy.budget") and config.policy.budget_unit == "ms" and not config.eval.timing_rounds:
+    raise InputError(
+      f"`config.eval.timing_rounds` (=0) measures no times, and `config.policy.budget` (={config.policy.budget:g}) is "
+      "in ms: time some rounds, such as 25"
+    )
   rendered = _get(config, "data.rendered")
   if rendered is not None and (len(rendered) != 3 or min(rendered) < 0):
     raise InputError(f"`config.data.rendered` (={rendered}) must be three counts: train, dev, test")

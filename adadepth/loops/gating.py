@@ -38,7 +38,6 @@ from adadepth.loops.responses import PairTable, joined, pair_table
 from adadepth.loops.scores import score_fixed
 
 LOG_EVERY = 100
-TIMING_ROUNDS = 5
 
 
 def cached_table(
@@ -94,7 +93,7 @@ def choose_within(config: ConfigDict, params: dict, tried: list[Choice], fixed: 
     return choose(tried, max_relative_cost=config.policy.max_cost * best_fixed["relative_cost"])
   unit = config.policy.budget_unit
   model = Model(params, architecture_of(config), 0.5, readout_of(config))
-  costs = costs_by_exit(model, unit, step_times(model, rounds=TIMING_ROUNDS) if unit == "ms" else {})
+  costs = costs_by_exit(model, unit, step_times(model, rounds=config.eval.timing_rounds) if unit == "ms" else {})
   found = calibrations(tried)
   recipe = max(found, key=lambda recipe: expected_iou(found[recipe], config.policy.budget, costs))
   start = float(budget_for(model._replace(calibration=found[recipe]), config.policy.budget, costs, unit).start)

@@ -15,7 +15,7 @@ FEATURE_NAMES = {
   "paper": ("kurtosis", "entropy", "depth", *VALUES, *(f"distance2_{n + 1}" for n in range(TOP))),
   "readout": ("kurtosis", "entropy", "peak", *VALUES, *(f"log_distance2_{n + 1}" for n in range(TOP))),
 }
-FEATURES = 13
+FEATURES = len(FEATURE_NAMES["paper"])  # as many of each kind
 
 
 def kurtosis(values: Float[Array, "n"]) -> Float[Array, ""]:

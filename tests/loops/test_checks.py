@@ -46,6 +46,13 @@ def test_vgg19_needs_a_backbone_or_phase_one():
   check_config(config)
 
 
+def test_a_budget_in_milliseconds_needs_times():
+  config = gating.get_config()
+  config.policy.budget, config.policy.budget_unit, config.eval.timing_rounds = 40.0, "ms", 0
+  with pytest.raises(InputError, match=r"`config\.eval\.timing_rounds` \(=0\) measures no times"):
+    check_config(config)
+
+
 def test_policies_may_be_spaced_and_empty():
   assert tracked_policies(" xcorr1, hard ") == ("xcorr1", "hard")
   assert tracked_policies("") == ()
