@@ -16,12 +16,12 @@ from jaxtyping import Array, Int, PyTree
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.readout import Readout
 from adadepth.params.vgg import apply_block, preprocess
-from adadepth.programs.looking import look, nothing_seen
+from adadepth.programs.looking import Seen, look, nothing_seen
 from adadepth.programs.network import correlation_map, respond_each, search_maps
 from adadepth.programs.policies import FIXED, Decision, Policy, gated_confidences, soft_response
 
 # Rows of a chunk, largest first. A CPU is busy with few rows, whose maps then stay in its cache; a GPU wants many.
-CHUNKS = {"cpu": (4, 1)}
+CHUNKS = {"cpu": (4, 2, 1)}
 GPU_CHUNKS = (16, 4)
 
 
@@ -106,13 +106,13 @@ def hard_policy_each(
   decision = Decision(seen.response, seen.confidences, jnp.zeros(n, int))
   for depth in range(DEPTHS):
 
-    def next_block(inputs: tuple, *, depth=depth) -> tuple[Array, Array]:
-      y = apply_block(params["backbone"], inputs[1], depth=depth, arch=arch)
-      return y, respond_each(inputs[0], correlation_map(y, depth=depth, arch=arch), arch=arch)
+    def next_block(inputs: tuple, *, depth=depth) -> tuple[Array, Seen]:
+      template_map, x, seen = inputs
+      x = apply_block(params["backbone"], x, depth=depth, arch=arch)
+      responses = respond_each(template_map, correlation_map(x, depth=depth, arch=arch), arch=arch)
+      return x, jax.vmap(functools.partial(look, params, depth=depth, arch=arch, readout=readout))(seen, responses)
 
-    rows = jnp.argsort(~active)
-    x, responses = on_rows(next_block, (templates[depth], x), rows, jnp.sum(active))
-    seen = jax.vmap(functools.partial(look, params, depth=depth, arch=arch, readout=readout))(seen, responses)
+    x, seen = on_rows(next_block, (templates[depth], x, seen), jnp.argsort(~active), jnp.sum(active))
     decision = Decision(
       jnp.where(active[:, None, None], seen.response, decision.response),
       jnp.where(active[:, None], seen.confidences, decision.confidences),
