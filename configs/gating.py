@@ -53,7 +53,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.policy.window = 0.3  # see experiments/ablations
     config.data.rendered = (0, 0, 0)
     if not paper:
-      common.adapt_templates(config.network)
+      common.go_beyond_the_paper(config.network)
     config.gates.keys_per_sequence = 5
     config.eval.keys_per_sequence = 4
     config.eval.tracking = "xcorr1,hard"  # xcorr5 and soft take a second a frame or so: see configs/evaluate.py

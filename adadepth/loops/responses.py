@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Sequence as Listing
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
@@ -15,8 +16,16 @@ from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation
 from adadepth.data.sequence import Sequence
 from adadepth.io.writers import progress
 from adadepth.loops.memory import keep_freed_memory
-from adadepth.maths.architecture import Architecture
-from adadepth.programs.network import adapted_templates, prepare_params, search_responses
+from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.closer import correlation_coefficients
+from adadepth.programs.network import (
+  adapted_templates,
+  block_outputs,
+  closer_look_at,
+  fine_map,
+  prepare_params,
+  respond_all,
+)
 
 CHUNK = 5
 
@@ -27,6 +36,8 @@ class PairTable:
 
   Attributes:
     responses: [n, 5, r, r].
+    coefficients: of a closer look at the key's size, for each displacement (see `maths.closer`), [n, i, i]; i is 0 for
+      a network without one.
     truth_in_search: true box, xywh, pixels of the search crop, [n, 4].
     size_in_crop: the key's box (w, h), crop pixels, [n, 2].
     frames_after_key: [n].
@@ -35,6 +46,7 @@ class PairTable:
   """
 
   responses: Float[np.ndarray, "n 5 r r"]
+  coefficients: Float[np.ndarray, "n i i"]
   truth_in_search: Float[np.ndarray, "n 4"]
   size_in_crop: Float[np.ndarray, "n 2"]
   frames_after_key: Int[np.ndarray, "n"]
@@ -98,12 +110,18 @@ def pair_table(
 
 @functools.partial(jax.jit, static_argnames="arch")
 def _templates(params, template, key_search, size_in_crop, *, arch):
-  return adapted_templates(params, template, key_search, size_in_crop, arch=arch)
+  closer = closer_look_at(params, template[None], size_in_crop, arch=arch)
+  return adapted_templates(params, template, key_search, size_in_crop, arch=arch), closer
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def _searches(params, templates, search, *, arch):
-  return search_responses(params, templates, search, arch=arch)
+def _searches(params, templates, closer, search, *, arch):
+  outputs = block_outputs(params, search, arch=arch, depths=DEPTHS)
+  responses = respond_all(templates, outputs, arch=arch)
+  if closer is None:
+    return responses, jnp.zeros((len(search), 0, 0))
+  look = functools.partial(correlation_coefficients, closer)
+  return responses, jax.vmap(look)(fine_map(outputs[0], arch=arch))[..., 0]
 
 
 def _cut(
@@ -116,13 +134,15 @@ def _respond(
   params: dict, group: PairGroup, key_search: UInt8[np.ndarray, "s s 3"], arch: Architecture
 ) -> dict[str, np.ndarray]:
   """One group's rows; frames go through in chunks of one size, so that there is one program."""
-  templates = _templates(params, group.template, key_search, group.size_in_crop, arch=arch)
+  templates, closer = _templates(params, group.template, key_search, group.size_in_crop, arch=arch)
   short = -len(group) % CHUNK
   padded = np.concatenate([group.search, np.repeat(group.search[-1:], short, axis=0)])
   chunks = padded.reshape((-1, CHUNK, *padded.shape[1:]))
-  responses = np.concatenate([np.asarray(_searches(params, templates, c, arch=arch)) for c in chunks])
+  found = [_searches(params, templates, closer, c, arch=arch) for c in chunks]
+  responses, coefficients = (np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*found, strict=True))
   return {
     "responses": responses[: len(group)],
+    "coefficients": coefficients[: len(group)],
     "truth_in_search": group.truth_in_search,
     "size_in_crop": np.repeat(group.size_in_crop[None], len(group), axis=0),
     "frames_after_key": group.frames_after_key,

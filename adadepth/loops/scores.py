@@ -8,11 +8,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jax import lax
+from jaxtyping import Array, Float, Int, Shaped
 
 from adadepth.loops.responses import PairTable
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.cascade import exit_confidences, exit_depth
+from adadepth.maths.closer import expected_place
 from adadepth.maths.features import all_gate_features
 from adadepth.maths.flops import hard_flops
 from adadepth.maths.metrics import iou, iou_at
@@ -48,8 +50,18 @@ class PairScores:
 
 
 @functools.partial(jax.jit, static_argnames=("arch", "readout"))
-def _displacements(responses, *, arch, readout):
-  return displacements_in_response(responses, readout, template_cells=arch.template_cells) * arch.stride_px
+def _displacements(maps, coefficients, *, arch, readout):
+  """Of each of a pair's maps, [n, *k, 2], crop pixels: as a tracker reads them, with its closer look if it has one."""
+  coarse = displacements_in_response(maps, readout, template_cells=arch.template_cells) * arch.stride_px
+  if not arch.finer_px:
+    return coarse
+
+  def finer(pair: tuple) -> Array:
+    places, found = pair[0][..., None], pair[1].reshape(-1, 2)
+    look = functools.partial(expected_place, places, stride_px=arch.fine_stride_px, error_px=arch.finer_px)
+    return jax.vmap(lambda coarse: look(coarse)[0])(found).reshape(pair[1].shape)
+
+  return lax.map(finer, (coefficients, coarse), batch_size=64)
 
 
 def displaced_ious(
@@ -66,7 +78,7 @@ def displaced_ious(
 
 def score_depths(table: PairTable, *, arch: Architecture, readout: Readout, costs: PairCosts) -> PairScores:
   """The IoU of every pair at every depth, with the two bounds."""
-  found = np.asarray(_displacements(table.responses, arch=arch, readout=readout))
+  found = np.asarray(_displacements(table.responses, table.coefficients, arch=arch, readout=readout))
   center = table.truth_in_search[:, :2] + table.truth_in_search[:, 2:] / 2
   return PairScores(
     ious=displaced_ious(table, found, arch),
@@ -101,7 +113,7 @@ def look_at_table(params: dict, table: PairTable, *, arch: Architecture, readout
   """Looks at every depth of every pair as `hard_policy` does."""
   gating = {name: params[name] for name in ("head", "gates", "quality")}
   maps, confidences = _look(gating, table.responses, arch=arch, readout=readout)
-  displacement = np.asarray(_displacements(maps, arch=arch, readout=readout))
+  displacement = np.asarray(_displacements(maps, table.coefficients, arch=arch, readout=readout))
   return Looked(np.asarray(confidences), displaced_ious(table, displacement, arch), np.asarray(maps))
 
 
@@ -133,7 +145,8 @@ def soft_ious(
 ) -> Float[np.ndarray, "n"]:
   """IoU of soft gating."""
   averaged = soft_response(jnp.asarray(table.responses), jnp.asarray(confidences))
-  return displaced_ious(table, np.asarray(_displacements(averaged, arch=arch, readout=readout)), arch)
+  found = _displacements(averaged, table.coefficients, arch=arch, readout=readout)
+  return displaced_ious(table, np.asarray(found), arch)
 
 
 def _horizons(scores: PairScores, ious: Float[np.ndarray, "n"]) -> dict[str, float]:

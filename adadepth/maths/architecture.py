@@ -22,8 +22,10 @@ class Architecture:
     background: weight of a template's cells outside of the target's box, in [0, 1]; 1 is the paper's.
     adapt_steps: steps of test-time training of the templates on their key frame (`maths.adaptation`); 0: none (paper).
     adapt_penalty: of leaving the template as it was cut; above 0.
-    scale_gain: share of the growth seen by a closer look (`maths.closer`) by which the box grows in a frame, in
-      [0, 1]; 0: no closer look, the box keeps its size (paper).
+    finer_px: standard deviation of a response's peak, crop pixels, which a closer look at the first block's map
+      (`maths.closer`) refines; 0: no closer look (paper).
+    scale_gain: share of the growth seen by the closer look by which the box grows in a frame, in [0, 1]; 0: the box
+      keeps its size (paper).
   """
 
   width: float = 1.0
@@ -34,6 +36,7 @@ class Architecture:
   background: float = 1.0
   adapt_steps: int = 0
   adapt_penalty: float = 0.1
+  finer_px: float = 0.0
   scale_gain: float = 0.0
 
   def __post_init__(self):
@@ -50,6 +53,11 @@ class Architecture:
       raise InputError(
         f"`config.network.adapt_steps` (={self.adapt_steps}) must be at least 0 and `adapt_penalty` "
         f"(={self.adapt_penalty}) above 0"
+      )
+    if self.finer_px < 0 or (self.scale_gain and not self.finer_px):
+      raise InputError(
+        f"`config.network.finer_px` (={self.finer_px}) must be at least 0, and above 0 with "
+        f"`config.network.scale_gain` (={self.scale_gain}): 4 suits crops of 256 px"
       )
     for name in ("template_px", "search_px"):
       px = getattr(self, name)

@@ -1,4 +1,4 @@
-"""A closer look at the target where a response peaks: a finer displacement, and how much the target has grown.
+"""A closer look around a response's peak: where in its cell the target is, and how much it has grown.
 
 The maps are the first block's, four times as fine as the responses, which every policy has computed anyway.
 """
@@ -7,78 +7,92 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Float
-
-from adadepth.maths.readout import peak_offset
+from jaxtyping import Array, Complex, Float
 
 # Logarithms of the growths for which there is a template. A wide range is better than a fine one: what is read is
 # the mean over the range, and its slope is what tells growth from noise.
 LOG_GROWTHS = (-0.3, -0.15, 0.0, 0.15, 0.3)
-REACH = 4  # cells that the target is looked for around the coarse peak, on each side: one cell of the response
-TEMPERATURE = 0.04  # of the softmax over growths, in units of the correlation coefficient
+SAME_SIZE = (0.0,)
+TEMPERATURE = 0.04  # units of the correlation coefficient in which its exponential is a likelihood
 
 
 class CloserTemplate(NamedTuple):
-  """Templates of the target as it would look grown by each of LOG_GROWTHS.
+  """Templates of the target as it would look at each of s sizes.
 
   Attributes:
-    filters: zero mean and unit norm under the weight, [s, n, n, c].
-    weight: of each cell, [n, n].
+    spectrum: Fourier transform of the templates, which have zero mean and unit norm under the weight, [s, f, h, c].
+    weight: of each of their cells, [n, n].
   """
 
-  filters: Float[Array, "s n n c"]
+  spectrum: Complex[Array, "s f h c"]
   weight: Float[Array, "n n"]
 
 
-def closer_template(maps: Float[Array, "s n n c"], weight: Float[Array, "n n"]) -> CloserTemplate:
-  """Templates from the maps of key crops, one crop for each growth, with the target's box of equal size in all."""
+def closer_template(maps: Float[Array, "s n n c"], weight: Float[Array, "n n"], search_cells: int) -> CloserTemplate:
+  """Templates from the maps of key crops, one crop for each size, with the target's box of equal size in all.
+
+  Args:
+    weight: of each cell, such as how much of it the target's box covers.
+    search_cells: f, side of the maps in which the templates will be looked for.
+  """
   weighted = maps * weight[None, :, :, None]
   mean = jnp.sum(weighted, (1, 2, 3), keepdims=True) / (jnp.sum(weight) * maps.shape[-1])
   centred = weighted - mean * weight[None, :, :, None]
   norm = jnp.sqrt(jnp.sum(jnp.square(centred), (1, 2, 3), keepdims=True))
-  return CloserTemplate(centred / jnp.maximum(norm, 1e-12), weight)
+  return CloserTemplate(_spectrum(centred / jnp.maximum(norm, 1e-12), search_cells), weight)
 
 
-def _slide(filters: Float[Array, "s n n c"], window: Float[Array, "m m c"]) -> Float[Array, "i i s"]:
-  """Every filter at every place where it lies inside the window."""
-  return lax.conv_general_dilated(
-    window[None], jnp.moveaxis(filters, 0, -1), (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-  )[0]
+def _spectrum(maps: Float[Array, "s n n c"], cells: int) -> Complex[Array, "s f h c"]:
+  return jnp.fft.rfft2(maps, s=(cells, cells), axes=(1, 2))
 
 
-def correlation_coefficients(template: CloserTemplate, window: Float[Array, "m m c"]) -> Float[Array, "i i s"]:
-  """Pearson's correlation, under the weight, of every template with every place in the window, in [-1, 1]."""
-  weight, channels = template.weight, window.shape[-1]
-  weights = jnp.stack([weight, jnp.square(weight)])[..., None]
-  sums = _slide(weights, jnp.sum(window, -1, keepdims=True))
-  squares = _slide(weights[1:], jnp.sum(jnp.square(window), -1, keepdims=True))[..., 0]
+def _slide(filters: Complex[Array, "s f h c"], fine_map: Float[Array, "f f c"], places: int) -> Float[Array, "i i s"]:
+  """Every filter at every place where it lies inside the map: a "VALID" convolution, by its spectrum.
+
+  The filters are as large as half a map, where this is ten times as fast as `lax.conv_general_dilated`.
+  """
+  cells = fine_map.shape[0]
+  product = jnp.sum(jnp.conj(filters) * _spectrum(fine_map[None], cells), -1)
+  return jnp.moveaxis(jnp.fft.irfft2(product, s=(cells, cells))[:, :places, :places], 0, -1)
+
+
+def correlation_coefficients(template: CloserTemplate, fine_map: Float[Array, "f f c"]) -> Float[Array, "i i s"]:
+  """Pearson's correlation, under the weight, of every template with every place inside the map, in [-1, 1].
+
+  The middle place is "unmoved".
+  """
+  weight, (cells, _, channels) = template.weight, fine_map.shape
+  places = cells - weight.shape[0] + 1
+  weights = _spectrum(jnp.stack([weight, jnp.square(weight)])[..., None], cells)
+  sums = _slide(weights, jnp.sum(fine_map, -1, keepdims=True), places)
+  squares = _slide(weights[1:], jnp.sum(jnp.square(fine_map), -1, keepdims=True), places)[..., 0]
   mean = sums[..., 0] / (jnp.sum(weight) * channels)
-  variance = squares - 2 * mean * sums[..., 1] + jnp.square(mean) * channels * jnp.sum(weights[1])
-  return _slide(template.filters, window) / jnp.sqrt(jnp.maximum(variance, 1e-12))[..., None]
+  variance = squares - 2 * mean * sums[..., 1] + jnp.square(mean) * channels * jnp.sum(jnp.square(weight))
+  return _slide(template.spectrum, fine_map, places) / jnp.sqrt(jnp.maximum(variance, 1e-6))[..., None]
 
 
-def look_closer(
-  template: CloserTemplate, fine_map: Float[Array, "f f c"], displacement_in_search: Float[Array, "2"], stride_px: int
+def expected_place(
+  coefficients: Float[Array, "i i s"], coarse_in_search: Float[Array, "2"], *, stride_px: int, error_px: float
 ) -> tuple[Float[Array, "2"], Float[Array, ""]]:
-  """Looks around a coarse displacement for the target at all its growths.
+  """Where the target is, and how much larger than its box: means over what a coarse peak and a closer look say.
+
+  The probability of a place and a size is exp(coefficient / 0.04 - distance^2 / (2 error^2)), the distance being that
+  from the coarse peak.
 
   Args:
-    fine_map: of the search crop, [f, f, c].
-    displacement_in_search: (x, y) of the coarse peak, crop pixels.
+    coefficients: of every place and size, see `correlation_coefficients`.
+    coarse_in_search: displacement (x, y) of the response's peak, crop pixels. One that leaves the places stays.
     stride_px: crop pixels a cell of the fine map.
+    error_px: standard deviation of the coarse peak on each axis, crop pixels; above 0.
   Returns:
-    The finer displacement, (x, y), crop pixels; the logarithm of how much larger the target is than its box, pulled
-    towards 0.
+    The displacement, (x, y), crop pixels; the logarithm of the growth, pulled towards 0.
   """
-  cells, template_cells = fine_map.shape[0], template.weight.shape[0]
-  coarse = jnp.round(displacement_in_search / stride_px).astype(jnp.int32)
-  pad = template_cells // 2 + 2 * REACH  # a peak on the border of the response still has its window
-  padded = jnp.pad(fine_map, ((pad, pad), (pad, pad), (0, 0)))
-  start = coarse + (cells - template_cells) // 2 - REACH + pad
-  side = template_cells + 2 * REACH
-  window = lax.dynamic_slice(padded, (start[1], start[0], 0), (side, side, fine_map.shape[-1]))
-  coefficients = correlation_coefficients(template, window)
-  share = jax.nn.softmax(jnp.max(coefficients, (0, 1)) / TEMPERATURE)
-  shift = peak_offset(coefficients @ share, REACH)
-  return (coarse.astype(jnp.float32) + shift) * stride_px, share @ jnp.asarray(LOG_GROWTHS)
+  places, sizes = coefficients.shape[1:]
+  d = (jnp.arange(places, dtype=jnp.float32) - places // 2) * stride_px
+  off_x, off_y = (jnp.square((d - coarse_in_search[i]) / error_px) / 2 for i in (0, 1))
+  log_p = coefficients / TEMPERATURE - (off_x[None, :] + off_y[:, None])[..., None]
+  p = jax.nn.softmax(log_p.reshape(-1)).reshape(log_p.shape)
+  displacement = jnp.stack([jnp.sum(p, (0, 2)) @ d, jnp.sum(p, (1, 2)) @ d])
+  log_growth = jnp.sum(p, (0, 1)) @ jnp.asarray(LOG_GROWTHS if sizes > 1 else SAME_SIZE)
+  inside = jnp.max(jnp.abs(coarse_in_search)) <= d[-1]
+  return jnp.where(inside, displacement, coarse_in_search), jnp.where(inside, log_growth, 0)

@@ -17,7 +17,7 @@ from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.readout import Readout
 from adadepth.params.vgg import apply_block, preprocess
 from adadepth.programs.looking import Seen, look, nothing_seen
-from adadepth.programs.network import correlation_map, respond_each, search_maps
+from adadepth.programs.network import block_outputs, correlation_map, fine_map, respond_each
 from adadepth.programs.policies import FIXED, Decision, Policy, gated_confidences, soft_response
 
 # Rows of a chunk, largest first. A CPU is busy with few rows, whose maps then stay in its cache; a GPU wants many.
@@ -69,13 +69,15 @@ def fixed_policy_each(
     _: T of each, which hard gating alone reads, [n].
   """
 
-  def respond_at_depth(inputs: tuple) -> Array:
+  def respond_at_depth(inputs: tuple) -> tuple[Array, Array | None]:
     template_map, crops = inputs
-    return respond_each(template_map, search_maps(params, crops, arch=arch, depths=depth + 1)[depth], arch=arch)
+    outputs = block_outputs(params, crops, arch=arch, depths=depth + 1)
+    search_map = correlation_map(outputs[depth], depth=depth, arch=arch)
+    return respond_each(template_map, search_map, arch=arch), fine_map(outputs[0], arch=arch)
 
   n = searches.shape[0]
-  responses = on_rows(respond_at_depth, (templates[depth], searches), jnp.arange(n), n)
-  return Decision(responses, jnp.tile(jax.nn.one_hot(depth, DEPTHS), (n, 1)), jnp.full(n, depth))
+  responses, fine = on_rows(respond_at_depth, (templates[depth], searches), jnp.arange(n), n)
+  return Decision(responses, jnp.tile(jax.nn.one_hot(depth, DEPTHS), (n, 1)), jnp.full(n, depth), fine)
 
 
 def soft_policy_each(
@@ -83,14 +85,16 @@ def soft_policy_each(
 ) -> Decision:
   """`soft_policy` of each of n targets; arguments as of `fixed_policy_each`."""
 
-  def all_responses(inputs: tuple) -> Array:
-    maps = search_maps(params, inputs[1], arch=arch)
-    return jnp.stack([respond_each(t, m, arch=arch) for t, m in zip(inputs[0], maps, strict=True)], axis=1)
+  def all_responses(inputs: tuple) -> tuple[Array, Array | None]:
+    outputs = block_outputs(params, inputs[1], arch=arch, depths=DEPTHS)
+    maps = [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
+    responses = [respond_each(t, m, arch=arch) for t, m in zip(inputs[0], maps, strict=True)]
+    return jnp.stack(responses, axis=1), fine_map(outputs[0], arch=arch)
 
   n = searches.shape[0]
-  responses = on_rows(all_responses, (templates, searches), jnp.arange(n), n)
+  responses, fine = on_rows(all_responses, (templates, searches), jnp.arange(n), n)
   confidences = gated_confidences(params, responses, arch=arch, readout=readout)
-  return Decision(soft_response(responses, confidences), confidences, jnp.full(n, DEPTHS - 1))
+  return Decision(soft_response(responses, confidences), confidences, jnp.full(n, DEPTHS - 1), fine)
 
 
 def hard_policy_each(
@@ -103,23 +107,23 @@ def hard_policy_each(
   n = searches.shape[0]
   x, active = preprocess(searches), jnp.ones(n, bool)
   seen = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (n, *leaf.shape)), nothing_seen(arch))
-  decision = Decision(seen.response, seen.confidences, jnp.zeros(n, int))
+  response, confidences, exits, fine = seen.response, seen.confidences, jnp.zeros(n, int), None
   for depth in range(DEPTHS):
 
-    def next_block(inputs: tuple, *, depth=depth) -> tuple[Array, Seen]:
+    def next_block(inputs: tuple, *, depth=depth) -> tuple[Array, Seen, Array | None]:
       template_map, x, seen = inputs
       x = apply_block(params["backbone"], x, depth=depth, arch=arch)
       responses = respond_each(template_map, correlation_map(x, depth=depth, arch=arch), arch=arch)
-      return x, jax.vmap(functools.partial(look, params, depth=depth, arch=arch, readout=readout))(seen, responses)
+      seen = jax.vmap(functools.partial(look, params, depth=depth, arch=arch, readout=readout))(seen, responses)
+      return x, seen, None if depth else fine_map(x, arch=arch)
 
-    x, seen = on_rows(next_block, (templates[depth], x, seen), jnp.argsort(~active), jnp.sum(active))
-    decision = Decision(
-      jnp.where(active[:, None, None], seen.response, decision.response),
-      jnp.where(active[:, None], seen.confidences, decision.confidences),
-      jnp.where(active, depth, decision.depth),
-    )
+    x, seen, found = on_rows(next_block, (templates[depth], x, seen), jnp.argsort(~active), jnp.sum(active))
+    fine = fine if depth else found
+    response = jnp.where(active[:, None, None], seen.response, response)
+    confidences = jnp.where(active[:, None], seen.confidences, confidences)
+    exits = jnp.where(active, depth, exits)
     active &= ~(seen.confidences[:, depth] > thresholds)
-  return decision
+  return Decision(response, confidences, exits, fine)
 
 
 @functools.cache

@@ -8,13 +8,15 @@ import functools
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.closer import closer_template, correlation_coefficients
 from adadepth.maths.readout import PAPER, Readout
 from adadepth.programs.looking import Seen, look, nothing_seen
-from adadepth.programs.network import init_params, respond, search_maps, template_maps
+from adadepth.programs.network import fine_map, init_params, respond, search_maps, template_maps
 from adadepth.programs.policies import Decision, fixed_policy, soft_policy
 
 
@@ -48,6 +50,16 @@ def stopped_pair(
   return seen
 
 
+def closer_pair(
+  template: Float[Array, "1 h w c"], search: Float[Array, "1 i j c"], *, arch: Architecture
+) -> Float[Array, "p q s"]:
+  """A closer look from what each policy has: the first block's outputs for the template and the search crop."""
+  maps = fine_map(template, arch=arch)
+  weight = jnp.ones(maps.shape[1:3])
+  search_map = fine_map(search, arch=arch)[0]
+  return correlation_coefficients(closer_template(maps, weight, search_map.shape[0]), search_map)
+
+
 def xla_gflops(program, *arguments) -> float:
   """GFLOPs of a program by XLA's cost analysis; arguments may be shapes."""
   return jax.jit(program).lower(*arguments).cost_analysis()["flops"] / 1e9
@@ -57,13 +69,18 @@ def xla_gflops(program, *arguments) -> float:
 def pair_costs(arch: Architecture, readout: Readout = PAPER) -> PairCosts:
   """XLA's count for every policy of a network; nothing is computed or compiled."""
   params = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=1.0), jax.random.key(0))
-  crops = [jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in (arch.template_px, arch.search_px)]
+  sides = (arch.template_px, arch.search_px)
+  crops = [jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in sides]
 
   def count(program, **bound) -> float:
     return xla_gflops(functools.partial(program, arch=arch, **bound), params, *crops)
 
+  closer = 0.0
+  if arch.finer_px:
+    first = [jax.ShapeDtypeStruct((1, px // 2, px // 2, arch.channels[0]), "float32") for px in sides]
+    closer = xla_gflops(functools.partial(closer_pair, arch=arch), *first)
   return PairCosts(
-    fixed_gflops=np.array([count(fixed_pair, depth=k) for k in range(DEPTHS)]),
-    cascade_gflops=np.array([count(stopped_pair, readout=readout, depth=k) for k in range(DEPTHS)]),
-    soft_gflops=count(soft_pair, readout=readout),
+    fixed_gflops=np.array([count(fixed_pair, depth=k) for k in range(DEPTHS)]) + closer,
+    cascade_gflops=np.array([count(stopped_pair, readout=readout, depth=k) for k in range(DEPTHS)]) + closer,
+    soft_gflops=count(soft_pair, readout=readout) + closer,
   )

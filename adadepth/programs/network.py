@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from adadepth.maths.adaptation import adapt_template, box_coverage
 from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.closer import CloserTemplate, closer_template
 from adadepth.maths.xcorr import cross_correlate, cross_correlate_each, min_max_scale, whiten
 from adadepth.params.gates import init_gates
 from adadepth.params.quality import init_quality
@@ -78,22 +79,40 @@ def adapted_templates(
   return tuple(adapt_template(t, m[0], weight, **settings) for t, m in zip(templates, maps, strict=True))
 
 
-def fine_maps(params: dict, crops: Array, *, arch: Architecture) -> Float[Array, "n f f c"]:
-  """The first block's whitened maps of a batch of crops, RGB 0..255, for a closer look.
+def fine_map(first_output: Float[Array, "b h w c"], *, arch: Architecture) -> Float[Array, "b f f c"] | None:
+  """The first block's output, whitened, float32, at the stride of a closer look; None for a network without one."""
+  return whiten(max_pool(first_output, arch.fine_stride_px // 2).astype(jnp.float32)) if arch.finer_px else None
 
-  In a program that runs a policy on the same crop, XLA computes the block once.
+
+def closer_look_at(
+  params: dict, key_crops: Array, size_in_crop: Float[Array, "2"], *, arch: Architecture
+) -> CloserTemplate | None:
+  """What a closer look compares the target with; None for a network without one.
+
+  Args:
+    key_crops: crops of the key, RGB 0..255, one for each size of the target to be told apart, [s, px, px, 3].
+    size_in_crop: the target's box (w, h) in each of them, crop pixels.
   """
-  x = apply_block(params["backbone"], preprocess(crops), depth=0, arch=arch)
-  return whiten(max_pool(x, arch.fine_stride_px // 2).astype(jnp.float32))
+  if not arch.finer_px:
+    return None
+  maps = fine_map(block_outputs(params, key_crops, arch=arch, depths=1)[0], arch=arch)
+  covered = box_coverage(size_in_crop, maps.shape[1], arch.fine_stride_px)
+  return closer_template(maps, covered, arch.search_px // arch.fine_stride_px)
+
+
+def block_outputs(params: dict, crops: Array, *, arch: Architecture, depths: int) -> list:
+  """The outputs of the first `depths` blocks for a batch of crops, RGB 0..255, [n, px, px, 3]."""
+  x, outputs = preprocess(crops), []
+  for depth in range(depths):
+    x = apply_block(params["backbone"], x, depth=depth, arch=arch)
+    outputs.append(x)
+  return outputs
 
 
 def search_maps(params: dict, crops: Array, *, arch: Architecture, depths: int = DEPTHS) -> list:
   """The whitened maps of a batch of crops, RGB 0..255, [n, px, px, 3], at the first `depths` depths."""
-  x, maps = preprocess(crops), []
-  for depth in range(depths):
-    x = apply_block(params["backbone"], x, depth=depth, arch=arch)
-    maps.append(correlation_map(x, depth=depth, arch=arch))
-  return maps
+  outputs = block_outputs(params, crops, arch=arch, depths=depths)
+  return [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
 
 
 def respond(
@@ -112,7 +131,12 @@ def respond_each(
 
 def search_responses(params: dict, templates: tuple, searches: Array, *, arch: Architecture) -> Float[Array, "n 5 r r"]:
   """All five responses of one key to its n search crops, RGB 0..255, [n, search_px, search_px, 3]."""
-  maps = search_maps(params, searches, arch=arch)
+  return respond_all(templates, block_outputs(params, searches, arch=arch, depths=DEPTHS), arch=arch)
+
+
+def respond_all(templates: tuple, outputs: list, *, arch: Architecture) -> Float[Array, "n 5 r r"]:
+  """`search_responses` from the outputs of the blocks."""
+  maps = [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
   return jnp.stack([respond(t, m, arch=arch) for t, m in zip(templates, maps, strict=True)], axis=1)
 
 

@@ -20,9 +20,9 @@ from adadepth.maths.cascade import exit_confidences
 from adadepth.maths.features import all_gate_features
 from adadepth.maths.readout import Readout
 from adadepth.params.gates import gate_logits
-from adadepth.params.vgg import apply_block, preprocess
+from adadepth.params.vgg import apply_block
 from adadepth.programs.looking import Seen, look, nothing_seen
-from adadepth.programs.network import correlation_map, logit_scales, respond, search_maps, search_responses
+from adadepth.programs.network import block_outputs, correlation_map, fine_map, logit_scales, respond, respond_all
 
 FIXED = tuple(f"xcorr{k + 1}" for k in range(DEPTHS))
 POLICIES = (*FIXED, "soft", "hard")
@@ -35,11 +35,13 @@ class Decision(NamedTuple):
     response: the map to read the displacement from, [*n, r, r].
     confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [*n, 5].
     depth: the deepest block computed, 0..4, [*n].
+    fine_map: of the first block, for a closer look; None for a network without one.
   """
 
   response: Float[Array, "*n r r"]
   confidences: Float[Array, "*n 5"]
   depth: Int[Array, "*n"]
+  fine_map: Float[Array, "*n f f c"] | None
 
 
 Policy = Callable[[dict, tuple, Array, Array], Decision]
@@ -50,18 +52,20 @@ def fixed_policy(
   params: dict, templates: tuple, search: Array, _: Threshold, *, arch: Architecture, depth: int
 ) -> Decision:
   """xcorr1..xcorr5: always the map of one depth; nothing deeper is in the program."""
-  search_map = search_maps(params, search[None], arch=arch, depths=depth + 1)[depth]
-  response = respond(templates[depth], search_map, arch=arch)[0]
-  return Decision(response, jax.nn.one_hot(depth, DEPTHS), jnp.int32(depth))
+  outputs = block_outputs(params, search[None], arch=arch, depths=depth + 1)
+  response = respond(templates[depth], correlation_map(outputs[depth], depth=depth, arch=arch), arch=arch)[0]
+  return Decision(response, jax.nn.one_hot(depth, DEPTHS), jnp.int32(depth), _only(fine_map(outputs[0], arch=arch)))
 
 
 def soft_policy(
   params: dict, templates: tuple, search: Array, _: Threshold, *, arch: Architecture, readout: Readout
 ) -> Decision:
   """The c_i-weighted average of the five maps; all five are computed."""
-  responses = search_responses(params, templates, search[None], arch=arch)[0]
+  outputs = block_outputs(params, search[None], arch=arch, depths=DEPTHS)
+  responses = respond_all(templates, outputs, arch=arch)[0]
   confidences = gated_confidences(params, responses[None], arch=arch, readout=readout)[0]
-  return Decision(soft_response(responses, confidences), confidences, jnp.int32(DEPTHS - 1))
+  averaged = soft_response(responses, confidences)
+  return Decision(averaged, confidences, jnp.int32(DEPTHS - 1), _only(fine_map(outputs[0], arch=arch)))
 
 
 def hard_policy(
@@ -69,17 +73,25 @@ def hard_policy(
 ) -> Decision:
   """The shallowest depth whose c_i exceeds the threshold (the last if none); nothing deeper is computed."""
 
-  def from_depth(depth: int, x: Array, seen: Seen) -> Decision:
-    x = apply_block(params["backbone"], x, depth=depth, arch=arch)
-    search_map = correlation_map(x, depth=depth, arch=arch)
-    response = respond(templates[depth], search_map, arch=arch)[0]
+  def from_depth(depth: int, x: Array, seen: Seen) -> tuple[Seen, Array]:
+    response = respond(templates[depth], correlation_map(x, depth=depth, arch=arch), arch=arch)[0]
     seen = look(params, seen, response, depth=depth, arch=arch, readout=readout)
-    decision = Decision(seen.response, seen.confidences, jnp.int32(depth))
     if depth == DEPTHS - 1:
-      return decision
-    return lax.cond(seen.confidences[depth] > threshold, lambda: decision, lambda: from_depth(depth + 1, x, seen))
+      return seen, jnp.int32(depth)
 
-  return from_depth(0, preprocess(search[None]), nothing_seen(arch))
+    def deeper() -> tuple[Seen, Array]:
+      return from_depth(depth + 1, apply_block(params["backbone"], x, depth=depth + 1, arch=arch), seen)
+
+    return lax.cond(seen.confidences[depth] > threshold, lambda: (seen, jnp.int32(depth)), deeper)
+
+  (first,) = block_outputs(params, search[None], arch=arch, depths=1)
+  seen, depth = from_depth(0, first, nothing_seen(arch))
+  return Decision(seen.response, seen.confidences, depth, _only(fine_map(first, arch=arch)))
+
+
+def _only(batch: Array | None) -> Array | None:
+  """The one member of a batch, if there is a batch."""
+  return None if batch is None else batch[0]
 
 
 def gated_confidences(

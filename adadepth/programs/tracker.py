@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, UInt8
 
-from adadepth.maths.adaptation import box_coverage
 from adadepth.maths.architecture import Architecture
-from adadepth.maths.closer import LOG_GROWTHS, CloserTemplate, closer_template, look_closer
+from adadepth.maths.closer import LOG_GROWTHS, SAME_SIZE, CloserTemplate, correlation_coefficients, expected_place
 from adadepth.maths.crop import crop_square, larger_windows
 from adadepth.maths.geometry import (
   box_center,
@@ -23,7 +22,7 @@ from adadepth.maths.geometry import (
 )
 from adadepth.maths.readout import Readout, displacement_in_response
 from adadepth.programs.budget import Budget, next_threshold
-from adadepth.programs.network import adapted_templates, fine_maps
+from adadepth.programs.network import adapted_templates, closer_look_at
 from adadepth.programs.policies import Decision, Policy
 
 
@@ -34,7 +33,7 @@ class TrackerState(NamedTuple):
     templates: the first frame's whitened maps, one a depth, adapted as the architecture asks.
     box_xywh: the target's box in the last frame, image pixels, [*n, 4].
     threshold: T of hard gating for the next frame, [*n].
-    closer: what a closer look compares the target with; None where it keeps its size.
+    closer: what a closer look compares the target with; None for a network without one.
     first_size_wh: (w, h) of the first box, image pixels, [*n, 2].
   """
 
@@ -85,11 +84,9 @@ def init(
   template = cut(1.0, arch.template_px)
   key_search = cut(arch.search_px / arch.template_px, arch.search_px) if arch.adapt_steps else template
   templates = adapted_templates(params, template, key_search, size_in_crop, arch=arch)
-  closer = None
-  if arch.scale_gain:
-    grown = jnp.stack([cut(math.exp(-log_growth), arch.template_px) for log_growth in LOG_GROWTHS])
-    maps = fine_maps(params, grown, arch=arch)
-    closer = closer_template(maps, box_coverage(size_in_crop, maps.shape[1], arch.fine_stride_px))
+  sizes = [math.exp(-log_growth) for log_growth in (LOG_GROWTHS if arch.scale_gain else SAME_SIZE)]
+  grown = jnp.stack([template if size == 1 else cut(size, arch.template_px) for size in sizes])
+  closer = closer_look_at(params, grown, size_in_crop, arch=arch)
   return TrackerState(templates, box_xywh, jnp.asarray(threshold, jnp.float32), closer, size_wh)
 
 
@@ -130,8 +127,7 @@ def update(
   """
   search = search_crop(state.box_xywh, frame, arch=arch, window_hw=window_hw)
   decision = policy(params, state.templates, search, state.threshold)
-  fine_map = fine_maps(params, search[None], arch=arch)[0] if arch.scale_gain else None
-  return moved(state, decision, fine_map, budget=budget, arch=arch, readout=readout, frame_hw=frame.shape[:2])
+  return moved(state, decision, budget=budget, arch=arch, readout=readout, frame_hw=frame.shape[:2])
 
 
 def update_many(
@@ -157,10 +153,8 @@ def update_many(
   crop = functools.partial(search_crop, arch=arch, window_hw=window_hw)
   searches = jax.vmap(crop, (0, frame_axis(frames)))(states.box_xywh, frames)
   decisions = policy(params, states.templates, searches, states.threshold)
-  fine = fine_maps(params, searches, arch=arch) if arch.scale_gain else None
   move = functools.partial(moved, budget=budget, arch=arch, readout=readout, frame_hw=frames.shape[-3:-1])
-  # One by one: each target has its own templates, and a grouped convolution is slow on a CPU.
-  return lax.map(lambda each: move(*each), (states, decisions, fine))
+  return jax.vmap(move)(states, decisions)
 
 
 def search_crop(
@@ -185,7 +179,6 @@ def search_crop(
 def moved(
   state: TrackerState,
   decision: Decision,
-  fine_map: Float[Array, "f f c"] | None,
   *,
   budget: Budget | None,
   arch: Architecture,
@@ -195,16 +188,15 @@ def moved(
   """The target where the policy's response peaks, or where a closer look around it says; and T for the next frame.
 
   Its centre stays in the frame.
-
-  Args:
-    fine_map: of the search crop; None: no closer look, and the box keeps its size.
   """
   center_in_image, size_wh = box_center(state.box_xywh), state.box_xywh[2:]
   disp_in_response = displacement_in_response(decision.response, readout, template_cells=arch.template_cells)
   disp_in_search = displacement_in_search(disp_in_response, arch.stride_px)
   growth = jnp.float32(1)
-  if fine_map is not None:
-    disp_in_search, log_growth = look_closer(state.closer, fine_map, disp_in_search, arch.fine_stride_px)
+  if state.closer is not None:
+    coefficients = correlation_coefficients(state.closer, decision.fine_map)
+    fine = {"stride_px": arch.fine_stride_px, "error_px": arch.finer_px}
+    disp_in_search, log_growth = expected_place(coefficients, disp_in_search, **fine)
     growth = jnp.exp(arch.scale_gain * log_growth)
   disp_in_image = displacement_in_image(disp_in_search, crop_scale(size_wh, arch.template_px))
   limit_wh = jnp.array(frame_hw[::-1], jnp.float32)

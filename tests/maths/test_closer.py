@@ -1,14 +1,16 @@
 """A closer look: a target planted at a displacement and a growth comes back."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.ndimage
 
-from adadepth.maths.closer import LOG_GROWTHS, closer_template, correlation_coefficients, look_closer
+from adadepth.maths.closer import LOG_GROWTHS, SAME_SIZE, closer_template, correlation_coefficients, expected_place
 
-CELLS, SEARCH, CHANNELS, STRIDE = 16, 32, 3, 4
+CELLS, SEARCH, CHANNELS, STRIDE, ERROR = 16, 32, 3, 4, 8.0
 WEIGHT = jnp.asarray(np.pad(np.ones((12, 12), np.float32), 2))
 
 
@@ -21,19 +23,21 @@ def scene(growth: float, cells: int, shift: tuple[float, float] = (0, 0)) -> np.
   return np.stack([scipy.ndimage.map_coordinates(texture[..., c], (y, x), order=1) for c in range(CHANNELS)], -1)
 
 
-@pytest.fixture(scope="module")
-def template():
-  maps = np.stack([scene(np.exp(g), CELLS) for g in LOG_GROWTHS]).astype(np.float32)
-  return closer_template(jnp.asarray(maps), WEIGHT)
+def templates(log_growths: tuple[float, ...]):
+  maps = np.stack([scene(np.exp(g), CELLS) for g in log_growths]).astype(np.float32)
+  return closer_template(jnp.asarray(maps), WEIGHT, SEARCH)
 
 
 @pytest.fixture(scope="module")
-def look(template):
-  compiled = jax.jit(look_closer, static_argnames="stride_px")
+def look():
+  @functools.partial(jax.jit, static_argnames="sizes")
+  def compiled(fine_map, coarse_px, sizes):
+    coefficients = correlation_coefficients(templates(sizes), fine_map)
+    return expected_place(coefficients, coarse_px, stride_px=STRIDE, error_px=ERROR)
 
-  def call(growth: float, shift: tuple[float, float], coarse_px: tuple[float, float]):
+  def call(growth: float, shift: tuple[float, float], coarse_px: tuple[float, float], sizes=SAME_SIZE):
     fine_map = jnp.asarray(scene(growth, SEARCH, shift), jnp.float32)
-    return compiled(template, fine_map, jnp.array(coarse_px, jnp.float32), stride_px=STRIDE)
+    return compiled(fine_map, jnp.array(coarse_px, jnp.float32), sizes)
 
   return call
 
@@ -43,32 +47,37 @@ def look(template):
 
 @pytest.mark.parametrize("shift", [(0, 0), (3, -2), (-4, 4)])
 def test_a_displaced_target_is_found_around_a_coarse_peak(look, shift):
-  found, _ = look(1.0, shift, (0.0, 0.0))
+  found, _ = look(1.0, shift, (shift[0] * STRIDE + 5.0, shift[1] * STRIDE - 4.0))
   np.testing.assert_allclose(found, np.array(shift) * STRIDE, atol=1)  # px: a quarter of a cell
 
 
-def test_a_coarse_peak_far_from_the_middle_is_looked_around(look):
-  found, _ = look(1.0, (9, -7), (32.0, -30.0))
-  np.testing.assert_allclose(found, (36, -28), atol=1)
-
-
 def test_what_has_grown_looks_larger_and_what_has_shrunk_smaller(look):
-  grown, same, shrunk = (float(look(g, (0, 0), (0.0, 0.0))[1]) for g in (1.2, 1.0, 1 / 1.2))
+  grown, same, shrunk = (float(look(g, (0, 0), (0.0, 0.0), LOG_GROWTHS)[1]) for g in (1.2, 1.0, 1 / 1.2))
   assert shrunk < -0.05 < same < 0.05 < grown
 
 
-def test_a_peak_on_the_border_of_the_search_crop_has_its_window(look):
-  assert np.isfinite(np.asarray(look(1.0, (0, 0), (64.0, -64.0))[0])).all()
+def test_a_coarse_peak_out_of_reach_stays(look):
+  found, log_growth = look(1.0, (0, 0), (36.0, -64.0), LOG_GROWTHS)  # the template fits up to 32 px from the middle
+  np.testing.assert_array_equal(found, [36, -64])
+  assert log_growth == 0
+
+
+def test_without_a_difference_between_places_the_coarse_peak_stands():
+  found, _ = expected_place(jnp.zeros((17, 17, 1)), jnp.array([8.0, -4.0]), stride_px=STRIDE, error_px=ERROR)
+  np.testing.assert_allclose(found, [8, -4], atol=0.1)  # what of the bell lies beyond the last place
 
 
 # Oracles.
 
 
-def test_coefficients_are_pearsons_under_the_weight(template):
-  window = np.random.default_rng(1).standard_normal((CELLS + 1, CELLS + 1, CHANNELS)).astype(np.float32)
-  found = correlation_coefficients(template, jnp.asarray(window))
+def test_coefficients_are_pearsons_under_the_weight():
+  rng = np.random.default_rng(1)
+  key, fine_map = (rng.standard_normal((n, n, CHANNELS)).astype(np.float32) for n in (CELLS, SEARCH))
+  template = closer_template(jnp.asarray(key)[None], WEIGHT, SEARCH)
+  found = correlation_coefficients(template, jnp.asarray(fine_map))
+  assert found.shape == (SEARCH - CELLS + 1, SEARCH - CELLS + 1, 1)
   inside = np.asarray(WEIGHT, bool)
-  for row, col in ((0, 0), (1, 0)):
-    seen = window[row : row + CELLS, col : col + CELLS][inside].ravel()
-    key = np.asarray(template.filters)[1][inside].ravel()
-    np.testing.assert_allclose(found[row, col, 1], np.corrcoef(seen, key)[0, 1], atol=1e-4)  # sums of 432 floats
+  for row, col in ((0, 0), (1, 0), (7, 16)):
+    seen = fine_map[row : row + CELLS, col : col + CELLS]
+    expected = np.corrcoef(seen[inside].ravel(), key[inside].ravel())[0, 1]
+    np.testing.assert_allclose(found[row, col, 0], expected, atol=1e-4)  # sums of 432 floats
