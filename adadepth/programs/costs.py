@@ -4,6 +4,7 @@ XLA counts a `cond` as its dearest branch, so hard gating is never read off the 
 program of its own here, which stops there.
 """
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -73,9 +74,9 @@ def pair_costs(arch: Architecture, readout: Readout = PAPER) -> PairCosts:
   crops = [jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in sides]
 
   def count(program, **bound) -> float:
-    return xla_gflops(functools.partial(program, arch=arch, **bound), params, *crops)
+    return xla_gflops(functools.partial(program, arch=plain, **bound), params, *crops)
 
-  closer = 0.0
+  plain, closer = dataclasses.replace(arch, finer_px=0.0, scale_gain=0.0), 0.0
   if arch.finer_px:
     first = [jax.ShapeDtypeStruct((1, px // 2, px // 2, arch.channels[0]), "float32") for px in sides]
     closer = xla_gflops(functools.partial(closer_pair, arch=arch), *first)

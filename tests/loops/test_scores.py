@@ -1,5 +1,7 @@
 """Scores of policies on responses whose peaks are planted."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,6 +38,17 @@ def scores():
 
 def test_ious_follow_the_planted_peaks(scores):
   np.testing.assert_allclose(scores.ious, [[0, 0, 1, 1, 1], [0, 0, 0, 1, 1]], atol=1e-6)
+
+
+def test_a_closer_look_is_read_where_the_network_has_one():
+  table = planted_table([[1, 0]], [[[0, 0]] * 5])  # the target moved by a cell, 8 px, and no response says so
+  coefficients = np.zeros((1, 17, 17), np.float32)
+  coefficients[0, 8, 8 + 4] = 1  # by four fine cells of 2 px
+  table = dataclasses.replace(table, coefficients=coefficients)
+  finer = dataclasses.replace(ARCH, finer_px=6.0)
+  plain, closer = (score_depths(table, arch=arch, readout=CELL, costs=COSTS).ious for arch in (ARCH, finer))
+  np.testing.assert_allclose(plain, 1 / 3)
+  np.testing.assert_allclose(closer, 1, atol=1e-3)
 
 
 def test_bounds_are_those_of_center_and_truth(scores):

@@ -1,5 +1,6 @@
 """Many targets at once: each is decided as it is alone, and what none of them needs is not computed."""
 
+import dataclasses
 import functools
 
 import chex
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from adadepth.loops.exits import FORCED_THRESHOLD, gates_that_exit_where_told, templates_that_exit
-from adadepth.maths.architecture import VGG19_CONVS
+from adadepth.maths.architecture import VGG19_CONVS, Architecture
 from adadepth.maths.readout import PAPER
 from adadepth.programs import batch
 from adadepth.programs.batch import on_rows, policy_each_named
@@ -27,24 +28,30 @@ def chunks(monkeypatch) -> None:
 
 
 @pytest.fixture(scope="module")
+def finer_arch(arch) -> Architecture:
+  """With a closer look, so that the first block's maps are compared too."""
+  return dataclasses.replace(arch, finer_px=2.0)
+
+
+@pytest.fixture(scope="module")
 def told(params) -> dict:
   """The parameters with gates that `templates_that_exit` tells where to stop."""
   return {**params, "gates": gates_that_exit_where_told()}
 
 
 @pytest.fixture(scope="module")
-def targets(params, arch, plant) -> tuple[tuple, np.ndarray]:
+def targets(params, finer_arch, plant) -> tuple[tuple, np.ndarray]:
   """Templates' maps and search crops of seven targets, each displaced and textured in its own way."""
-  pairs = [plant(arch.template_px, [(8 * i - 24, 16 - 8 * i)], seed=i) for i in range(len(EXITS))]
-  of_each = jax.jit(jax.vmap(functools.partial(template_maps, arch=arch), (None, 0)))
+  pairs = [plant(finer_arch.template_px, [(8 * i - 24, 16 - 8 * i)], seed=i) for i in range(len(EXITS))]
+  of_each = jax.jit(jax.vmap(functools.partial(template_maps, arch=finer_arch), (None, 0)))
   return of_each(params, np.stack([template for template, _ in pairs])), np.concatenate([s for _, s in pairs])
 
 
 @pytest.fixture(scope="module")
-def hard(arch) -> tuple:
+def hard(finer_arch) -> tuple:
   """Hard gating of many targets and of one, traced at most once for all tests."""
   chex.clear_trace_counter()
-  settings = {"arch": arch, "readout": PAPER}
+  settings = {"arch": finer_arch, "readout": PAPER}
   many, one = (named("hard", **settings) for named in (policy_each_named, policy_named))
   traced_once = jax.jit(chex.assert_max_traces(many.func, n=1), static_argnames=tuple(settings))
   return functools.partial(traced_once, **settings), jax.jit(one)
@@ -59,6 +66,7 @@ def assert_same_as_alone(together: Decision, one, params: dict, targets: tuple) 
     # Maps and confidences are of order 1; two programs add up in another order.
     np.testing.assert_allclose(together.response[i], alone.response, atol=1e-5)
     np.testing.assert_allclose(together.confidences[i], alone.confidences, atol=1e-5)
+    np.testing.assert_allclose(together.fine_map[i], alone.fine_map, atol=1e-5)
 
 
 # Oracles: one target at a time.
@@ -81,8 +89,8 @@ def test_gates_of_many_targets_are_those_of_each_alone(hard, params, targets):
 
 
 @pytest.mark.parametrize("policy", ["xcorr2", "soft"])
-def test_a_policy_of_many_is_that_of_each_alone(params, arch, targets, policy):
-  many, one = (jax.jit(named(policy, arch=arch, readout=PAPER)) for named in (policy_each_named, policy_named))
+def test_a_policy_of_many_is_that_of_each_alone(params, finer_arch, targets, policy):
+  many, one = (jax.jit(named(policy, arch=finer_arch, readout=PAPER)) for named in (policy_each_named, policy_named))
   assert_same_as_alone(many(params, *targets, THRESHOLDS), one, params, targets)
 
 
@@ -103,8 +111,8 @@ def test_rows_that_are_not_asked_for_are_not_computed():
   assert computed == [6, 1, 4, 0, 2, 3]  # five, and one that fills the last chunk
 
 
-def test_hard_gating_of_many_has_each_block_once_for_each_size_of_chunk(params, arch, targets):
-  policy = policy_each_named("hard", arch=arch, readout=PAPER)
+def test_hard_gating_of_many_has_each_block_once_for_each_size_of_chunk(params, finer_arch, targets):
+  policy = policy_each_named("hard", arch=finer_arch, readout=PAPER)
   text = jax.jit(policy).lower(params, *targets, THRESHOLDS).as_text()
   assert text.count("stablehlo.convolution") == 2 * sum(VGG19_CONVS)
   assert "callback" not in text

@@ -37,6 +37,14 @@ def test_a_tiny_network_costs_less_at_every_stop(paper, arch):
   assert np.all(pair_costs(arch).cascade_gflops < paper.cascade_gflops)
 
 
+def test_a_closer_look_costs_every_policy_the_same_and_little(paper):
+  finer = pair_costs(Architecture(finer_px=4.0))
+  more = finer.soft_gflops - paper.soft_gflops
+  assert 0 < more < 0.05 * paper.fixed_gflops[0]
+  np.testing.assert_allclose(finer.fixed_gflops - paper.fixed_gflops, more, rtol=1e-9)
+  np.testing.assert_allclose(finer.cascade_gflops - paper.cascade_gflops, more, rtol=1e-9)
+
+
 def test_hard_gatings_program_would_be_counted_as_its_dearest_exit(arch):
   def hard_pair(params, template, search):
     templates = template_maps(params, template, arch=arch)

@@ -1,5 +1,6 @@
 """Tracking one target: it is followed, nothing is hidden between frames, and a policy is one program."""
 
+import dataclasses
 import functools
 
 import chex
@@ -61,6 +62,22 @@ def test_a_moving_target_is_followed(start, step, moving_target, policy):
   overlap = iou(np.stack(boxes), moving_target.boxes_xywh[1:])
   # A cell is 3.75 px of the image: a target that is half a cell off on both axes still has an IoU of 0.7.
   assert overlap.min() > 0.7, overlap
+
+
+def test_a_closer_look_finds_a_target_between_two_cells(params, arch, moving_target):
+  frame, (x, y, w, h) = moving_target.frames[0], moving_target.boxes_xywh[0]
+  errors_px = {}
+  for finer_px in (0.0, 4.0):
+    finer = dataclasses.replace(arch, finer_px=finer_px)
+    policy = policy_named("xcorr1", arch=finer, readout=SUBCELL)
+    settings = {"arch": finer, "window_hw": windows(60.0, frame)}
+    state = compiled_init(params, frame, jnp.array([x, y, w, h]), threshold=0.4, **settings)
+    errors_px[finer_px] = []
+    for dx, dy in ((1.5, 2.0), (-2.0, 1.0), (2.5, -2.5)):  # image pixels; a cell is 3.75
+      moved = state._replace(box_xywh=jnp.array([x + dx, y + dy, w, h]))
+      _, track = compiled_update(params, moved, frame, policy=policy, readout=SUBCELL, **settings)
+      errors_px[finer_px].append(np.abs(track.box_xywh[:2] - np.array([x, y])).max())
+  assert max(errors_px[4.0]) < 0.5 * max(errors_px[0.0]), errors_px
 
 
 def test_the_box_keeps_its_size(start, step, moving_target):
@@ -127,9 +144,10 @@ def test_a_sequence_in_memory_is_tracked_as_its_frames_are_one_by_one(params, ar
   np.testing.assert_array_equal(last.box_xywh, tracks.box_xywh[-1])
 
 
-@pytest.mark.parametrize("n_frames", [1, 3])
-def test_many_targets_are_tracked_as_each_alone(params, arch, moving_target, n_frames):
-  """In one frame, and each in its own: windows of the largest serve all."""
+@pytest.mark.parametrize(("n_frames", "finer_px"), [(1, 0.0), (3, 2.0)])
+def test_many_targets_are_tracked_as_each_alone(params, arch, moving_target, n_frames, finer_px):
+  """In one frame, and each in its own with a closer look: windows of the largest serve all."""
+  arch = dataclasses.replace(arch, finer_px=finer_px)
   settings = {"arch": arch, "readout": SUBCELL, "window_hw": windows(90.0, moving_target.frames[0])}
   boxes = np.array([(40, 50, 20, 20), (30, 40, 30, 30), (44, 46, 12, 24)], np.float32)
   first, second = (moving_target.frames[[0, 4, 2][:n_frames]], moving_target.frames[[1, 5, 3][:n_frames]])
