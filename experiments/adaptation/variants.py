@@ -1,4 +1,4 @@
-"""What the box's weight and test-time training do to the five fixed depths, on the train and dev sequences.
+"""What the box's weight, test-time training and a closer look do to the five fixed depths, on the train and dev sequences.
 
 python -m experiments.adaptation.variants DATA VGG19
 
@@ -24,14 +24,17 @@ from adadepth.programs.network import init_params
 
 RESULTS = pathlib.Path(__file__).parent / "variants.json"
 WINDOWS = (0.0, 0.3)
+BOX_ALONE = {"background": 0.0, "adapt_steps": 8}
 VARIANTS = {
   "plain (paper)": {},
   "background 0.2": {"background": 0.2},
   "8 steps": {"adapt_steps": 8},
   "background 0.2, 8 steps": {"background": 0.2, "adapt_steps": 8},
-  "background 0, 8 steps": {"background": 0.0, "adapt_steps": 8},
+  "background 0, 8 steps": BOX_ALONE,
   "background 0.2, 3 steps": {"background": 0.2, "adapt_steps": 3},
   "background 0.2, 8 steps, penalty 1": {"background": 0.2, "adapt_steps": 8, "adapt_penalty": 1.0},
+  "closer look, 4 px": {"finer_px": 4.0},
+  **{f"background 0, 8 steps, closer look, {px:g} px": {**BOX_ALONE, "finer_px": px} for px in (2.0, 4.0, 8.0)},
 }
 
 
