@@ -1,4 +1,4 @@
-"""What the box's weight, test-time training and a closer look do to the five fixed depths, on the train and dev sequences.
+"""What the weight of the box, test-time training and a closer look do to the five depths, on train and dev.
 
 python -m experiments.adaptation.variants DATA VGG19
 
