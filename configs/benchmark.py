@@ -22,8 +22,10 @@ def get_config(arg: str = "") -> ConfigDict:
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # see configs/gating.py
   config.policy = common.policy()
+  config.gates = common.gates()  # of the part phase2
+  config.finetune = ConfigDict({"map_loss": "label"})  # its Eq. 2: see configs/common.py
   config.benchmark = ConfigDict()
-  config.benchmark.parts = ""  # "steps,sequence,pytorch,batch,peak,opencv,growth,start" or some; "": all
+  config.benchmark.parts = ""  # some of "steps,sequence,pytorch,batch,peak,opencv,growth,start,phase2"; "": all
   config.benchmark.rounds = 100 if arg else 20  # of one call each in turn, at most; medians are reported
   config.benchmark.seconds = 30.0  # after which no round of a comparison is begun; three are run in any case
   config.benchmark.frame_hw = (360, 640)  # of the rendered film
@@ -31,6 +33,7 @@ def get_config(arg: str = "") -> ConfigDict:
   config.benchmark.targets = (8, 32)  # in a frame; the table's rows are of 32
   config.benchmark.crops_px = (128, 256, 384)  # sides of the search crop, multiples of 2**(pools + 2)
   config.benchmark.lengths = (4, 16, 64)  # frames of a sequence, as many as the film has at most
+  config.benchmark.pairs = 10_000  # whose responses phase 2 is timed on
   # An interpreter that has torch or OpenCV (experiments/speed/requirements.txt); "": this one. Without them their rows
   # stay empty.
   config.benchmark.peers_python = ""
@@ -42,4 +45,5 @@ def get_config(arg: str = "") -> ConfigDict:
     config.benchmark.targets = (2, 8)
     config.benchmark.crops_px = (128, 192)
     config.benchmark.lengths = (4, 16)
+    config.benchmark.pairs = 500
   return config.lock()

@@ -17,7 +17,15 @@ from adadepth.loops.checks import tracked_policies
 from adadepth.loops.gates import Pairs, seen_pairs
 from adadepth.loops.report import describe, describe_budgets, describe_tracking, draw_figures
 from adadepth.loops.responses import PairTable
-from adadepth.loops.scores import Looked, look_at_table, score_fixed, score_hard, score_pairs, soft_ious
+from adadepth.loops.scores import (
+  Looked,
+  confidences_of,
+  look_at_table,
+  score_fixed,
+  score_hard,
+  score_pairs,
+  soft_ious,
+)
 from adadepth.loops.table1 import table1_markdown
 from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_all
 from adadepth.programs.budget import Budget
@@ -92,11 +100,12 @@ def assess(
     more: goes into results.json as it is.
   """
   view = {"arch": model.arch, "readout": model.readout}
-  pairs, looked = seen_pairs(model.params, table, **view), look_at_table(model.params, table, **view)
+  pairs = seen_pairs(model.params, table, **view)
+  looked = look_at_table(model.params, table, pairs.features, **view)
   soft = soft_ious(table, looked.confidences, **view)
   thresholds = sorted({*config.policy.thresholds, model.threshold})
   results = score_pairs(pairs.scores, looked, soft, thresholds) | {"threshold": model.threshold, **more}
-  results["sweep"] = sweep_lambdas(model, pairs, table, swept, config.policy.thresholds)
+  results["sweep"] = sweep_lambdas(pairs, looked, swept, config.policy.thresholds)
   times = step_times(model, rounds=config.eval.timing_rounds) if config.eval.timing_rounds else {}
   results |= {"times_ms": times, "budgets": budget_rows(config, model, pairs, looked, times)}
   budget = chosen_budget(config, model, times)
@@ -116,14 +125,14 @@ def assess(
 
 
 def sweep_lambdas(
-  model: Model, pairs: Pairs, table: PairTable, swept: Listing[tuple[float, dict]], thresholds: Listing[float]
+  pairs: Pairs, looked: Looked, swept: Listing[tuple[float, dict]], thresholds: Listing[float]
 ) -> list[dict]:
   """Hard gating with the gates of every lambda at every threshold: entries as of "hard", with "price_weight"."""
   entries = []
   for weight, gates in swept:
-    looked = look_at_table({**model.params, "gates": gates}, table, arch=model.arch, readout=model.readout)
+    confidences = confidences_of(gates, pairs.features)
     for threshold in thresholds:
-      entry = score_hard(pairs.scores, looked.confidences, looked.ious, threshold)
+      entry = score_hard(pairs.scores, confidences, looked.ious, threshold)
       entries.append({"price_weight": weight, **entry})
   return entries
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, Shaped
 
 from adadepth.io.models import Calibration
 from adadepth.loops.gates import Pairs, Recipe, fit
-from adadepth.loops.scores import PairScores, confidences_of, score_hard
+from adadepth.loops.scores import PairScores, confidences_of, score_exits
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.cascade import exit_depth
 from adadepth.maths.readout import Readout
@@ -66,7 +66,7 @@ def cross_fit(
     fitted = fit(params, pairs, np.flatnonzero(~held), recipe=recipe, arch=arch, readout=readout)
     ious[held] = fitted.exit_ious[held]
     for i, gates in enumerate(fitted.gates):
-      confidences[i, held] = confidences_of(gates, pairs.features[held])
+      confidences[i, held] = confidences_of(gates, pairs.features)[held]  # of all: folds differ in size, a program each
   return CrossFitted(recipe, confidences, ious)
 
 
@@ -78,12 +78,12 @@ def sweep(
   That is the standard error of the relative cost over sequences: pairs of one video are no independent draws.
   """
   relative = scores.costs.cascade_gflops / scores.costs.fixed_gflops[0]
-  names, entries = np.unique(scores.sequence), []
+  (names, which), entries = np.unique(scores.sequence, return_inverse=True), []
   for threshold in thresholds:
-    costs = relative[np.asarray(exit_depth(jnp.asarray(confidences), threshold))]
-    means = np.array([costs[scores.sequence == name].mean() for name in names])
-    error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
-    entries.append({**score_hard(scores, confidences, ious, threshold), "cost_error": error})
+    exits = np.asarray(exit_depth(jnp.asarray(confidences), threshold))
+    means = np.bincount(which, relative[exits]) / np.bincount(which)
+    error = float(means.std(ddof=1) / np.sqrt(len(names))) if len(names) > 1 else 0.0
+    entries.append({"threshold": float(threshold), **score_exits(scores, ious, exits), "cost_error": error})
   return entries
 
 

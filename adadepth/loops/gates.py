@@ -120,7 +120,7 @@ def fit(
   quality, exit_ious, maps = params["quality"], pairs.scores.ious, pairs.table.responses
   if readout.combine == "quality":
     quality = fit_quality(pairs.features[rows], pairs.scores.ious[rows])
-    looked = look_at_table({**params, "quality": quality}, pairs.table, arch=arch, readout=readout)
+    looked = look_at_table({**params, "quality": quality}, pairs.table, pairs.features, arch=arch, readout=readout)
     exit_ious, maps = looked.ious, looked.maps
   eq2 = {"map_loss": recipe.map_loss, "variance_px2": recipe.variance_px2}
   losses = depth_losses(params, pairs.table, exit_ious, loss=recipe.loss, arch=arch, maps=maps, **eq2)
@@ -150,13 +150,12 @@ def train_gates(
   """
   rng = np.random.default_rng(recipe.seed)
   order = rows[rng.integers(len(rows), size=(recipe.steps, recipe.batch))].astype(np.int32)
-  gates = standardise_gates(init_gates(jax.random.key(recipe.seed)), jnp.asarray(features[rows]))
+  gates = standardise_gates(init_gates(jax.random.key(recipe.seed)), features[rows])
   weights = jnp.asarray(recipe.price_weights, jnp.float32)
   data = GateBatch(jnp.asarray(features), jnp.asarray(losses))
   adam = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay}
-  trained, curves = _train(gates, data, order, weights, jnp.asarray(prices), **adam)
-  sets = [jax.tree.map(lambda leaf, i=i: leaf[i], trained) for i in range(len(weights))]
-  return sets, np.asarray(curves)
+  trained, curves = jax.device_get(_train(gates, data, order, weights, jnp.asarray(prices), **adam))
+  return [jax.tree.map(lambda leaf, i=i: leaf[i], trained) for i in range(len(weights))], curves
 
 
 @functools.partial(jax.jit, static_argnames=("learning_rate", "weight_decay"))

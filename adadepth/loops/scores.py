@@ -105,14 +105,16 @@ class Looked(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames=("arch", "readout"))
-def _look(params, responses, *, arch, readout):
-  return jax.vmap(lambda r: look_at_all(params, r, arch=arch, readout=readout))(responses)
+def _look(params, responses, features, *, arch, readout):
+  return jax.vmap(lambda r, v: look_at_all(params, r, v, arch=arch, readout=readout))(responses, features)
 
 
-def look_at_table(params: dict, table: PairTable, *, arch: Architecture, readout: Readout) -> Looked:
-  """Looks at every depth of every pair as `hard_policy` does."""
-  gating = {name: params[name] for name in ("head", "gates", "quality")}
-  maps, confidences = _look(gating, table.responses, arch=arch, readout=readout)
+def look_at_table(
+  params: dict, table: PairTable, features: Float[np.ndarray, "n 5 f"], *, arch: Architecture, readout: Readout
+) -> Looked:
+  """Looks at every depth of every pair as `hard_policy` does; features are `table_features`."""
+  gating = {name: params[name] for name in ("gates", "quality")}
+  maps, confidences = _look(gating, table.responses, features, arch=arch, readout=readout)
   displacement = np.asarray(_displacements(maps, table.coefficients, arch=arch, readout=readout))
   return Looked(np.asarray(confidences), displaced_ious(table, displacement, arch), np.asarray(maps))
 

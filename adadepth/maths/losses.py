@@ -93,7 +93,7 @@ def gating_loss(
   prices: Float[Array, "k"],
   price_weight: float | Float[Array, ""],
 ) -> Float[Array, "*b"]:
-  """L_gating = sum_i c_i L_i + lambda * sum_i price_i c_i (Eq. 5).
+  """L_gating = sum_i c_i L_i + lambda * sum_i price_i c_i (Eq. 5), as sum_i c_i (L_i + lambda * price_i).
 
   Args:
     confidences: c_i of Eq. 4, sums to 1, [*b, k].
@@ -101,4 +101,5 @@ def gating_loss(
     prices: p^(i-1), or the relative FLOPs of each depth, [k].
     price_weight: lambda.
   """
-  return confidences @ prices * price_weight + jnp.sum(confidences * depth_losses, axis=-1)
+  total = depth_losses + jnp.broadcast_to(price_weight * prices, depth_losses.shape)
+  return jnp.sum(confidences * total, axis=-1)

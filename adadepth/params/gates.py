@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from adadepth.maths.architecture import DEPTHS
@@ -32,12 +33,13 @@ def init_gates(key: jax.Array) -> dict:
   }
 
 
-def standardise_gates(gates: dict, features: Float[Array, "n 4 f"]) -> dict:
+def standardise_gates(gates: dict, features: Float[np.ndarray | Array, "n 4 f"]) -> dict:
   """The gates with `mean` and `std` measured on training features; a constant feature becomes 0."""
-  mean, std = jnp.mean(features, axis=0), jnp.std(features, axis=0)
-  # float32 gives a constant a standard deviation of about its last digit.
-  std = jnp.where(std > 1e-5 * jnp.max(jnp.abs(features), axis=0), std, 1)
-  return {f"gate{i + 1}": {**gates[f"gate{i + 1}"], "mean": mean[i], "std": std[i]} for i in range(GATES)}
+  v = np.asarray(features, np.float64)
+  mean, std = v.mean(axis=0), v.std(axis=0)
+  std = np.where(std > 1e-5 * np.abs(v).max(axis=0), std, 1)  # a constant's may be its last digit
+  measured = [{"mean": jnp.float32(m), "std": jnp.float32(s)} for m, s in zip(mean, std, strict=True)]
+  return {f"gate{i + 1}": {**gates[f"gate{i + 1}"], **measured[i]} for i in range(GATES)}
 
 
 def apply_gate(gates: dict, features: Float[Array, "*b f"], *, depth: int) -> Float[Array, "*b"]:

@@ -1,7 +1,7 @@
 """What gating has seen so far: one look at each depth's response, and what it adds up to.
 
-Hard gating looks until it is confident, a batch of targets looks row by row, evaluation looks at all five at once:
-all of them by `look`, so that they decide alike.
+Hard gating looks until it is confident, a batch of targets looks row by row, evaluation takes in all five at once:
+all of them by `take_in`, so that they decide alike.
 """
 
 from typing import NamedTuple
@@ -53,6 +53,13 @@ def look(
   """
   scale = logit_scales(params)[depth]
   v = gate_features(response, depth=depth, logit_scale=scale, template_cells=arch.template_cells, readout=readout)
+  return take_in(params, seen, response, v, depth=depth, readout=readout)
+
+
+def take_in(
+  params: dict, seen: Seen, response: Float[Array, "r r"], v: Float[Array, "f"], *, depth: int, readout: Readout
+) -> Seen:
+  """`look` where v, the response's features, are there already; only "gates" and "quality" are needed."""
   stop = jax.nn.sigmoid(apply_gate(params["gates"], v, depth=depth)) if depth < DEPTHS - 1 else jnp.float32(1)
   confidences, left = seen.confidences.at[depth].set(seen.left * stop), seen.left * (1 - stop)
   if readout.combine == "exit":
@@ -63,11 +70,11 @@ def look(
 
 
 def look_at_all(
-  params: dict, responses: Float[Array, "5 r r"], *, arch: Architecture, readout: Readout
+  params: dict, responses: Float[Array, "5 r r"], features: Float[Array, "5 f"], *, arch: Architecture, readout: Readout
 ) -> tuple[Float[Array, "5 r r"], Float[Array, "5"]]:
-  """What hard gating would read if it stopped at each depth, and c_1..c_5."""
+  """What hard gating would read if it stopped at each depth, and c_1..c_5; features are v_1..v_5."""
   seen, maps = nothing_seen(arch), []
   for depth in range(DEPTHS):
-    seen = look(params, seen, responses[depth], depth=depth, arch=arch, readout=readout)
+    seen = take_in(params, seen, responses[depth], features[depth], depth=depth, readout=readout)
     maps.append(seen.response)
   return jnp.stack(maps), seen.confidences

@@ -60,7 +60,7 @@ def test_no_pair_is_judged_by_gates_that_learnt_from_its_fold(scores, monkeypatc
     return Fitted({}, [rows, rows], np.zeros((2, 1)), np.full((4, 5), np.sum(2.0**rows), np.float32))
 
   monkeypatch.setattr(calibration, "fit", fit)
-  monkeypatch.setattr(calibration, "confidences_of", lambda rows, _: np.sum(2.0**rows))
+  monkeypatch.setattr(calibration, "confidences_of", lambda rows, v: np.full((len(v), 5), np.sum(2.0**rows)))
   pairs = Pairs(planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4), np.zeros((4, 5, 13), np.float32), scores)
   found = cross_fit({}, pairs, folds=folds, recipe=RECIPE, arch=ARCH, readout=Readout())
   others = [2 + 8, 1 + 4 + 8, 2 + 8, 1 + 2 + 4]  # the rows outside of each pair's fold, as powers of two

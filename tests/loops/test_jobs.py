@@ -14,6 +14,7 @@ from adadepth.errors import InputError
 from adadepth.io.models import load_model
 from adadepth.io.writers import read_metrics
 from adadepth.loops import TASKS
+from adadepth.loops.benchmark import phase2
 from adadepth.loops.from_config import architecture_of, source_of, starting_params
 
 POLICIES = {"xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft", "hard"}
@@ -36,7 +37,7 @@ def small(name: str, arg: str | None = None):
     "finetune": {"steps": 2, "groups": 2, "log_every": 1, "checkpoint_every": 1},
     "gates": {"steps": 20, "batch": 16, "keys_per_sequence": 1, "price_weights": (0.0, 0.1), "folds": 2},
     "eval": {"keys_per_sequence": 1, "frames_per_sequence": 4, "tracking": "xcorr1,hard", "timing_rounds": 0},
-    "benchmark": {"rounds": 2, "frame_hw": (96, 128), "frames": 4, "lengths": (4,), "parts": "sequence,pytorch"},
+    "benchmark": {"rounds": 2, "frame_hw": (96, 128), "frames": 4, "lengths": (4,), "pairs": 500},
   }
   with config.unlocked():
     for part, values in changes.items():
@@ -245,6 +246,7 @@ def test_table1_has_the_papers_ratios(tmp_path):
 def test_the_benchmark_writes_what_it_can_measure(tmp_path):
   config = small("benchmark")
   with config.unlocked():
+    config.benchmark.parts = "sequence,pytorch"
     config.benchmark.peers_python = "/no/python"
   TASKS["benchmark"](config, tmp_path)
   rows = {row["id"]: row for row in results_of(tmp_path)["rows"]}
@@ -252,6 +254,17 @@ def test_the_benchmark_writes_what_it_can_measure(tmp_path):
   assert all(rows[name]["low"] <= rows[name]["value"] <= rows[name]["high"] for name in found)
   assert "/no/python cannot be started" in rows["cpu_torch_over_ours_xcorr5"]["why"]
   assert np.asarray(Image.open(tmp_path / "speed.png")).std() > 0
+
+
+def test_the_benchmark_times_phase_two(tmp_path, monkeypatch):
+  monkeypatch.setattr(phase2, "alternate", lambda clocks, **_: {name: np.array([c()]) for name, c in clocks.items()})
+  monkeypatch.setattr(jax, "clear_caches", lambda: None)  # the other tests' programs stay
+  config = small("benchmark")
+  config.benchmark.parts = "phase2"
+  TASKS["benchmark"](config, tmp_path)
+  rows = {row["id"]: row for row in results_of(tmp_path)["rows"]}
+  assert rows["phase2"]["value"] > 0 and "500 pairs" in rows["phase2"]["what"]
+  assert len(read_metrics(tmp_path / "phase2" / "gating" / "iou-flops")) == 1  # the gates of all pairs, at step 0
 
 
 @pytest.mark.parametrize("config", ["gating.py:vgg19", "gating.py:slim", "gating.py", "finetune.py:deepest"])

@@ -17,6 +17,7 @@ from adadepth.loops.scores import (
   score_hard,
   score_pairs,
   soft_ious,
+  table_features,
 )
 from adadepth.maths.readout import Readout
 from adadepth.params.gates import init_gates
@@ -93,7 +94,7 @@ def test_every_sequence_is_reported():
   params = {"head": {"log_scale": jnp.zeros(5)}, "gates": init_gates(jax.random.key(0)), "quality": init_quality()}
   table = planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4)
   scores = score_depths(table, arch=ARCH, readout=CELL, costs=COSTS)
-  looked = look_at_table(params, table, arch=ARCH, readout=CELL)
+  looked = look_at_table(params, table, table_features(params, table, arch=ARCH, readout=CELL), arch=ARCH, readout=CELL)
   results = score_pairs(scores, looked, scores.center, (0.2, 0.6))
   assert set(results["sequences"]) == {"a", "b"}
   assert [entry["threshold"] for entry in results["pairs"]["hard"]] == [0.2, 0.6]

@@ -38,9 +38,11 @@ def pairs(params, arch, plant) -> tuple[tuple, np.ndarray, jax.Array]:
 @pytest.fixture(scope="module")
 def looked(judged, arch, pairs) -> dict:
   """(maps, confidences) of every pair, by readout."""
+  grid = {"logit_scale": logit_scales(judged), "template_cells": arch.template_cells}
 
   def all_pairs(readout):
-    return jax.vmap(lambda r: look_at_all(judged, r, arch=arch, readout=readout))(pairs[2])
+    features = all_gate_features(pairs[2], **grid, readout=readout)
+    return jax.vmap(lambda r, v: look_at_all(judged, r, v, arch=arch, readout=readout))(pairs[2], features)
 
   return {name: jax.jit(functools.partial(all_pairs, readout))() for name, readout in READOUTS.items()}
 

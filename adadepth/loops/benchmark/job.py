@@ -18,6 +18,7 @@ from adadepth.loops.benchmark.peak import measure_peak
 from adadepth.loops.benchmark.peers.opencv import measure_opencv
 from adadepth.loops.benchmark.peers.process import PeerError
 from adadepth.loops.benchmark.peers.pytorch import measure_pytorch
+from adadepth.loops.benchmark.phase2 import measure_phase2
 from adadepth.loops.benchmark.rows import markdown, results_of
 from adadepth.loops.benchmark.sequences import measure_sequences
 from adadepth.loops.benchmark.start import measure_start
@@ -34,6 +35,7 @@ PARTS = {
   "opencv": measure_opencv,
   "growth": measure_growth,
   "start": measure_start,
+  "phase2": measure_phase2,
 }
 REQUIREMENTS = (
   "pip install -r experiments/speed/requirements.txt, or name an interpreter: --config.benchmark.peers_python"

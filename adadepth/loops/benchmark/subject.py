@@ -25,7 +25,7 @@ class Subject:
     frames: rendered, [t, h, w, 3].
     box_xywh: the target in the first frame.
     boxes_xywh: as many targets as the largest batch, all over the frame, [n, 4].
-    settings: `config.benchmark`.
+    config: all of it.
     folder: for what the parts write beside results.json.
     backend: "cpu", "gpu" or "tpu".
   """
@@ -35,9 +35,13 @@ class Subject:
   frames: UInt8[np.ndarray, "t h w 3"]
   box_xywh: Float[np.ndarray, "4"]
   boxes_xywh: Float[np.ndarray, "n 4"]
-  settings: ConfigDict
+  config: ConfigDict
   folder: pathlib.Path
   backend: str
+
+  @property
+  def settings(self) -> ConfigDict:
+    return self.config.benchmark
 
   def plain_params(self) -> dict:
     """The model's parameters with the plain backbone, as they are kept in files."""
@@ -71,7 +75,7 @@ def subject_of(config: ConfigDict, workdir: pathlib.Path) -> Subject:
     frames=film.frames,
     box_xywh=box,
     boxes_xywh=boxes.astype(np.float32),
-    settings=settings,
+    config=config,
     folder=workdir,
     backend=jax.default_backend(),
   )

@@ -1,0 +1,46 @@
+"""How long it takes to train and choose gates from cached responses."""
+
+import jax
+import numpy as np
+
+from adadepth.loops.benchmark.subject import Subject
+from adadepth.loops.benchmark.timing import alternate, clock, row
+from adadepth.loops.gating import run_phase2
+from adadepth.loops.responses import PairTable
+from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.programs.costs import pair_costs
+
+RUNS = 3
+FRAMES_PER_VIDEO = 250
+
+
+def random_table(n: int, arch: Architecture, seed: int) -> PairTable:
+  """n pairs of small targets near the crop's centre, whose responses show nothing."""
+  rng, index = np.random.default_rng(seed), np.arange(n)
+  size = np.full((n, 2), arch.search_px / 4, np.float32)
+  places = (arch.search_px - arch.template_px) // arch.fine_stride_px + 1 if arch.finer_px else 0
+  corner = arch.search_px * rng.normal(3 / 8, 1 / 32, (n, 2)).astype(np.float32)
+  return PairTable(
+    responses=rng.random((n, DEPTHS, arch.search_cells, arch.search_cells), dtype=np.float32),
+    coefficients=rng.random((n, places, places), dtype=np.float32),
+    truth_in_search=np.concatenate([corner, size], axis=1),
+    size_in_crop=size,
+    frames_after_key=index % 25 + 1,
+    key=index // 25 * 25,
+    sequence=np.array([f"video{i // FRAMES_PER_VIDEO}" for i in index]),
+  )
+
+
+def measure_phase2(subject: Subject) -> list[dict]:
+  """All of it on random responses, since the clock does not mind: quality, gates, cross-fitting and choice."""
+  n = subject.settings.pairs
+  table, params = random_table(n, subject.model.arch, subject.config.seed), subject.plain_params()
+
+  def run() -> None:
+    # As in a new process, which traces every program anew and finds it compiled in the cache on disk.
+    jax.clear_caches()
+    pair_costs.cache_clear()
+    run_phase2(subject.config, params, table, subject.folder / "phase2")
+
+  seconds = alternate({"phase2": clock(run)}, rounds=RUNS, limit_s=subject.settings.seconds, title="phase 2")
+  return [row("phase2", f"phase 2 from the cached responses of {n} pairs", seconds["phase2"], "s")]
