@@ -7,11 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from ml_collections import ConfigDict
 
-from adadepth.data.render import Difficulty, render_sequence
 from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
 from adadepth.io.workdir import write_results
-from adadepth.loops.benchmark.timing import alternate, clock
 from adadepth.loops.budget import budget_for, relative_costs, score_budget
 from adadepth.loops.checks import tracked_policies
 from adadepth.loops.gates import Pairs, seen_pairs
@@ -27,31 +25,17 @@ from adadepth.loops.scores import (
   soft_ious,
 )
 from adadepth.loops.table1 import table1_markdown
-from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_all
+from adadepth.loops.times import medians_ms, over_xcorr1, policy_trackers, step_seconds
+from adadepth.loops.tracking import TrackedSequence, score_tracking, track_all
 from adadepth.programs.budget import Budget
 from adadepth.programs.policies import FIXED
 
-TIMING_S = 60.0
-
-
-def step_times(model: Model, *, rounds: int) -> dict[str, float]:
-  """Median milliseconds of a tracking step, from frame to box, of each fixed depth and of soft gating.
-
-  Measured in turn on this machine, on a rendered frame. Hard gating takes the time of the depth where it stops
-  (experiments/speed), so that these are also its costs by exit.
-  """
-  sequence = render_sequence(seed=0, name="timing", frames=2, difficulty=Difficulty.graded(0.3))
-  steps = {}
-  for name in (*FIXED, "soft"):
-    tracker = Tracker(model, name)
-    target = tracker.init(sequence.frames[0], sequence.boxes_xywh[0])
-    steps[name] = clock(lambda tracker=tracker, target=target: tracker.update(target, sequence.frames[1]))
-  seconds = alternate(steps, rounds=rounds, limit_s=TIMING_S, title="timing")
-  return {name: 1e3 * float(np.median(values)) for name, values in seconds.items()}
-
 
 def costs_by_exit(model: Model, unit: str, times_ms: dict[str, float]) -> Float[np.ndarray, "5"]:
-  """What a frame costs that stops at each depth: relative to xcorr1 by XLA's count, or milliseconds as measured."""
+  """What a frame costs that stops at each depth: relative to xcorr1 by XLA's count, or milliseconds as measured.
+
+  Hard gating takes the time of the depth where it stops (experiments/table1), so that fixed depths' times are its own.
+  """
   return relative_costs(model) if unit == "relative" else np.array([times_ms[name] for name in FIXED])
 
 
@@ -106,7 +90,9 @@ def assess(
   thresholds = sorted({*config.policy.thresholds, model.threshold})
   results = score_pairs(pairs.scores, looked, soft, thresholds) | {"threshold": model.threshold, **more}
   results["sweep"] = sweep_lambdas(pairs, looked, swept, config.policy.thresholds)
-  times = step_times(model, rounds=config.eval.timing_rounds) if config.eval.timing_rounds else {}
+  rounds = config.eval.timing_rounds
+  seconds = step_seconds(policy_trackers(model), rounds=rounds) if rounds else {}
+  times = medians_ms(seconds)
   results |= {"times_ms": times, "budgets": budget_rows(config, model, pairs, looked, times)}
   budget = chosen_budget(config, model, times)
   tracks = track_all(
@@ -116,7 +102,7 @@ def assess(
   if budget is not None and "hard" in tracks:
     results["tracking"]["hard"]["budget"] = tracked_cost(budget, tracks["hard"])
   path = write_results(workdir, results)
-  (workdir / "table1.md").write_text(table1_markdown(model.arch))
+  (workdir / "table1.md").write_text(table1_markdown(model.arch, over_xcorr1(seconds)))
   draw_figures(workdir, model, results, sequences)
   print(describe(results, model.threshold))
   print(describe_budgets(results["budgets"]))

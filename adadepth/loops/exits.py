@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from adadepth.io.models import Model
 from adadepth.maths.features import FEATURE_NAMES, FEATURES
 from adadepth.params.gates import GATES
 
@@ -20,6 +21,11 @@ def _gates(kernel: jnp.ndarray, biases: Sequence[float]) -> dict:
     }
     for i, bias in enumerate(biases)
   }
+
+
+def forced(model: Model, gates: dict) -> Model:
+  """The model with gates of this module in the place of its own."""
+  return model._replace(params={**model.params, "gates": gates}, threshold=FORCED_THRESHOLD)
 
 
 def gates_that_exit(depth: int) -> dict:

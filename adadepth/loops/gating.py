@@ -11,7 +11,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.models import MODEL_NAME, Model, save_model
 from adadepth.io.workdir import claim
 from adadepth.io.writers import MetricWriter, run_record
-from adadepth.loops.assess import assess, costs_by_exit, step_times
+from adadepth.loops.assess import assess, costs_by_exit
 from adadepth.loops.budget import budget_for, expected_iou
 from adadepth.loops.calibration import (
   Choice,
@@ -36,6 +36,7 @@ from adadepth.loops.from_config import (
 from adadepth.loops.gates import Fitted, Recipe, fit, seen_pairs
 from adadepth.loops.responses import PairTable, joined, pair_table
 from adadepth.loops.scores import score_fixed
+from adadepth.loops.times import medians_ms, policy_trackers, step_seconds
 
 LOG_EVERY = 100
 
@@ -93,7 +94,8 @@ def choose_within(config: ConfigDict, params: dict, tried: list[Choice], fixed: 
     return choose(tried, max_relative_cost=config.policy.max_cost * best_fixed["relative_cost"])
   unit = config.policy.budget_unit
   model = Model(params, architecture_of(config), 0.5, readout_of(config))
-  costs = costs_by_exit(model, unit, step_times(model, rounds=config.eval.timing_rounds) if unit == "ms" else {})
+  seconds = step_seconds(policy_trackers(model), rounds=config.eval.timing_rounds) if unit == "ms" else {}
+  costs = costs_by_exit(model, unit, medians_ms(seconds))
   found = calibrations(tried)
   recipe = max(found, key=lambda recipe: expected_iou(found[recipe], config.policy.budget, costs))
   start = float(budget_for(model._replace(calibration=found[recipe]), config.policy.budget, costs, unit).start)

@@ -22,22 +22,22 @@ def correlation_flops(arch: Architecture, depth: int) -> float:
   return 2.0 * arch.template_cells**2 * arch.channels[depth] * arch.search_cells**2
 
 
-def fixed_flops(arch: Architecture) -> Float[np.ndarray, "5"]:
-  """xcorr1..xcorr5 for one key-search pair: blocks up to that depth on both crops, one correlation."""
-  pixels = arch.template_px**2 + arch.search_px**2
+def fixed_flops(arch: Architecture, *, keys: int = 1, searches: int = 1) -> Float[np.ndarray, "5"]:
+  """xcorr1..xcorr5: blocks up to that depth on every crop, one correlation for each search crop; by default a pair."""
+  pixels = keys * arch.template_px**2 + searches * arch.search_px**2
   blocks = np.cumsum([block_flops(arch, k, pixels) for k in range(DEPTHS)])
-  return blocks + np.array([correlation_flops(arch, k) for k in range(DEPTHS)])
+  return blocks + searches * np.array([correlation_flops(arch, k) for k in range(DEPTHS)])
 
 
-def cascade_flops(arch: Architecture) -> Float[np.ndarray, "5"]:
+def cascade_flops(arch: Architecture, *, keys: int = 1, searches: int = 1) -> Float[np.ndarray, "5"]:
   """A gated run that stops at depth 1..5: blocks up to it and every correlation on the way."""
-  correlations = np.array([correlation_flops(arch, k) for k in range(DEPTHS)])
-  return fixed_flops(arch) + np.cumsum(correlations) - correlations
+  correlations = searches * np.array([correlation_flops(arch, k) for k in range(DEPTHS)])
+  return fixed_flops(arch, keys=keys, searches=searches) + np.cumsum(correlations) - correlations
 
 
-def soft_flops(arch: Architecture) -> float:
+def soft_flops(arch: Architecture, *, keys: int = 1, searches: int = 1) -> float:
   """Soft gating computes all blocks and all five correlations."""
-  return float(cascade_flops(arch)[-1])
+  return float(cascade_flops(arch, keys=keys, searches=searches)[-1])
 
 
 def hard_flops(exit_shares: Float[np.ndarray, "5"], cost_by_exit: Float[np.ndarray, "5"]) -> float:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from adadepth.loops.benchmark.steps import forced_tracker
 from adadepth.loops.benchmark.subject import Subject
 from adadepth.loops.benchmark.timing import Clock, alternate, clock, row
-from adadepth.loops.exits import gates_that_exit_where_told, templates_that_exit
+from adadepth.loops.exits import forced, gates_that_exit_where_told, templates_that_exit
 from adadepth.loops.tracking import Tracker
 from adadepth.maths.architecture import DEPTHS
 from adadepth.programs.policies import FIXED
@@ -30,7 +29,7 @@ def batch_clock(tracker: Tracker, subject: Subject, n: int) -> Clock:
 
 def mixed_clock(subject: Subject, exits: np.ndarray) -> Clock:
   """A step of hard gating whose targets exit as told, [n] of 0..4."""
-  tracker = forced_tracker(subject, gates_that_exit_where_told())
+  tracker = Tracker(forced(subject.model, gates_that_exit_where_told()), "hard")
   targets = tracker.init_many(subject.frames[0], subject.boxes_xywh[: len(exits)])
   templates = templates_that_exit(targets.state.templates, exits)
   targets = targets._replace(state=targets.state._replace(templates=templates))

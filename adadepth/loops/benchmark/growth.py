@@ -3,9 +3,9 @@
 import dataclasses
 
 from adadepth.loops.benchmark.sequences import memory_clock
-from adadepth.loops.benchmark.steps import step_clock
 from adadepth.loops.benchmark.subject import Subject
 from adadepth.loops.benchmark.timing import alternate, row
+from adadepth.loops.times import step_clock
 from adadepth.loops.tracking import Tracker
 
 CROP_POLICIES = ("xcorr1", "xcorr5")
@@ -17,7 +17,8 @@ def measure_crops(subject: Subject) -> list[dict]:
   for px in subject.settings.crops_px:
     arch = dataclasses.replace(subject.model.arch, template_px=px // 2, search_px=px)
     for policy in CROP_POLICIES:
-      clocks[f"{policy}_{px}"] = step_clock(Tracker(subject.model._replace(arch=arch), policy), subject)
+      tracker = Tracker(subject.model._replace(arch=arch), policy)
+      clocks[f"{policy}_{px}"] = step_clock(tracker, subject.frames, subject.box_xywh)
   seconds = alternate(clocks, **subject.limits(), title="crop sizes")
   names = (name.split("_") for name in clocks)
   return [

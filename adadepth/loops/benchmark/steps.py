@@ -1,33 +1,18 @@
 """One target: what a tracking step costs at each depth, and whether hard gating really stops where it exits."""
 
-import jax
 import numpy as np
 
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.benchmark.timing import Clock, alternate, clock, row
-from adadepth.loops.exits import FORCED_THRESHOLD, gates_that_exit
-from adadepth.loops.tracking import Tracker
+from adadepth.loops.benchmark.timing import alternate, row
+from adadepth.loops.times import exit_trackers, policy_trackers, step_clock
 from adadepth.maths.architecture import DEPTHS
 from adadepth.programs.policies import FIXED
 
 
-def step_clock(tracker: Tracker, subject: Subject) -> Clock:
-  """A step from a decoded frame on the host to a box on the host."""
-  target = tracker.init(subject.frames[0], subject.box_xywh)
-  return clock(lambda: jax.device_get(tracker.update(target, subject.frames[1])[1]))
-
-
-def forced_tracker(subject: Subject, gates: dict) -> Tracker:
-  """Hard gating with other gates."""
-  model = subject.model
-  return Tracker(model._replace(params={**model.params, "gates": gates}, threshold=FORCED_THRESHOLD), "hard")
-
-
 def measure_steps(subject: Subject) -> list[dict]:
   """The steps of every policy in turns."""
-  clocks = {name: step_clock(Tracker(subject.model, name), subject) for name in (*FIXED, "soft")}
-  for k, name in enumerate(FIXED):
-    clocks[f"hard_{name}"] = step_clock(forced_tracker(subject, gates_that_exit(k)), subject)
+  trackers = policy_trackers(subject.model) | exit_trackers(subject.model)
+  clocks = {name: step_clock(tracker, subject.frames, subject.box_xywh) for name, tracker in trackers.items()}
   seconds = alternate(clocks, **subject.limits(), title="steps")
   shares = [seconds[name] / seconds[f"hard_{name}"] for name in FIXED]
   on = subject.backend

@@ -7,9 +7,9 @@ import numpy as np
 
 from adadepth.loops.benchmark.batch import batch_clock
 from adadepth.loops.benchmark.peers.process import Peer, PeerError
-from adadepth.loops.benchmark.steps import step_clock
 from adadepth.loops.benchmark.subject import Subject
 from adadepth.loops.benchmark.timing import Clock, alternate, row
+from adadepth.loops.times import step_clock
 from adadepth.loops.tracking import Tracker
 from adadepth.maths.crop import window_px
 from adadepth.maths.geometry import template_side
@@ -72,7 +72,10 @@ def our_clocks(subject: Subject) -> dict[str, Clock]:
   clocks = {}
   for policy, n in comparisons(subject):
     tracker = Tracker(subject.model, policy)
-    clocks[f"{policy}_{n}"] = step_clock(tracker, subject) if n == 1 else batch_clock(tracker, subject, n)
+    if n == 1:
+      clocks[f"{policy}_{n}"] = step_clock(tracker, subject.frames, subject.box_xywh)
+    else:
+      clocks[f"{policy}_{n}"] = batch_clock(tracker, subject, n)
   return clocks
 
 
