@@ -17,7 +17,8 @@ def slim_network() -> ConfigDict:
   network.background = 1.0  # weight of the template's cells outside of the target's box, in [0, 1]; 1 is the paper's
   network.adapt_steps = 0  # of training a template on its key frame (maths/adaptation.py); 0: none (paper)
   network.adapt_penalty = 0.1  # of leaving the template as it was cut
-  network.finer_px = 0.0  # error of a response's peak that a closer look (maths/closer.py) mends; 0: none (paper)
+  # Standard deviation of a response's peak, which a closer look (maths/closer.py) then refines; 0: none (paper).
+  network.finer_px = 3.0  # crop pixels
   network.scale_gain = 0.0  # how fast the box follows the growth seen by a closer look; 0: it keeps its size (paper)
   return network
 

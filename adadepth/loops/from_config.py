@@ -50,8 +50,11 @@ def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Pat
     return params
   if weights == EMBEDDED or pathlib.Path(weights).is_dir():
     model = load_model(weights)
-    if model.arch != arch:
-      raise InputError(f"`config.backbone.weights` (={weights}) has {model.arch}, config.network says {arch}")
+    if model.arch.trained != arch.trained:
+      raise InputError(
+        f"`config.backbone.weights` (={weights}) was trained with {model.arch.trained}, config.network says "
+        f"{arch.trained}: give the same"
+      )
     return {**params, "backbone": model.params["backbone"], "head": model.params["head"]}
   return {**params, "backbone": backbone_of(weights, arch, workdir)}
 

@@ -37,7 +37,7 @@ NOTES = """
   multiples of the stride.
 - **XLA** (`cost_analysis` of each policy's own program) leaves out the taps that fall in the padding. A map at stride
   16 has a larger share of border than one at stride 1, so its count is lower at depth, and so are its ratios. It also
-  counts pooling, whitening, scaling and the gates' features.
+  counts pooling, whitening, scaling, the gates' features and, where the network has one, the closer look.
 - **Hard gating** varies with what it sees: sum_k P(stop = k) * F_k, F_k from the program that stops at k. It is never
   read off the gated program, because XLA counts a `cond` as its dearest branch.
 """

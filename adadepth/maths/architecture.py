@@ -70,6 +70,11 @@ class Architecture:
       raise InputError(f"`config.network.search_px` (={self.search_px}) must exceed template_px (={self.template_px})")
 
   @property
+  def trained(self) -> dict:
+    """What a backbone and its logit scales are trained for; the rest may change afterwards."""
+    return {name: getattr(self, name) for name in ("width", "template_px", "search_px", "pools", "scaling")}
+
+  @property
   def channels(self) -> tuple[int, ...]:
     """Channels of each block's output."""
     return tuple(max(1, round(c * self.width)) for c in VGG19_CHANNELS)
