@@ -256,7 +256,9 @@ def test_the_benchmark_writes_what_it_can_measure(tmp_path):
   assert np.asarray(Image.open(tmp_path / "speed.png")).std() > 0
 
 
-@pytest.mark.parametrize("config", ["gating.py:vgg19", "gating.py:slim", "gating.py", "finetune.py:deepest"])
+@pytest.mark.parametrize(
+  "config", ["gating.py:vgg19,paper,quick", "gating.py:slim", "gating.py", "finetune.py:deepest"]
+)
 def test_configs_load_and_are_locked(config):
   name, _, arg = config.partition(".py")
   loaded = importlib.import_module(f"configs.{name}").get_config(*([arg[1:]] if arg else []))
