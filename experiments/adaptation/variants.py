@@ -56,7 +56,8 @@ def main(data: str, weights: str) -> None:
       scores = score_depths(table, arch=arch, readout=Readout("subcell", window), costs=pair_costs(paper))
       results[name][f"window {window:g}"] = scores.ious.mean(axis=0).tolist()
     write_json(RESULTS, results)
-  print("| templates | " + " | ".join(f"xcorr{k + 1}" for k in range(5)) + " | with the window |" + " |" * 4)
+  titles = [f"xcorr{k + 1}{under}" for under in ("", ", window") for k in range(5)]
+  print(f"| templates | {' | '.join(titles)} |")
   print("| --- " * 11 + "|")
   for name, by_window in results.items():
     print(f"| {name} | " + " | ".join(f"{iou:.3f}" for ious in by_window.values() for iou in ious) + " |")

@@ -1,9 +1,10 @@
 """Which logit scale Eq. 1 wants for the min-max scaled maps of a network as it is, on cached responses.
 
-python -m experiments.finetune.scales runs/vgg19
+python -m experiments.finetune.scales runs/plain-0
 
-Reads the responses that a run of configs/gating.py:vgg19 left in its workdir. Prints dev's L_i (Eq. 2, label) of each
-depth under fixed scales and under the scale that is best on train, and writes scales.json beside this file.
+Reads the responses that a run of configs/gating.py:vgg19 with the paper's templates (experiments/vgg19) left in its
+workdir. Prints dev's L_i (Eq. 2, label) of each depth under fixed scales and under the scale that is best on train, and
+writes scales.json beside this file.
 """
 
 import dataclasses

@@ -63,7 +63,7 @@ def test_policies_may_be_spaced_and_empty():
   [
     (["--config=configs/gating.py", "--config.seed=abc"], "error: flag --config.seed=abc: invalid literal"),
     (["--config=configs/gating.py", "--config.nosuch=1"], "error: the config has no field \"'nosuch'\""),
-    (["--config=configs/gating.py:nosuch"], "error: `--config=configs/gating.py:nosuch`: the variants are"),
+    (["--config=configs/gating.py:slim,quick"], "error: `--config=configs/gating.py:slim,quick`: the variants are"),
     (["--config=configs/gating.py:scratch", "--config.data.root=/no/such"], "error: `config.data.root` (='/no/such')"),
   ],
 )

@@ -269,7 +269,9 @@ def test_the_benchmark_times_phase_two(tmp_path, monkeypatch):
   assert len(read_metrics(tmp_path / "phase2" / "gating" / "iou-flops")) == 1  # the gates of all pairs, at step 0
 
 
-@pytest.mark.parametrize("config", ["gating.py:vgg19", "gating.py:slim", "gating.py", "finetune.py:deepest"])
+@pytest.mark.parametrize(
+  "config", ["gating.py:vgg19,paper,quick", "gating.py:slim", "gating.py", "finetune.py:deepest"]
+)
 def test_configs_load_and_are_locked(config):
   name, _, arg = config.partition(".py")
   loaded = importlib.import_module(f"configs.{name}").get_config(*([arg[1:]] if arg else []))
