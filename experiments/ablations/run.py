@@ -42,6 +42,7 @@ VARIANTS = {
   "paper features": {"policy.gate_features": "paper"},
   "exit, paper features": {"policy.combine": "exit", "policy.gate_features": "paper"},
   **{f"window {w:g}": {"policy.window": w} for w in (0.0, 0.1, 0.2, 0.4)},
+  "no closer look": {"network.finer_px": 0.0},
   "exit, window 0": {"policy.combine": "exit", "policy.window": 0.0},
   "loss: label": CROSS_ENTROPY,
   "loss: printed": {**CROSS_ENTROPY, "finetune.map_loss": "printed"},
