@@ -150,7 +150,7 @@ def train_gates(
   """
   rng = np.random.default_rng(recipe.seed)
   order = rows[rng.integers(len(rows), size=(recipe.steps, recipe.batch))].astype(np.int32)
-  gates = standardise_gates(init_gates(jax.random.key(recipe.seed)), features[rows])
+  gates = standardise_gates(init_gates(jax.random.key(recipe.seed), features.shape[-1]), features[rows])
   weights = jnp.asarray(recipe.price_weights, jnp.float32)
   data = GateBatch(jnp.asarray(features), jnp.asarray(losses))
   adam = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay}

@@ -20,14 +20,14 @@ class Gate(nn.Module):
     return nn.Dense(1, kernel_init=nn.initializers.zeros_init())(v)[..., 0]
 
 
-def init_gates(key: jax.Array) -> dict:
+def init_gates(key: jax.Array, features: int = FEATURES) -> dict:
   """{"gate1": ..., "gate4": ...}: linear weights plus the fixed `mean` and `std` that standardise v_i."""
-  probe = jnp.zeros((1, FEATURES))
+  probe = jnp.zeros((1, features))
   return {
     f"gate{i + 1}": {
       "linear": Gate().init(jax.random.fold_in(key, i), probe)["params"],
-      "mean": jnp.zeros(FEATURES),
-      "std": jnp.ones(FEATURES),
+      "mean": jnp.zeros(features),
+      "std": jnp.ones(features),
     }
     for i in range(GATES)
   }
@@ -45,7 +45,7 @@ def standardise_gates(gates: dict, features: Float[np.ndarray | Array, "n 4 f"])
 def apply_gate(gates: dict, features: Float[Array, "*b f"], *, depth: int) -> Float[Array, "*b"]:
   """phi_i(v_i) of the gate at `depth` (0..3), unbounded."""
   gate = gates[f"gate{depth + 1}"]
-  shape = (1,) * (features.ndim - 1) + (FEATURES,)
+  shape = (1,) * (features.ndim - 1) + gate["mean"].shape
   v = (features - gate["mean"].reshape(shape)) / gate["std"].reshape(shape)
   return Gate().apply({"params": gate["linear"]}, v)
 

@@ -23,7 +23,8 @@ from adadepth.loops.gates import Pairs, seen_pairs
 from adadepth.loops.gating import recipes_of
 from adadepth.loops.responses import PairTable, joined, load_table
 from adadepth.loops.scores import score_bounds, score_fixed, soft_ious
-from adadepth.maths.features import FEATURE_NAMES
+from adadepth.maths.features import FEATURE_NAMES, FEATURES
+from adadepth.maths.readout import displacements_in_response
 from adadepth.params.gates import init_gates
 from adadepth.params.quality import init_quality
 from configs import gating
@@ -49,6 +50,7 @@ VARIANTS = {
   **{f"price: p = {p:g}": {**GEOMETRIC, "gates.p": p} for p in (1.5, 2.0, 3.0)},
   "no weight decay": {"gates.weight_decay": 0.0},
   **{f"lambda = {weight:g}": {"gates.price_weights": (weight,)} for weight in gating.get_config().gates.price_weights},
+  **{f"with {name}": {"with": name} for name in ("shape", "time", "agreement", "last frame", "motion")},
   **{f"without {name}": {"without": name} for name in FEATURE_NAMES["readout"] if name != "peak"},  # always 1 here
 }
 
@@ -56,15 +58,15 @@ VARIANTS = {
 def config_of(changes: dict) -> ConfigDict:
   """configs/gating.py:vgg19, or the variant under "", with the changes."""
   config = gating.get_config(changes.get("", "vgg19"))
-  settings = {name: value for name, value in changes.items() if name not in ("", "without")}
+  settings = {name: value for name, value in changes.items() if name not in ("", "with", "without")}
   config.update_from_flattened_dict({**SHORT, **settings})
   return config
 
 
-def blank_params(config: ConfigDict) -> dict:
+def blank_params(config: ConfigDict, features: int = FEATURES) -> dict:
   """All that the responses leave open: the logit scale, and gates and a quality that know nothing."""
   log_scale = jnp.full(5, jnp.log(config.network.logit_scale))
-  return {"head": {"log_scale": log_scale}, "gates": init_gates(jax.random.key(0)), "quality": init_quality()}
+  return {"head": {"log_scale": log_scale}, "gates": init_gates(jax.random.key(0), features), "quality": init_quality()}
 
 
 def without(pairs: Pairs, config: ConfigDict, name: str) -> Pairs:
@@ -74,6 +76,37 @@ def without(pairs: Pairs, config: ConfigDict, name: str) -> Pairs:
   return pairs._replace(features=features)
 
 
+def more(table: PairTable, pairs: Pairs, config: ConfigDict, name: str) -> np.ndarray:
+  """Features that the maps' own do not hold, of each pair and depth, [n, 5, m]; 0 where there is no frame before.
+
+  "shape": log(w, h) of the target; "time": log of the frames since the key; "agreement": how far this depth's peak is
+  from those of the two depths before; "last frame": the features of its first map; "motion": how far this depth's peak
+  is from the displacement that xcorr1 found in the last frame, and how far that was.
+  """
+  view = {"readout": readout_of(config), "template_cells": architecture_of(config).template_cells}
+  cells = np.asarray(displacements_in_response(table.responses, **view))
+  follows = (table.sequence[1:] == table.sequence[:-1]) & (table.key[1:] == table.key[:-1])
+
+  def before(values: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros_like(values[:1]), values[:-1] * follows[:, None]])
+
+  def distance(a: np.ndarray) -> np.ndarray:
+    return np.log1p(np.linalg.norm(a, axis=-1))[..., None]
+
+  if name == "agreement":
+    steps = [np.pad(distance(cells[:, n:] - cells[:, :-n]), ((0, 0), (n, 0), (0, 0))) for n in (1, 2)]
+    return np.concatenate(steps, axis=-1)
+  last = before(cells[:, 0])[:, None]
+  of_pair = {
+    "shape": np.log(table.size_in_crop),
+    "time": np.log(table.frames_after_key)[:, None],
+    "last frame": before(pairs.features[:, 0]),
+    "motion": distance(last[:, 0]),
+  }[name]
+  found = np.repeat(of_pair[:, None], 5, axis=1)
+  return np.concatenate([found, distance(cells - last)], axis=-1) if name == "motion" else found
+
+
 def run_variant(table: PairTable, changes: dict, seed: int) -> dict:
   """IOU@25 of hard gating at each share of the best fixed depth's cost, at the best lambda and T for it."""
   config = config_of({**changes, "seed": seed})
@@ -81,6 +114,10 @@ def run_variant(table: PairTable, changes: dict, seed: int) -> dict:
   pairs = seen_pairs(params, table, **view)
   if "without" in changes:
     pairs = without(pairs, config, changes["without"])
+  if "with" in changes:
+    added = more(table, pairs, config, changes["with"]).astype(np.float32)
+    pairs = pairs._replace(features=np.concatenate([pairs.features, added], axis=-1))
+    params = blank_params(config, pairs.features.shape[-1])
   fixed = score_fixed(pairs.scores)
   best = max(fixed.values(), key=lambda entry: entry["iou@25"])
   folds = deal(table.sequence, config.gates.folds, seed)
