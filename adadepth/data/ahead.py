@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Listing
 
-import grain
 import numpy as np
 
 from adadepth.data.sequence import FrameSource
@@ -18,6 +17,8 @@ def map_ahead(function: Callable, items: Listing, *, threads: int, buffer: int) 
     threads: how many work at a time.
     buffer: results made in advance, at most; they are held in memory.
   """
+  import grain  # a third of a second, for which a tracker that reads no files ahead need not wait
+
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=buffer)
   return iter(grain.MapDataset.source(items).map(function).to_iter_dataset(options))
 

@@ -5,6 +5,9 @@ A^T [(G g G^T) * (B^T d B)] A, with g the kernel, d the 6x6 tile of the input un
 element, summed over the input channels. That sum is one matrix product for each of the 36 elements.
 """
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -29,6 +32,9 @@ OUTPUT_TRANSFORM = np.array(  # A^T
   [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
 )
 
+# Both functions that are jitted here are called again and again with the same shapes, and are then traced once: it is
+# Python that a second start waits for. XLA inlines them.
+
 Kernels = tuple[Float[Array, "6 c d"], ...]
 
 
@@ -39,6 +45,7 @@ def transform_kernel(kernel: Float[Array, "3 3 c d"]) -> Kernels:
   return tuple(flat.reshape(PATCH, PATCH, *kernel.shape[2:]))
 
 
+@functools.partial(jax.jit, static_argnames="pool")
 def winograd_conv(x: Float[Array, "b h w c"], kernels: Kernels, *, pool: int = 1) -> Float[Array, "b i j d"]:
   """The SAME convolution of stride 1, then a max pool.
 
@@ -64,6 +71,7 @@ def winograd_conv(x: Float[Array, "b h w c"], kernels: Kernels, *, pool: int = 1
   return joined.reshape(b, rows * side, cols * side, -1)[:, : h // pool, : w // pool]
 
 
+@functools.partial(jax.jit, static_argnames="cols")
 def _products(row: Float[Array, "b rows w c"], kernel: Float[Array, "6 c d"], cols: int) -> Array:
   """One row of the 6x6 elements of every tile, summed over the input channels, [6, b, rows, cols, d]."""
   elements = _combine(INPUT_TRANSFORM, [row[:, :, j : j + cols * TILE - 3 : TILE] for j in range(PATCH)])
