@@ -23,7 +23,8 @@ from adadepth.programs.policies import FIXED
 FRAMES = 40  # that are tracked and filmed of each sequence
 PICTURED = 4  # of them in the PNG
 FPS = 10.0
-EACH_KIND = 2  # sequences where xcorr1 is enough, and that gain by depth 5
+EACH_KIND = 2  # sequences where xcorr1 is enough, and that gain by depth
+DEEP = FIXED[3:]  # depth 5, or 4: with adapted templates xcorr5 is nowhere the best
 FOOTNOTE = "Hard gating stops at the framed depth. The confidences right of it are computed for this figure alone."
 
 
@@ -35,19 +36,20 @@ class Pick(NamedTuple):
 
 
 def pick_sequences(by_sequence: dict[str, dict[str, float]]) -> list[Pick]:
-  """Two sequences where xcorr1 is enough and the two that gain most from depth 5, by the mean IoU of their pairs.
+  """Two sequences where xcorr1 is enough and the two that gain most by depth, by the mean IoU of their pairs.
 
-  xcorr1 is enough where the best depth beats it by least. Of the others, those gain most where xcorr5 beats xcorr1 by
-  most, however little that is. With fewer than four sequences, one of each kind; with one, that one.
+  xcorr1 is enough where the best depth beats it by least. Of the others, those gain most where the better of xcorr4 and
+  xcorr5 beats xcorr1 by most, however little that is. With fewer than four sequences, one of each kind; with one, that one.
 
   Args:
     by_sequence: "sequences" of results.json: name to {"xcorr1": IoU, ..., "xcorr5": IoU}.
   """
   each = max(1, min(EACH_KIND, len(by_sequence) // 2))
-  best = {name: max(FIXED, key=lambda depth, row=row: row[depth]) for name, row in by_sequence.items()}
+  best = {name: max(FIXED, key=row.get) for name, row in by_sequence.items()}
+  deep = {name: max(DEEP, key=row.get) for name, row in by_sequence.items()}
   short = {name: row[best[name]] - row["xcorr1"] for name, row in by_sequence.items()}
   enough = sorted(by_sequence, key=short.get)[:each]
-  gain = {name: row["xcorr5"] - row["xcorr1"] for name, row in by_sequence.items() if name not in enough}
+  gain = {name: row[deep[name]] - row["xcorr1"] for name, row in by_sequence.items() if name not in enough}
   gaining = sorted(gain, key=gain.get, reverse=True)[:each]
 
   def at(name: str, depth: str) -> str:
@@ -55,7 +57,7 @@ def pick_sequences(by_sequence: dict[str, dict[str, float]]) -> list[Pick]:
 
   return [
     *(Pick(n, f"xcorr1 is enough: pair IoU {at(n, 'xcorr1')}, at best {at(n, best[n])}") for n in enough),
-    *(Pick(n, f"gains most from depth 5: pair IoU {at(n, 'xcorr1')}, {at(n, 'xcorr5')}") for n in gaining),
+    *(Pick(n, f"gains most by depth: pair IoU {at(n, 'xcorr1')}, {at(n, deep[n])}") for n in gaining),
   ]
 
 
