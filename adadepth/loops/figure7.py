@@ -39,7 +39,8 @@ def pick_sequences(by_sequence: dict[str, dict[str, float]]) -> list[Pick]:
   """Two sequences where xcorr1 is enough and the two that gain most by depth, by the mean IoU of their pairs.
 
   xcorr1 is enough where the best depth beats it by least. Of the others, those gain most where the better of xcorr4 and
-  xcorr5 beats xcorr1 by most, however little that is. With fewer than four sequences, one of each kind; with one, that one.
+  xcorr5 beats xcorr1 by most, however little that is. With fewer than four sequences, one of each kind; with one, that
+  one.
 
   Args:
     by_sequence: "sequences" of results.json: name to {"xcorr1": IoU, ..., "xcorr5": IoU}.
