@@ -1,8 +1,9 @@
 """What the weight of the box, test-time training and a closer look do to the five depths, on train and dev.
 
-python -m experiments.adaptation.variants DATA VGG19
+python -m experiments.adaptation.variants DATA VGG19      its weights: variants.json
+python -m experiments.adaptation.variants DATA embedded   the slim network of the package: slim.json
 
-One key a sequence and its first five frames; adds to variants.json as it goes, skips what is there, prints the table.
+One key a sequence and its first five frames; adds to the JSON as it goes, skips what is there, prints the table.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import sys
 import jax
 
 from adadepth.data.sources import Source
+from adadepth.io.models import EMBEDDED, load_model
 from adadepth.io.weights import load_vgg19
 from adadepth.io.writers import write_json
 from adadepth.loops.responses import pair_table
@@ -22,7 +24,7 @@ from adadepth.maths.readout import Readout
 from adadepth.programs.costs import pair_costs
 from adadepth.programs.network import init_params
 
-RESULTS = pathlib.Path(__file__).parent / "variants.json"
+HERE = pathlib.Path(__file__).parent
 WINDOWS = (0.0, 0.3)
 BOX_ALONE = {"background": 0.0, "adapt_steps": 8}
 VARIANTS = {
@@ -33,29 +35,37 @@ VARIANTS = {
   "background 0, 8 steps": BOX_ALONE,
   "background 0.2, 3 steps": {"background": 0.2, "adapt_steps": 3},
   "background 0.2, 8 steps, penalty 1": {"background": 0.2, "adapt_steps": 8, "adapt_penalty": 1.0},
-  "closer look, 4 px": {"finer_px": 4.0},
+  **{f"closer look, {px:g} px": {"finer_px": px} for px in (2.0, 3.0, 4.0)},
   **{f"background 0, 8 steps, closer look, {px:g} px": {**BOX_ALONE, "finer_px": px} for px in (2.0, 4.0, 8.0)},
 }
 
 
+def plain_network(weights: str) -> tuple[dict, Architecture]:
+  """Parameters, and the network without what the variants add."""
+  if weights == EMBEDDED:
+    model = load_model(EMBEDDED)
+    return model.params, Architecture(**model.arch.trained)
+  params = init_params(jax.random.key(0), Architecture(), logit_scale=10.0)
+  return {**params, "backbone": load_vgg19(weights, channels=Architecture().channels)}, Architecture()
+
+
 def main(data: str, weights: str) -> None:
   source = Source(data, "", "stop", (0, 0, 0), 0.0, 0).read(("train", "dev"))
-  sequences, paper = source["train"] + source["dev"], Architecture()
-  params = init_params(jax.random.key(0), paper, logit_scale=10.0)
-  params = {**params, "backbone": load_vgg19(weights, channels=paper.channels)}
-  results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+  sequences, (params, plain) = source["train"] + source["dev"], plain_network(weights)
+  path = HERE / ("slim.json" if weights == EMBEDDED else "variants.json")
+  results = json.loads(path.read_text()) if path.is_file() else {}
   for name, changes in VARIANTS.items():
     if name in results:
       continue
-    arch = dataclasses.replace(paper, **changes)
+    arch = dataclasses.replace(plain, **changes)
     table = pair_table(
       params, sequences, arch=arch, keys=1, frames=5, threads=2, cache=None, description=f"responses ({name})"
     )
     results[name] = {}
     for window in WINDOWS:
-      scores = score_depths(table, arch=arch, readout=Readout("subcell", window), costs=pair_costs(paper))
+      scores = score_depths(table, arch=arch, readout=Readout("subcell", window), costs=pair_costs(plain))
       results[name][f"window {window:g}"] = scores.ious.mean(axis=0).tolist()
-    write_json(RESULTS, results)
+    write_json(path, results)
   titles = [f"xcorr{k + 1}{under}" for under in ("", ", window") for k in range(5)]
   print(f"| templates | {' | '.join(titles)} |")
   print("| --- " * 11 + "|")
