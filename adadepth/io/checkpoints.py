@@ -3,6 +3,7 @@
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 
@@ -29,7 +30,9 @@ class Checkpoints:
     if step is None:
       return state
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-    return self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+    restored = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+    # Orbax commits arrays to their device. A fresh state's are not, and jit would compile each program for both kinds.
+    return jax.tree.map(jnp.asarray, jax.device_get(restored))
 
   def save(self, step: int, state, *, force: bool = False) -> None:
     """Writes `state` if `step` is a multiple of `every`, or if forced (the last step)."""

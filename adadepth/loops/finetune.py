@@ -1,6 +1,5 @@
 """Phase 1: fine-tunes the backbone on key and search pairs (Eq. 3), and measures what that does."""
 
-import functools
 import json
 import pathlib
 from collections.abc import Callable, Iterator
@@ -41,6 +40,11 @@ SIDES = ("train", "test")
 
 # What looks at the parameters of a step: called with (step, params).
 Look = Callable[[int, dict], None]
+
+
+compiled_step = jax.jit(
+  finetune_step, static_argnames=("optimizer", "objective", "arch", "map_loss", "variance_px2"), donate_argnums=0
+)
 
 
 def stack_groups(groups: list[PairGroup]) -> PairBatch:
@@ -98,15 +102,7 @@ def finetune(
   optimizer = finetune_optimizer(
     learning_rate=learning_rate, steps=steps, warmup_steps=warmup_steps, clip_norm=clip_norm
   )
-  step_fn = functools.partial(
-    finetune_step,
-    optimizer=optimizer,
-    objective=objective,
-    arch=arch,
-    map_loss=map_loss,
-    variance_px2=variance_px2,
-  )
-  step_fn = jax.jit(step_fn, donate_argnums=0)
+  loss = {"objective": objective, "arch": arch, "map_loss": map_loss, "variance_px2": variance_px2}
   with Checkpoints(folder / "checkpoints", every=checkpoint_every) as checkpoints:
     state = checkpoints.restore(init_state(params, optimizer))
     start = int(state.step)
@@ -115,7 +111,7 @@ def finetune(
     batches = training_batches(sampler, groups=groups, start=start, stop=steps, threads=threads)
     with MetricWriter(folder, resume_step=start or None) as writer:
       for step in progress(range(start + 1, steps + 1), f"phase 1 ({objective})"):
-        state, scalars = step_fn(state, next(batches))
+        state, scalars = compiled_step(state, next(batches), optimizer=optimizer, **loss)
         if step % log_every == 0 or step == steps:
           writer.write(step, scalars)
         checkpoints.save(step, state, force=step == steps)

@@ -1,5 +1,6 @@
 """The two training phases: one Optax chain and one pure step each, over labelled partitions."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -60,10 +61,14 @@ def frozen_partition(transform: optax.GradientTransformation, trained: tuple[str
   )
 
 
+@functools.cache
 def finetune_optimizer(
   *, learning_rate: float, steps: int, warmup_steps: int, clip_norm: float
 ) -> optax.GradientTransformation:
-  """Phase 1: backbone and logit scales by Adam, norm clipped, warm-up then cosine; gates frozen."""
+  """Phase 1: backbone and logit scales by Adam, norm clipped, warm-up then cosine; gates frozen.
+
+  Equal arguments give the same object, so that jit does not trace it twice.
+  """
   schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, min(warmup_steps, max(steps - 1, 0)), max(steps, 1))
   chain = optax.chain(optax.clip_by_global_norm(clip_norm), optax.adam(schedule))
   return frozen_partition(chain, ("backbone", "head"))

@@ -13,17 +13,29 @@ from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.io.models import load_model
 from adadepth.io.writers import read_metrics
+<<<<<<< HEAD
 from adadepth.loops import TASKS
 from adadepth.loops.benchmark import phase2
+=======
+from adadepth.loops import TASKS, figure7
+>>>>>>> evidence
 from adadepth.loops.from_config import architecture_of, source_of, starting_params
 
 POLICIES = {"xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft", "hard"}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _standard_promotion():
   # Adam's bias correction (optax) raises a float to an integer power.
   with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+    yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_films():
+  """Figure 7 of a few frames; test_figure7 has its rule."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(figure7, "FRAMES", 5)
     yield
 
 
@@ -34,7 +46,8 @@ def small(name: str, arg: str | None = None):
   changes = {
     "network": {"width": 1 / 16, "template_px": 32, "search_px": 64, "pools": 3},
     "data": {"rendered": (2, 2, 2)},
-    "finetune": {"steps": 2, "groups": 2, "log_every": 1, "checkpoint_every": 1},
+    # The same everywhere, so that one program serves all.
+    "finetune": {"steps": 4, "warmup_steps": 0, "groups": 2, "log_every": 1, "checkpoint_every": 2},
     "gates": {"steps": 20, "batch": 16, "keys_per_sequence": 1, "price_weights": (0.0, 0.1), "folds": 2},
     "eval": {"keys_per_sequence": 1, "frames_per_sequence": 4, "tracking": "xcorr1,hard", "timing_rounds": 0},
     "benchmark": {"rounds": 2, "frame_hw": (96, 128), "frames": 4, "lengths": (4,), "pairs": 500},
@@ -50,8 +63,7 @@ def small(name: str, arg: str | None = None):
 def finished(tmp_path_factory):
   """A finished run of the main job, from random weights."""
   workdir = tmp_path_factory.mktemp("gating")
-  with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-    TASKS["gating"](small("gating", "scratch"), workdir)
+  TASKS["gating"](small("gating", "scratch"), workdir)
   return workdir
 
 
@@ -104,9 +116,7 @@ def test_phase_one_resumes_as_if_never_interrupted(tmp_path):
     looks = []
     for steps in steps_by_session:
       config = small("finetune", "all,quick")
-      config.finetune.warmup_steps, config.eval.every_steps = 0, 2
-      with config.unlocked():
-        config.finetune.steps = 4
+      config.eval.every_steps = 2
       params = stopped_after(config, workdir, steps, lambda step, _: looks.append(step))
     return params, looks
 
@@ -143,11 +153,11 @@ def stopped_after(config, workdir, steps: int, look) -> dict:
 
 
 def test_finetune_reports_before_along_and_after(tmp_path):
-  config = small("finetune", "deepest,quick")
-  config.eval.every_steps = 1
+  config = small("finetune", "all,quick")
+  config.eval.every_steps = 2
   TASKS["finetune"](config, tmp_path)
   results = results_of(tmp_path)
-  assert [point["step"] for point in results["curve"]] == [0, 1, 2]
+  assert [point["step"] for point in results["curve"]] == [0, 2, 4]
   assert results["curve"][0] == results["before"] and results["curve"][-1] == results["after"]
   assert results["curve"][2]["epoch"] == 2 * results["curve"][1]["epoch"] > 0
   assert results["before"]["test"]["xcorr5"] != results["after"]["test"]["xcorr5"]
