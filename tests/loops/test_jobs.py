@@ -13,12 +13,8 @@ from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.io.models import load_model
 from adadepth.io.writers import read_metrics
-<<<<<<< HEAD
-from adadepth.loops import TASKS
-from adadepth.loops.benchmark import phase2
-=======
 from adadepth.loops import TASKS, figure7
->>>>>>> evidence
+from adadepth.loops.benchmark import phase2
 from adadepth.loops.from_config import architecture_of, source_of, starting_params
 
 POLICIES = {"xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft", "hard"}
