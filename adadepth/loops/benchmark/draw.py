@@ -24,6 +24,7 @@ def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
     draw(axes, measured)
     if not axes.has_data():
       axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="0.4")
+      axes.set(xticks=[], yticks=[])
       continue
     axes.grid(alpha=0.25)
     axes.set_ylim(bottom=0)
@@ -33,7 +34,7 @@ def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
 
 
 def draw_depths(axes: Axes, rows: Rows) -> None:
-  """A tracking step of one target: each fixed depth, hard gating that exits there, PyTorch."""
+  """A tracking step of one target: each fixed depth, hard gating that exits there, PyTorch; OpenCV's for scale."""
   axes.set(title="one target: a tracking step, frame to box", xlabel="depth", ylabel="ms")
   torch = {name: fastest_torch(rows, name) for name in FIXED}
   series = (
@@ -43,6 +44,9 @@ def draw_depths(axes: Axes, rows: Rows) -> None:
   )
   for label, style, color, points in series:
     plot_rows(axes, list(FIXED), points, style, color, label)
+  for name, style in (("CSRT", "--"), ("KCF", ":")):
+    if row := rows.get(f"opencv_{name.lower()}"):
+      axes.axhline(row["value"], color="0.6", linestyle=style, label=f"OpenCV {name}")
 
 
 def draw_targets(axes: Axes, rows: Rows) -> None:
@@ -63,13 +67,14 @@ def draw_crops(axes: Axes, rows: Rows) -> None:
   for policy, color in (("xcorr1", GREEN), ("xcorr5", BLUE)):
     sides = [int(m[2]) for m in found if m and m[1] == policy]
     plot_rows(axes, sides, [rows[f"crop_{policy}_{px}"] for px in sides], "s-", color, policy)
+    axes.set_xticks(sides)
 
 
 def draw_frames(axes: Axes, rows: Rows) -> None:
   """A frame of xcorr1 by the length of the sequence, beside the program alone and files on disk."""
   axes.set(title="xcorr1: a frame of a whole sequence", xlabel="frames in the sequence", ylabel="ms per frame")
   lengths = [int(i.removeprefix("length_")) for i in rows if i.startswith("length_")]
-  plot_rows(axes, lengths, [rows[f"length_{n}"] for n in lengths], "s-", BLUE, "from memory")
+  plot_rows(axes, list(map(str, lengths)), [rows[f"length_{n}"] for n in lengths], "s-", BLUE, "from memory")
   for name, color, label in (("program", BLACK, "the frame program alone"), ("disk", VERMILION, "from JPEG files")):
     if (row := rows.get(f"frame_xcorr1_{name}")) and lengths:
       axes.axhline(row["value"], color=color, linestyle="--", label=label)

@@ -25,7 +25,7 @@ def process_clock(*arguments: str, cache: pathlib.Path) -> Clock:
 
 
 def measure_start(subject: Subject) -> list[dict]:
-  """`import adadepth`, and all of `configs/track.py` on two frames, with no compiled program kept and with all."""
+  """The imports, and all of `configs/track.py` on two frames, with no compiled program kept and with all."""
   folder = subject.folder.resolve() / "start"
   shutil.rmtree(folder / "cache", ignore_errors=True)
   write_jpegs(folder / "frames", subject.frames[:2])
@@ -35,10 +35,11 @@ def measure_start(subject: Subject) -> list[dict]:
   track += [f"--config.model={folder / 'model.safetensors'}", f"--workdir={folder / 'track'}"]
   job = process_clock(*track, cache=folder / "cache")
   first = job()
-  clocks = {"import": process_clock("-c", "import adadepth", cache=folder / "cache"), "again": job}
+  imports = {"import": "import adadepth", "tracker": "import adadepth; adadepth.Tracker"}
+  clocks = {name: process_clock("-c", code, cache=folder / "cache") for name, code in imports.items()} | {"again": job}
   seconds = alternate(clocks, rounds=STARTS, limit_s=subject.settings.seconds, title="start")
   return [
-    row("start_import", "a process that does `import adadepth`", seconds["import"], "s"),
+    *(row(f"start_{name}", f"a process that does `{code}`", seconds[name], "s") for name, code in imports.items()),
     row("start_first", "configs/track.py on two frames, start to end, first time", np.array([first]), "s"),
     row("start_again", "the same, again: programs come from the cache", seconds["again"], "s"),
   ]
