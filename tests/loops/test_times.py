@@ -1,8 +1,6 @@
 """Times relative to xcorr1's, how Table 1 shows them, and hard gating that exits where its time is wanted."""
 
-import jax
 import numpy as np
-import pytest
 
 from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
@@ -12,12 +10,6 @@ from adadepth.maths.architecture import Architecture
 from adadepth.maths.readout import Readout
 
 SECONDS = {"xcorr1": np.array([1.0, 2.0, 4.0]), "hard_xcorr3": np.array([3.0, 8.0, 16.0])}
-
-
-@pytest.fixture(autouse=True)
-def _standard_promotion():
-  with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-    yield
 
 
 def test_a_ratio_is_taken_within_a_round():
