@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from adadepth.maths.crop import window_px
 from adadepth.maths.metrics import iou
@@ -78,6 +79,31 @@ def test_a_closer_look_finds_a_target_between_two_cells(params, arch, moving_tar
       _, track = compiled_update(params, moved, frame, policy=policy, readout=SUBCELL, **settings)
       errors_px[finer_px].append(np.abs(track.box_xywh[:2] - np.array([x, y])).max())
   assert max(errors_px[4.0]) < 0.5 * max(errors_px[0.0]), errors_px
+
+
+def zoomed(frame: np.ndarray, center_xy: tuple[float, float], growth: float) -> np.ndarray:
+  """The frame seen `growth` times as large around a point."""
+  offset = [c - c / growth for c in center_xy[::-1]] + [0]
+  seen = scipy.ndimage.affine_transform(frame, [1 / growth, 1 / growth, 1], offset, order=1, mode="nearest")
+  return seen.astype(np.uint8)
+
+
+def test_with_a_scale_gain_the_box_grows_with_its_target(params, arch, moving_target):
+  frame, box = moving_target.frames[0], moving_target.boxes_xywh[0]
+  scaled = dataclasses.replace(arch, finer_px=2.0, scale_gain=0.5)
+  policy = policy_named("xcorr2", arch=scaled, readout=SUBCELL)
+  window_hw, center = windows(60.0, frame), box[:2] + box[2:] / 2
+  state = compiled_init(params, frame, box, threshold=0.4, arch=scaled, window_hw=window_hw)
+  grown = {}
+  for growth in (1.0, 1.2):
+    frame_now, now = zoomed(frame, center, growth), state
+    for _ in range(4):
+      now, track = compiled_update(
+        params, now, frame_now, policy=policy, arch=scaled, readout=SUBCELL, window_hw=window_hw
+      )
+    grown[growth] = float(track.box_xywh[2] / box[2])
+  assert grown[1.0] == pytest.approx(1, abs=0.08)  # 16 cells of a random network
+  assert 1.12 < grown[1.2] < 1.3, grown
 
 
 def test_the_box_keeps_its_size(start, step, moving_target):
