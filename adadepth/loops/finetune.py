@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import time
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Listing
 
@@ -43,7 +44,9 @@ Look = Callable[[int, dict], None]
 
 
 compiled_step = jax.jit(
-  finetune_step, static_argnames=("optimizer", "objective", "arch", "map_loss", "variance_px2"), donate_argnums=0
+  finetune_step,
+  static_argnames=("optimizer", "objective", "arch", "map_loss", "variance_px2", "dtype"),
+  donate_argnums=0,
 )
 
 
@@ -92,7 +95,8 @@ def finetune(
     params: where to start.
     sampler: group `index` depends on the seed and the index alone, so resuming replays and skips nothing.
     groups: keys a step, each with `sampler.frames` search frames.
-    folder: gets checkpoints, metrics.jsonl and TensorBoard events.
+    folder: gets checkpoints, metrics.jsonl and TensorBoard events; "input_share" there is the share of the time since
+      the start that the steps waited for crops.
     look: called after every `look_every`-th step (0: never); once more for a step that is resumed from, since the
       run may have stopped during that very look.
     The rest is as in `steps.finetune_optimizer` and `steps.finetune_step`.
@@ -102,7 +106,8 @@ def finetune(
   optimizer = finetune_optimizer(
     learning_rate=learning_rate, steps=steps, warmup_steps=warmup_steps, clip_norm=clip_norm
   )
-  loss = {"objective": objective, "arch": arch, "map_loss": map_loss, "variance_px2": variance_px2}
+  dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+  loss = {"objective": objective, "arch": arch, "map_loss": map_loss, "variance_px2": variance_px2, "dtype": dtype}
   with Checkpoints(folder / "checkpoints", every=checkpoint_every) as checkpoints:
     state = checkpoints.restore(init_state(params, optimizer))
     start = int(state.step)
@@ -110,10 +115,15 @@ def finetune(
       look(start, state.params)
     batches = training_batches(sampler, groups=groups, start=start, stop=steps, threads=threads)
     with MetricWriter(folder, resume_step=start or None) as writer:
+      waited, began = 0.0, time.perf_counter()
       for step in progress(range(start + 1, steps + 1), f"phase 1 ({objective})"):
-        state, scalars = compiled_step(state, next(batches), optimizer=optimizer, **loss)
+        jax.block_until_ready(state)  # what is waited for after this, is input
+        ready = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - ready
+        state, scalars = compiled_step(state, batch, optimizer=optimizer, **loss)
         if step % log_every == 0 or step == steps:
-          writer.write(step, scalars)
+          writer.write(step, {**scalars, "input_share": waited / (time.perf_counter() - began)})
         checkpoints.save(step, state, force=step == steps)
         if look_every and step % look_every == 0:
           look(step, state.params)

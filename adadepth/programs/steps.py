@@ -89,10 +89,11 @@ def init_state(params: dict, optimizer: optax.GradientTransformation) -> TrainSt
 
 
 def pair_losses(
-  params: dict, batch: PairBatch, *, arch: Architecture, map_loss: str, variance_px2: float
+  params: dict, batch: PairBatch, *, arch: Architecture, map_loss: str, variance_px2: float, dtype: str = "float32"
 ) -> Float[Array, "g n 5"]:
-  """L_1..L_5 of every pair (Eq. 2)."""
-  responses = group_responses(params, batch.template, batch.search, arch=arch)
+  """L_1..L_5 of every pair (Eq. 2); the backbone computes in `dtype`, correlations and losses in float32."""
+  backbone = jax.tree.map(lambda leaf: leaf.astype(dtype), params["backbone"])
+  responses = group_responses({**params, "backbone": backbone}, batch.template, batch.search, arch=arch)
   logits = responses * logit_scales(params).reshape(1, 1, -1, 1, 1)
   per_depth = jnp.broadcast_to(batch.displacement_in_search[:, :, None], (*logits.shape[:3], 2))
   return MAP_LOSSES[map_loss](
@@ -112,7 +113,7 @@ def finetune_step(
 
   Args:
     objective: "deepest" or "all".
-    **network: arch, map_loss and variance_px2 of `pair_losses`.
+    **network: arch, map_loss, variance_px2 and dtype of `pair_losses`; parameters and gradients stay float32.
   Returns:
     The next state, and the scalars loss, loss1..loss5 and grad_norm.
   """

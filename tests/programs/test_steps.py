@@ -226,3 +226,14 @@ def test_the_deepest_objective_is_the_deepest_loss(params, arch, batch, losses):
   loss = outside_strict(lambda state, batch: step(state, batch)[1]["loss"])(init_state(params, optimizer), batch)
   valid = np.asarray(losses)[np.asarray(batch.valid) > 0]
   np.testing.assert_allclose(loss, valid[:, -1].mean(), rtol=1e-5)  # two float32 programs
+
+
+def test_half_precision_is_of_the_backbone_alone_and_changes_the_losses_little(params, arch, batch, losses):
+  def total(trained: dict, batch: PairBatch) -> tuple[jax.Array, jax.Array]:
+    of_pairs = pair_losses({**params, **trained}, batch, arch=arch, **LOSS, dtype="bfloat16")
+    return jnp.sum(of_pairs), of_pairs
+
+  trained = {name: params[name] for name in ("backbone", "head")}
+  grads, of_pairs = jax.eval_shape(jax.grad(total, has_aux=True), trained, batch)
+  assert {leaf.dtype for leaf in jax.tree.leaves((grads, of_pairs))} == {jnp.dtype("float32")}
+  np.testing.assert_allclose(jax.jit(total)(trained, batch)[1], losses, rtol=0.05)  # 8 bits, through up to 16 layers
