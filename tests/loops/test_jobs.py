@@ -118,6 +118,8 @@ def test_phase_one_resumes_as_if_never_interrupted(tmp_path):
 
   (whole, looks), (parts, looks_again) = run(tmp_path / "whole", [4]), run(tmp_path / "parts", [2, 4])
   jax.tree.map(np.testing.assert_array_equal, whole, parts)
+  shares = [line["input_share"] for line in read_metrics(tmp_path / "whole" / "finetune")]
+  assert all(0 < share < 1 for share in shares) and len(shares) == 4
   losses = [[line["loss"] for line in read_metrics(tmp_path / name / "finetune")] for name in ("whole", "parts")]
   assert losses[0] == losses[1] and len(losses[0]) == 4
   # The step that is resumed from is looked at again: the run may have stopped during that.

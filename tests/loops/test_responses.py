@@ -11,7 +11,15 @@ from adadepth.data.pairs import cut_group, evaluation_keys
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.loops import responses
 from adadepth.maths.architecture import Architecture
-from adadepth.programs.network import init_params, search_responses, template_maps
+from adadepth.maths.closer import correlation_coefficients
+from adadepth.programs.network import (
+  block_outputs,
+  closer_look_at,
+  fine_map,
+  init_params,
+  search_responses,
+  template_maps,
+)
 
 ARCH = Architecture(width=1 / 16, template_px=32, search_px=64, pools=3, scaling="none")
 
@@ -26,9 +34,9 @@ def sequences():
   return [render_sequence(seed=s, name=f"s{s}", frames=9, difficulty=Difficulty()) for s in range(2)]
 
 
-def table(params, sequences, cache=None):
+def table(params, sequences, cache=None, arch=ARCH):
   return responses.pair_table(
-    params, sequences, arch=ARCH, keys=0, frames=0, threads=2, cache=cache, description="test"
+    params, sequences, arch=arch, keys=0, frames=0, threads=2, cache=cache, description="test"
   )
 
 
@@ -44,6 +52,19 @@ def test_chunks_and_padding_change_nothing(params, sequences):
   np.testing.assert_allclose(found.responses[own], expected, atol=1e-5)
   np.testing.assert_array_equal(found.truth_in_search[own], group.truth_in_search)
   np.testing.assert_array_equal(found.frames_after_key[own], group.frames_after_key)
+
+
+def test_a_closer_look_is_kept_for_every_pair(params, sequences):
+  arch = dataclasses.replace(ARCH, finer_px=2.0)
+  found = table(params, sequences[:1], arch=arch)
+  ((key, frames),) = evaluation_keys(sequences[0], arch, keys=0, frames=0)
+  group = cut_group(sequences[0], key, frames, arch)
+  closer = closer_look_at(params, jnp.asarray(group.template[None]), jnp.asarray(group.size_in_crop), arch=arch)
+  (first,) = block_outputs(params, jnp.asarray(group.search[-1:]), arch=arch, depths=1)
+  expected = correlation_coefficients(closer, fine_map(first, arch=arch)[0])[..., 0]
+  assert found.coefficients.shape == (len(group), 17, 17)  # 32 fine cells, of which the template has 16
+  np.testing.assert_allclose(found.coefficients[-1], expected, atol=1e-4)
+  assert table(params, sequences[:1]).coefficients.shape == (len(group), 0, 0)
 
 
 def test_a_cache_is_read_for_the_same_network_and_pairs(params, sequences, tmp_path, monkeypatch):

@@ -236,4 +236,6 @@ def test_half_precision_is_of_the_backbone_alone_and_changes_the_losses_little(p
   trained = {name: params[name] for name in ("backbone", "head")}
   grads, of_pairs = jax.eval_shape(jax.grad(total, has_aux=True), trained, batch)
   assert {leaf.dtype for leaf in jax.tree.leaves((grads, of_pairs))} == {jnp.dtype("float32")}
-  np.testing.assert_allclose(jax.jit(total)(trained, batch)[1], losses, rtol=0.05)  # 8 bits, through up to 16 layers
+  halved = jax.jit(total)(trained, batch)[1]
+  np.testing.assert_allclose(halved, losses, rtol=0.05)  # 8 bits, through up to 16 layers
+  assert np.abs(halved - losses).max() > 1e-4  # float32 in two programs would agree better
