@@ -19,7 +19,7 @@ def slim_network() -> ConfigDict:
   network.adapt_penalty = 0.1  # of leaving the template as it was cut
   # Standard deviation of a response's peak, which a closer look (maths/closer.py) then refines; 0: none (paper).
   network.finer_px = 3.0  # crop pixels
-  network.scale_gain = 0.0  # how fast the box follows the growth seen by a closer look; 0: it keeps its size (paper)
+  network.growth = False  # whether gated policies read by a closer look how much the target has grown (paper: no)
   return network
 
 
@@ -36,14 +36,14 @@ def vgg19_network() -> ConfigDict:
   network.adapt_steps = 0
   network.adapt_penalty = 0.1
   network.finer_px = 0.0
-  network.scale_gain = 0.0
+  network.growth = False
   return network
 
 
 def go_beyond_the_paper(network: ConfigDict) -> None:
   """Templates of the target's box alone, which learn on their key frame, and a closer look at where they peak."""
   # Chosen on the train and dev sequences: see experiments/adaptation.
-  network.update({"background": 0.0, "adapt_steps": 8, "finer_px": 4.0})
+  network.update({"background": 0.0, "adapt_steps": 8, "finer_px": 4.0, "growth": True})
 
 
 def data() -> ConfigDict:
@@ -109,10 +109,12 @@ def policy() -> ConfigDict:
   policy = ConfigDict()
   policy.peak = "subcell"  # "cell": the highest cell; "subcell": refined by a parabola
   policy.window = 0.0  # share of a cosine window in the map whose peak is taken; 0: none (reference)
-  # What hard gating reads: "exit", the map where it stops (paper), or "quality", the average of all it has computed,
-  # weighted by the IoU that each map's features predict for it.
-  policy.combine = "quality"
+  # What gated policies read: "exit", the map where hard gating stops and soft gating's average (paper), or "posterior",
+  # the probability of each place by all that was computed on the way, weighed as phase 2 learns.
+  policy.combine = "posterior"
   policy.gate_features = "readout"  # what gates see: "paper", or "readout", the map with its window (maths/features.py)
+  # Standard deviation of a tracker's last box from its target, in search crops, which its posterior reckons with.
+  policy.drift = 0.125
   # T of hard gating: the sweep, even in its logit.
   policy.thresholds = tuple(round(1 / (1 + math.exp(-i / 4)), 5) for i in range(-24, 25))
   # Chosen by cross-fitting: the most accurate gates that cost at most this share of the best fixed depth, by the mean

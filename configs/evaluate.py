@@ -28,7 +28,7 @@ def get_config(arg: str = "") -> ConfigDict:
   config.backbone.weights = ""  # for gates that come without: a VGG-19 file (any official format), or "download"
   config.data = common.data()
   config.policy = common.policy()
-  for name in ("peak", "window", "combine", "gate_features", "max_cost"):
+  for name in ("peak", "window", "combine", "gate_features", "drift", "max_cost"):
     del config.policy[name]  # are the model's
   config.eval = common.evaluation()
   config.eval.tracking = "xcorr1,xcorr2,xcorr3,xcorr4,xcorr5,soft,hard"

@@ -13,7 +13,6 @@ from adadepth.errors import InputError
 from adadepth.io.weights import load_safetensors, save_safetensors
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.readout import Readout
-from adadepth.params.quality import init_quality
 
 MODEL_NAME = "model.safetensors"
 # Models in the package: the slim network, and gates for the ImageNet VGG-19, whose weights the user brings.
@@ -39,7 +38,7 @@ class Model(NamedTuple):
   """Everything that tracking needs.
 
   Attributes:
-    params: {"backbone", "head", "gates", "quality"}; quality only where the readout combines by it.
+    params: {"backbone", "head", "gates", "beliefs"}.
     arch: the network's numbers.
     threshold: T of hard gating.
     readout: how responses become a displacement.
@@ -85,7 +84,7 @@ def load_model(path: str | pathlib.Path) -> Model:
   if "architecture" not in stored.metadata:
     raise InputError(f"`config.model` (={path}): {file} holds weights, not a model that configs/gating.py wrote")
   settings = {name: json.loads(value) for name, value in stored.metadata.items()}
-  params = {"quality": init_quality(), **jax.tree.map(jnp.asarray, stored.tree)}  # the first models have no quality
+  params = jax.tree.map(jnp.asarray, stored.tree)
   calibration = settings.get("calibration")
   return Model(
     params,

@@ -18,7 +18,7 @@ from adadepth.loops.responses import PairTable
 from adadepth.loops.scores import (
   Looked,
   confidences_of,
-  look_at_table,
+  exit_ious,
   score_fixed,
   score_hard,
   score_pairs,
@@ -85,8 +85,10 @@ def assess(
   """
   view = {"arch": model.arch, "readout": model.readout}
   pairs = seen_pairs(model.params, table, **view)
-  looked = look_at_table(model.params, table, pairs.features, **view)
-  soft = soft_ious(table, looked.confidences, **view)
+  looked = Looked(
+    confidences_of(model.params["gates"], pairs.features), exit_ious(model.params, table, pairs.scores, **view)
+  )
+  soft = soft_ious(model.params, table, looked.confidences, **view)
   thresholds = sorted({*config.policy.thresholds, model.threshold})
   results = score_pairs(pairs.scores, looked, soft, thresholds) | {"threshold": model.threshold, **more}
   results["sweep"] = sweep_lambdas(pairs, looked, swept, config.policy.thresholds)

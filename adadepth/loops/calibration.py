@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from adadepth.io.models import Calibration
-from adadepth.loops.gates import Pairs, Recipe, fit
+from adadepth.loops.gates import Pairs, Reading, Recipe, fit_gates, fit_reading
 from adadepth.loops.scores import PairScores, confidences_of, score_exits
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.cascade import exit_depth
@@ -26,12 +26,13 @@ class CrossFitted(NamedTuple):
   Attributes:
     recipe: of the gates.
     confidences: c of every pair, for each lambda of the recipe, [l, n, 5].
-    ious: IoU of every pair if it stopped at each depth, [n, 5].
+    ious, tracked_ious: IoU of every pair if it stopped at each depth, as a pair and as a tracker reads it, [n, 5].
   """
 
   recipe: Recipe
   confidences: Float[np.ndarray, "l n 5"]
   ious: Float[np.ndarray, "n 5"]
+  tracked_ious: Float[np.ndarray, "n 5"]
 
 
 class Choice(NamedTuple):
@@ -40,7 +41,7 @@ class Choice(NamedTuple):
   Attributes:
     recipe: of the gates, with lambda alone in its `price_weights`.
     threshold: T.
-    entry: its cross-fitted scores, as in results.json, with "cost_error".
+    entry: its cross-fitted scores, as in results.json, with "cost_error" and "iou_as_tracked".
   """
 
   recipe: Recipe
@@ -55,19 +56,34 @@ def deal(names: Shaped[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarra
   return order[which] % min(folds, len(found))
 
 
+def cross_read(
+  params: dict, pairs: Pairs, *, folds: Int[np.ndarray, "n"], seed: int, arch: Architecture, readout: Readout
+) -> dict[int, Reading]:
+  """For each fold what is read by beliefs that were fitted on all the others."""
+  rows = {int(fold): np.flatnonzero(folds != fold) for fold in np.unique(folds)}
+  view = {"arch": arch, "readout": readout}
+  return {fold: fit_reading(params, pairs, others, seed=seed, **view) for fold, others in rows.items()}
+
+
 def cross_fit(
-  params: dict, pairs: Pairs, *, folds: Int[np.ndarray, "n"], recipe: Recipe, arch: Architecture, readout: Readout
+  params: dict,
+  pairs: Pairs,
+  readings: dict[int, Reading],
+  *,
+  folds: Int[np.ndarray, "n"],
+  recipe: Recipe,
+  arch: Architecture,
 ) -> CrossFitted:
-  """Fits the quality and the gates on all folds but one, for each in turn, and lets them judge that one."""
+  """Fits the gates on all folds but one, for each in turn, and lets them judge that one; see `cross_read`."""
   confidences = np.zeros((len(recipe.price_weights), len(folds), 5), np.float32)
-  ious = np.zeros((len(folds), 5), np.float32)
-  for fold in np.unique(folds):
+  ious, tracked_ious = np.zeros((2, len(folds), 5), np.float32)
+  for fold, reading in readings.items():
     held = folds == fold
-    fitted = fit(params, pairs, np.flatnonzero(~held), recipe=recipe, arch=arch, readout=readout)
-    ious[held] = fitted.exit_ious[held]
+    fitted = fit_gates(params, pairs, reading, np.flatnonzero(~held), recipe=recipe, arch=arch)
+    ious[held], tracked_ious[held] = reading.ious[held], reading.tracked_ious[held]
     for i, gates in enumerate(fitted.gates):
       confidences[i, held] = confidences_of(gates, pairs.features)[held]  # of all: folds differ in size, a program each
-  return CrossFitted(recipe, confidences, ious)
+  return CrossFitted(recipe, confidences, ious, tracked_ious)
 
 
 def sweep(
@@ -93,7 +109,12 @@ def choices(fitted: CrossFitted, scores: PairScores, thresholds: Listing[float])
   for weight, confidences in zip(fitted.recipe.price_weights, fitted.confidences, strict=True):
     recipe = fitted.recipe._replace(price_weights=(weight,))
     entries = sweep(scores, confidences, fitted.ious, thresholds)
-    found += [Choice(recipe, entry["threshold"], entry) for entry in entries]
+    exits = (np.asarray(exit_depth(jnp.asarray(confidences), threshold)) for threshold in thresholds)
+    tracked = [float(fitted.tracked_ious[np.arange(len(e)), e].mean()) for e in exits]
+    found += [
+      Choice(recipe, entry["threshold"], {**entry, "iou_as_tracked": iou})
+      for entry, iou in zip(entries, tracked, strict=True)
+    ]
   return found
 
 
@@ -103,14 +124,14 @@ def careful_cost(choice: Choice) -> float:
 
 
 def choose(tried: Listing[Choice], *, max_relative_cost: float) -> Choice:
-  """The most accurate whose careful cost is within the limit, the cheaper of equals.
+  """The most accurate whose careful cost is within the limit, the cheaper of equals; the cheapest, if none is within.
 
-  The cheapest, if none is within.
+  Accurate as a tracker reads: T is for tracking, a budget finds its own.
   """
   within = [c for c in tried if careful_cost(c) <= max_relative_cost]
   if not within:
     return min(tried, key=careful_cost)
-  return max(within, key=lambda c: (c.entry["iou@25"], -c.entry["relative_cost"]))
+  return max(within, key=lambda c: (c.entry["iou_as_tracked"], -c.entry["relative_cost"]))
 
 
 def best_by_loss(tried: Listing[Choice], *, max_relative_cost: float) -> list[Choice]:

@@ -43,6 +43,7 @@ RANGES = {
   "gates.folds": (2, None, True),
   "policy.thresholds": (0, 1, False),
   "policy.window": (0, 1, True),
+  "policy.drift": (0, None, True),
   "policy.max_cost": (0, None, False),
   "policy.budget": (0, None, True),
   "policy.budgets": (0, None, False),

@@ -34,7 +34,7 @@ def architecture_of(config: ConfigDict) -> Architecture:
 def readout_of(config: ConfigDict) -> Readout:
   """How `config.policy` reads response maps."""
   policy = config.policy
-  return Readout(policy.peak, policy.window, policy.combine, policy.gate_features)
+  return Readout(policy.peak, policy.window, policy.combine, policy.gate_features, policy.drift)
 
 
 def label_variance(arch: Architecture) -> float:

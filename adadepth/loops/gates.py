@@ -1,4 +1,4 @@
-"""Phase 2: fits the maps' quality and trains the gates on cached responses (Eq. 5)."""
+"""Phase 2 on cached responses: fits what gated policies believe (`maths.posterior`), and trains the gates (Eq. 5)."""
 
 import functools
 from typing import NamedTuple
@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from adadepth.loops.beliefs import drifted, fit_beliefs
 from adadepth.loops.responses import PairTable
-from adadepth.loops.scores import PairScores, look_at_table, score_depths, table_features
+from adadepth.loops.scores import PairScores, exit_ious, score_depths, table_features
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.losses import MAP_LOSSES, geometric_price
 from adadepth.maths.readout import Readout
 from adadepth.params.gates import GATES, init_gates, standardise_gates
-from adadepth.params.quality import fit_quality
 from adadepth.programs.costs import PairCosts, pair_costs
 from adadepth.programs.network import logit_scales
 from adadepth.programs.steps import GateBatch, gating_optimizer, gating_step, init_state
@@ -54,20 +54,25 @@ class Pairs(NamedTuple):
   scores: PairScores
 
 
-class Fitted(NamedTuple):
-  """Phase 2's outcome on some pairs.
+class Reading(NamedTuple):
+  """What gated policies read, learnt from some pairs.
 
   Attributes:
-    quality: of the maps, see `params.quality`.
-    gates: one set for each lambda.
-    curves: the training loss at every step, [lambdas, steps].
-    exit_ious: IoU of all pairs, also those not learnt from, where hard gating stops at each depth, [n, 5].
+    beliefs: see `params.beliefs`.
+    ious, tracked_ious: IoU of all pairs, also those not learnt from, where hard gating stops at each depth, as a pair
+      and as a tracker that has drifted reads it, [n, 5].
   """
 
-  quality: dict
+  beliefs: dict
+  ious: Float[np.ndarray, "n 5"]
+  tracked_ious: Float[np.ndarray, "n 5"]
+
+
+class Fitted(NamedTuple):
+  """Gates learnt from some pairs: one set for each lambda, and the training loss at every step, [lambdas, steps]."""
+
   gates: list[dict]
   curves: Float[np.ndarray, "l s"]
-  exit_ious: Float[np.ndarray, "n 5"]
 
 
 def seen_pairs(params: dict, table: PairTable, *, arch: Architecture, readout: Readout) -> Pairs:
@@ -92,42 +97,45 @@ def depth_losses(
   arch: Architecture,
   map_loss: str,
   variance_px2: float,
-  maps: Float[np.ndarray, "n 5 r r"] | None = None,
 ) -> Float[np.ndarray, "n 5"]:
-  """What stopping at each depth loses: 1 - IoU, or L_i of Eq. 2.
+  """What stopping at each depth loses: 1 - IoU, or L_i of Eq. 2, that of its own map.
 
   Args:
     ious: IoU of each pair at each depth.
     loss: "iou" or "cross_entropy".
     map_loss, variance_px2: of Eq. 2.
-    maps: what is read at each depth; None: the responses themselves.
   """
   if loss == "iou":
     return 1 - ious
   center = table.truth_in_search[:, :2] + table.truth_in_search[:, 2:] / 2
   displacement = jnp.asarray(center - np.float32(arch.search_px / 2))
-  logits = jnp.asarray(table.responses if maps is None else maps) * logit_scales(params).reshape(1, -1, 1, 1)
+  logits = jnp.asarray(table.responses) * logit_scales(params).reshape(1, -1, 1, 1)
   per_depth = jnp.broadcast_to(displacement[:, None], (*logits.shape[:2], 2))
   grid = {"template_cells": arch.template_cells, "search_cells": arch.search_cells}
   losses = MAP_LOSSES[map_loss](logits, per_depth, **grid, stride_px=arch.stride_px, variance_px2=variance_px2)
   return np.asarray(losses)
 
 
-def fit(
-  params: dict, pairs: Pairs, rows: Int[np.ndarray, "m"], *, recipe: Recipe, arch: Architecture, readout: Readout
+def fit_reading(
+  params: dict, pairs: Pairs, rows: Int[np.ndarray, "m"], *, seed: int, arch: Architecture, readout: Readout
+) -> Reading:
+  """The first half of phase 2 on some rows of the pairs: the beliefs, where the readout has any."""
+  table, beliefs, drift = pairs.table, params.get("beliefs", {}), readout.drift
+  if readout.combine == "posterior":
+    beliefs = fit_beliefs(table, rows, arch=arch, drift=drift, seed=seed)
+  read = functools.partial(exit_ious, {**params, "beliefs": beliefs}, table, pairs.scores, arch=arch, readout=readout)
+  slipped = drifted(len(table), drift=drift, arch=arch, seed=seed)
+  return Reading(beliefs, read(), read(centers=slipped, drift=drift))
+
+
+def fit_gates(
+  params: dict, pairs: Pairs, reading: Reading, rows: Int[np.ndarray, "m"], *, recipe: Recipe, arch: Architecture
 ) -> Fitted:
-  """Phase 2 on some rows of the pairs: first the quality, then the gates, which learn what it makes of the maps."""
-  quality, exit_ious, maps = params["quality"], pairs.scores.ious, pairs.table.responses
-  if readout.combine == "quality":
-    quality = fit_quality(pairs.features[rows], pairs.scores.ious[rows])
-    looked = look_at_table({**params, "quality": quality}, pairs.table, pairs.features, arch=arch, readout=readout)
-    exit_ious, maps = looked.ious, looked.maps
+  """The second half on the same rows: the gates, which learn what a tracker reads at each depth."""
   eq2 = {"map_loss": recipe.map_loss, "variance_px2": recipe.variance_px2}
-  losses = depth_losses(params, pairs.table, exit_ious, loss=recipe.loss, arch=arch, maps=maps, **eq2)
-  gates, curves = train_gates(
-    pairs.features[:, :GATES], losses, rows, prices=prices_of(recipe, pairs.scores.costs), recipe=recipe
-  )
-  return Fitted(quality, gates, curves, exit_ious)
+  losses = depth_losses(params, pairs.table, reading.tracked_ious, loss=recipe.loss, arch=arch, **eq2)
+  prices = prices_of(recipe, pairs.scores.costs)
+  return Fitted(*train_gates(pairs.features[:, :GATES], losses, rows, prices=prices, recipe=recipe))
 
 
 def train_gates(

@@ -21,6 +21,7 @@ from adadepth.loops.calibration import (
   choices,
   choose,
   cross_fit,
+  cross_read,
   deal,
 )
 from adadepth.loops.checks import check_config
@@ -33,7 +34,7 @@ from adadepth.loops.from_config import (
   source_of,
   starting_params,
 )
-from adadepth.loops.gates import Fitted, Recipe, fit, seen_pairs
+from adadepth.loops.gates import Fitted, Recipe, fit_gates, fit_reading, seen_pairs
 from adadepth.loops.responses import PairTable, joined, pair_table
 from adadepth.loops.scores import score_fixed
 from adadepth.loops.times import medians_ms, policy_trackers, step_seconds
@@ -111,20 +112,22 @@ def run_phase2(config: ConfigDict, params: dict, table: PairTable, workdir: path
   view = {"arch": architecture_of(config), "readout": readout_of(config)}
   pairs, tried = seen_pairs(params, table, **view), []
   folds = deal(table.sequence, config.gates.folds, config.seed)
+  readings = cross_read(params, pairs, folds=folds, seed=config.seed, **view)
   for recipe in recipes_of(config):
-    tried += choices(
-      cross_fit(params, pairs, folds=folds, recipe=recipe, **view), pairs.scores, config.policy.thresholds
-    )
+    fitted = cross_fit(params, pairs, readings, folds=folds, recipe=recipe, arch=view["arch"])
+    tried += choices(fitted, pairs.scores, config.policy.thresholds)
   fixed = score_fixed(pairs.scores)
   chosen = choose_within(config, params, tried, fixed)
   limit = config.policy.max_cost * max(fixed.values(), key=lambda entry: entry["iou@25"])["relative_cost"]
   recipe = chosen.recipe._replace(price_weights=tuple(config.gates.price_weights))
-  fitted = fit(params, pairs, np.arange(len(table)), recipe=recipe, **view)
+  every = np.arange(len(table))
+  reading = fit_reading(params, pairs, every, seed=config.seed, **view)
+  fitted = fit_gates(params, pairs, reading, every, recipe=recipe, arch=view["arch"])
   log_curves(fitted, recipe, workdir)
   swept = list(zip(recipe.price_weights, fitted.gates, strict=True))
   gates = dict(swept)[chosen.recipe.price_weights[0]]
   model = Model(
-    {**params, "quality": fitted.quality, "gates": gates},
+    {**params, "beliefs": reading.beliefs, "gates": gates},
     threshold=chosen.threshold,
     calibration=calibration_of(chosen.recipe, tried),
     **view,

@@ -9,7 +9,7 @@ from collections.abc import Sequence as Listing
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, Shaped, UInt8
+from jaxtyping import Array, Float, Int, Shaped, UInt8
 
 from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
@@ -17,12 +17,15 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.writers import progress
 from adadepth.loops.memory import keep_freed_memory
 from adadepth.maths.architecture import DEPTHS, Architecture
-from adadepth.maths.closer import correlation_coefficients
+from adadepth.maths.posterior import places
 from adadepth.programs.network import (
+  CLOSER_DEPTHS,
   adapted_templates,
   block_outputs,
+  closer_coefficients,
   closer_look_at,
   fine_map,
+  grown_crops,
   prepare_params,
   respond_all,
 )
@@ -36,8 +39,8 @@ class PairTable:
 
   Attributes:
     responses: [n, 5, r, r].
-    coefficients: of a closer look at the key's size, for each displacement (see `maths.closer`), [n, i, i]; i is 0 for
-      a network without one.
+    coefficients: of closer looks at the first and the second block, for each displacement and size (see
+      `maths.closer`), float16, [n, 2, i, i, s]; [n, 0, i, i, 1] for a network without.
     truth_in_search: true box, xywh, pixels of the search crop, [n, 4].
     size_in_crop: the key's box (w, h), crop pixels, [n, 2].
     frames_after_key: [n].
@@ -46,7 +49,7 @@ class PairTable:
   """
 
   responses: Float[np.ndarray, "n 5 r r"]
-  coefficients: Float[np.ndarray, "n i i"]
+  coefficients: Float[np.ndarray, "n b i i s"]
   truth_in_search: Float[np.ndarray, "n 4"]
   size_in_crop: Float[np.ndarray, "n 2"]
   frames_after_key: Int[np.ndarray, "n"]
@@ -110,7 +113,7 @@ def pair_table(
 
 @functools.partial(jax.jit, static_argnames="arch")
 def _templates(params, template, key_search, size_in_crop, *, arch):
-  closer = closer_look_at(params, template[None], size_in_crop, arch=arch)
+  closer = closer_look_at(params, grown_crops(template, key_search, arch=arch), size_in_crop, arch=arch)
   return adapted_templates(params, template, key_search, size_in_crop, arch=arch), closer
 
 
@@ -119,9 +122,13 @@ def _searches(params, templates, closer, search, *, arch):
   outputs = block_outputs(params, search, arch=arch, depths=DEPTHS)
   responses = respond_all(templates, outputs, arch=arch)
   if closer is None:
-    return responses, jnp.zeros((len(search), 0, 0))
-  look = functools.partial(correlation_coefficients, closer)
-  return responses, jax.vmap(look)(fine_map(outputs[0], arch=arch))[..., 0]
+    return responses, jnp.zeros((len(search), 0, places(arch), places(arch), 1), jnp.float16)
+
+  def looks(depth: int) -> Float[Array, "n i i s"]:
+    look = functools.partial(closer_coefficients, closer[depth], depth=depth, arch=arch)
+    return jax.vmap(look)(fine_map(outputs[depth], depth=depth, arch=arch))
+
+  return responses, jnp.stack([looks(depth) for depth in range(CLOSER_DEPTHS)], axis=1).astype(jnp.float16)
 
 
 def _cut(
@@ -153,7 +160,7 @@ def _respond(
 
 def _fingerprint(backbone: dict, arch: Architecture, wanted: list) -> str:
   """Changes with the network, the pairs or their boxes."""
-  digest = hashlib.sha256(repr(dataclasses.replace(arch, scale_gain=0.0)).encode())  # pairs keep the key's size
+  digest = hashlib.sha256(repr(arch).encode())
   for leaf in jax.tree.leaves(backbone):
     digest.update(np.asarray(leaf).tobytes())
   for sequence, key, run in wanted:

@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
+from adadepth.loops.beliefs import read_table
 from adadepth.loops.responses import PairTable
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.cascade import exit_confidences, exit_depth
@@ -21,7 +22,6 @@ from adadepth.maths.metrics import iou, iou_at
 from adadepth.maths.readout import Readout, displacements_in_response
 from adadepth.params.gates import gate_logits
 from adadepth.programs.costs import PairCosts
-from adadepth.programs.looking import look_at_all
 from adadepth.programs.network import logit_scales
 from adadepth.programs.policies import FIXED, soft_response
 
@@ -50,27 +50,33 @@ class PairScores:
 
 
 @functools.partial(jax.jit, static_argnames=("arch", "readout"))
-def _displacements(maps, coefficients, *, arch, readout):
+def _peaks(maps, coefficients, *, arch, readout):
   """Of each of a pair's maps, [n, *k, 2], crop pixels: as a tracker reads them, with its closer look if it has one."""
   coarse = displacements_in_response(maps, readout, template_cells=arch.template_cells) * arch.stride_px
   if not arch.finer_px:
     return coarse
+  same_size = coefficients[:, 0, :, :, coefficients.shape[-1] // 2]
 
   def finer(pair: tuple) -> Array:
-    places, found = pair[0][..., None], pair[1].reshape(-1, 2)
+    places, found = pair[0].astype(jnp.float32), pair[1].reshape(-1, 2)
     look = functools.partial(expected_place, places, stride_px=arch.fine_stride_px, error_px=arch.finer_px)
-    return jax.vmap(lambda coarse: look(coarse)[0])(found).reshape(pair[1].shape)
+    return jax.vmap(look)(found).reshape(pair[1].shape)
 
-  return lax.map(finer, (coefficients, coarse), batch_size=64)
+  return lax.map(finer, (same_size, coarse), batch_size=64)
 
 
 def displaced_ious(
-  table: PairTable, displacement_in_search: Float[np.ndarray, "n *k 2"], arch: Architecture
+  table: PairTable,
+  displacement_in_search: Float[np.ndarray, "n *k 2"],
+  arch: Architecture,
+  log_growth: Float[np.ndarray, "n *k"] | None = None,
 ) -> Float[np.ndarray, "n *k"]:
-  """IoU of the key's box, displaced from the search crop's centre, with the truth."""
+  """IoU of the key's box, displaced from the search crop's centre and grown, with the truth."""
   extra = (1,) * (displacement_in_search.ndim - 2)
   shape = displacement_in_search.shape
   size = np.broadcast_to(table.size_in_crop.reshape(-1, *extra, 2), shape)
+  if log_growth is not None:
+    size = size * np.exp(log_growth)[..., None]
   box = np.concatenate([arch.search_px / 2 + displacement_in_search - size / 2, size], axis=-1)
   truth = np.broadcast_to(table.truth_in_search.reshape(-1, *extra, 4), box.shape)
   return iou(box.astype(np.float32), truth)
@@ -78,7 +84,7 @@ def displaced_ious(
 
 def score_depths(table: PairTable, *, arch: Architecture, readout: Readout, costs: PairCosts) -> PairScores:
   """The IoU of every pair at every depth, with the two bounds."""
-  found = np.asarray(_displacements(table.responses, table.coefficients, arch=arch, readout=readout))
+  found = np.asarray(_peaks(table.responses, table.coefficients, arch=arch, readout=readout))
   center = table.truth_in_search[:, :2] + table.truth_in_search[:, 2:] / 2
   return PairScores(
     ious=displaced_ious(table, found, arch),
@@ -96,27 +102,42 @@ class Looked(NamedTuple):
   Attributes:
     confidences: c of Eq. 4, [n, 5].
     ious: IoU if it stopped there, [n, 5].
-    maps: what it would read there, [n, 5, r, r].
   """
 
   confidences: Float[np.ndarray, "n 5"]
   ious: Float[np.ndarray, "n 5"]
-  maps: Float[np.ndarray, "n 5 r r"]
 
 
-@functools.partial(jax.jit, static_argnames=("arch", "readout"))
-def _look(params, responses, features, *, arch, readout):
-  return jax.vmap(lambda r, v: look_at_all(params, r, v, arch=arch, readout=readout))(responses, features)
+def read_ious(
+  params: dict,
+  table: PairTable,
+  confidences: Float[np.ndarray, "n m 5"],
+  *,
+  arch: Architecture,
+  centers: Float[np.ndarray, "n 2"] | None = None,
+  drift: float = 0.0,
+) -> Float[np.ndarray, "n m"]:
+  """IoU of what gated policies read from a posterior, each giving the five depths so much confidence.
+
+  Args:
+    centers, drift: where targets are expected and how far off that may be, see `beliefs.drifted`; as pairs, if not
+      given.
+  """
+  centers = np.zeros((len(table), 2), np.float32) if centers is None else centers
+  maps = (table.responses, table.coefficients, confidences, centers, jnp.float32(drift * arch.search_px))
+  read = read_table(params["beliefs"], *maps, arch=arch)
+  displacement, log_growth = map(np.asarray, read)
+  return displaced_ious(table, displacement, arch, log_growth)
 
 
-def look_at_table(
-  params: dict, table: PairTable, features: Float[np.ndarray, "n 5 f"], *, arch: Architecture, readout: Readout
-) -> Looked:
-  """Looks at every depth of every pair as `hard_policy` does; features are `table_features`."""
-  gating = {name: params[name] for name in ("gates", "quality")}
-  maps, confidences = _look(gating, table.responses, features, arch=arch, readout=readout)
-  displacement = np.asarray(_displacements(maps, table.coefficients, arch=arch, readout=readout))
-  return Looked(np.asarray(confidences), displaced_ious(table, displacement, arch), np.asarray(maps))
+def exit_ious(
+  params: dict, table: PairTable, scores: PairScores, *, arch: Architecture, readout: Readout, **expected_at
+) -> Float[np.ndarray, "n 5"]:
+  """IoU of every pair where hard gating stops at each depth; `expected_at` as of `read_ious`."""
+  if readout.combine == "exit":
+    return scores.ious
+  stops = np.broadcast_to(np.eye(DEPTHS, dtype=np.float32), (len(table), DEPTHS, DEPTHS))
+  return read_ious(params, table, stops, arch=arch, **expected_at)
 
 
 @functools.partial(jax.jit, static_argnames=("arch", "readout"))
@@ -143,11 +164,13 @@ def confidences_of(gates: dict, features: Float[np.ndarray, "n k f"]) -> Float[n
 
 
 def soft_ious(
-  table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture, readout: Readout
+  params: dict, table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture, readout: Readout
 ) -> Float[np.ndarray, "n"]:
   """IoU of soft gating."""
+  if readout.combine == "posterior":
+    return read_ious(params, table, confidences[:, None], arch=arch)[:, 0]
   averaged = soft_response(jnp.asarray(table.responses), jnp.asarray(confidences))
-  found = _displacements(averaged, table.coefficients, arch=arch, readout=readout)
+  found = _peaks(averaged, table.coefficients, arch=arch, readout=readout)
   return displaced_ious(table, np.asarray(found), arch)
 
 

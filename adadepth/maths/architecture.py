@@ -24,8 +24,8 @@ class Architecture:
     adapt_penalty: of leaving the template as it was cut; above 0.
     finer_px: standard deviation of a response's peak, crop pixels, which a closer look at the first block's map
       (`maths.closer`) refines; 0: no closer look (paper).
-    scale_gain: share of the growth seen by the closer look by which the box grows in a frame, in [0, 1]; 0: the box
-      keeps its size (paper).
+    growth: whether the closer look has templates of five sizes, so that gated policies read how much the target has
+      grown (`maths.posterior`); without, the box keeps its size (paper).
   """
 
   width: float = 1.0
@@ -37,7 +37,7 @@ class Architecture:
   adapt_steps: int = 0
   adapt_penalty: float = 0.1
   finer_px: float = 0.0
-  scale_gain: float = 0.0
+  growth: bool = False
 
   def __post_init__(self):
     if not 0 < self.width <= 1:
@@ -46,18 +46,17 @@ class Architecture:
       raise InputError(f"`config.network.pools` (={self.pools}) must be 1, 2, 3 or 4; the paper's is 4")
     if self.scaling not in ("min_max", "none"):
       raise InputError(f'`config.network.scaling` (={self.scaling!r}) must be "min_max" or "none"')
-    for name in ("background", "scale_gain"):
-      if not 0 <= getattr(self, name) <= 1:
-        raise InputError(f"`config.network.{name}` (={getattr(self, name)}) must lie in [0, 1]")
+    if not 0 <= self.background <= 1:
+      raise InputError(f"`config.network.background` (={self.background}) must lie in [0, 1]")
     if self.adapt_steps < 0 or self.adapt_penalty <= 0:
       raise InputError(
         f"`config.network.adapt_steps` (={self.adapt_steps}) must be at least 0 and `adapt_penalty` "
         f"(={self.adapt_penalty}) above 0"
       )
-    if self.finer_px < 0 or (self.scale_gain and not self.finer_px):
+    if self.finer_px < 0 or (self.growth and not self.finer_px):
       raise InputError(
         f"`config.network.finer_px` (={self.finer_px}) must be at least 0, and above 0 with "
-        f"`config.network.scale_gain` (={self.scale_gain}): 4 suits crops of 256 px"
+        f"`config.network.growth` (={self.growth}): 4 suits crops of 256 px"
       )
     for name in ("template_px", "search_px"):
       px = getattr(self, name)
@@ -96,6 +95,10 @@ class Architecture:
   def fine_stride_px(self) -> int:
     """Pixels of a crop per cell of a closer look: a quarter of a response's, but at least the first block's own."""
     return max(2, self.stride_px // 4)
+
+  def closer_stride_px(self, depth: int) -> int:
+    """Crop pixels a cell of a closer look at block `depth` (0 or 1): the fine stride, or the block's own if coarser."""
+    return max(self.fine_stride_px, 2 ** min(depth + 1, self.pools))
 
   @property
   def adapted(self) -> bool:

@@ -1,6 +1,6 @@
-"""A closer look around a response's peak: where in its cell the target is, and how much it has grown.
+"""A closer look: where in a response's cell the target is, and how much it has grown.
 
-The maps are the first block's, four times as fine as the responses, which every policy has computed anyway.
+The maps are the first two blocks', four times as fine as the responses, which are there anyway.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,6 @@ from jaxtyping import Array, Complex, Float
 # Logarithms of the growths for which there is a template. A wide range is better than a fine one: what is read is
 # the mean over the range, and its slope is what tells growth from noise.
 LOG_GROWTHS = (-0.3, -0.15, 0.0, 0.15, 0.3)
-SAME_SIZE = (0.0,)
 TEMPERATURE = 0.04  # units of the correlation coefficient in which its exponential is a likelihood
 
 
@@ -71,28 +70,32 @@ def correlation_coefficients(template: CloserTemplate, fine_map: Float[Array, "f
   return _slide(template.spectrum, fine_map, places) / jnp.sqrt(jnp.maximum(variance, 1e-6))[..., None]
 
 
-def expected_place(
-  coefficients: Float[Array, "i i s"], coarse_in_search: Float[Array, "2"], *, stride_px: int, error_px: float
-) -> tuple[Float[Array, "2"], Float[Array, ""]]:
-  """Where the target is, and how much larger than its box: means over what a coarse peak and a closer look say.
+def of_same_size(template: CloserTemplate) -> CloserTemplate:
+  """The template that has not grown, alone: the middle one."""
+  middle = len(template.spectrum) // 2
+  return template._replace(spectrum=template.spectrum[middle : middle + 1])
 
-  The probability of a place and a size is exp(coefficient / 0.04 - distance^2 / (2 error^2)), the distance being that
-  from the coarse peak.
+
+def expected_place(
+  coefficients: Float[Array, "i i"], coarse_in_search: Float[Array, "2"], *, stride_px: int, error_px: float
+) -> Float[Array, "2"]:
+  """Where the target is: the mean over what one map's peak and a closer look say.
+
+  The probability of a place is exp(coefficient / 0.04 - distance^2 / (2 error^2)), the distance being that from the
+  peak.
 
   Args:
-    coefficients: of every place and size, see `correlation_coefficients`.
+    coefficients: of every place, see `correlation_coefficients`.
     coarse_in_search: displacement (x, y) of the response's peak, crop pixels. One that leaves the places stays.
     stride_px: crop pixels a cell of the fine map.
     error_px: standard deviation of the coarse peak on each axis, crop pixels; above 0.
   Returns:
-    The displacement, (x, y), crop pixels; the logarithm of the growth, pulled towards 0.
+    The displacement, (x, y), crop pixels.
   """
-  places, sizes = coefficients.shape[1:]
+  places = len(coefficients)
   d = (jnp.arange(places, dtype=jnp.float32) - places // 2) * stride_px
   off_x, off_y = (jnp.square((d - coarse_in_search[i]) / error_px) / 2 for i in (0, 1))
-  log_p = coefficients / TEMPERATURE - (off_x[None, :] + off_y[:, None])[..., None]
+  log_p = coefficients / TEMPERATURE - (off_x[None, :] + off_y[:, None])
   p = jax.nn.softmax(log_p.reshape(-1)).reshape(log_p.shape)
-  displacement = jnp.stack([jnp.sum(p, (0, 2)) @ d, jnp.sum(p, (1, 2)) @ d])
-  log_growth = jnp.sum(p, (0, 1)) @ jnp.asarray(LOG_GROWTHS if sizes > 1 else SAME_SIZE)
   inside = jnp.max(jnp.abs(coarse_in_search)) <= d[-1]
-  return jnp.where(inside, displacement, coarse_in_search), jnp.where(inside, log_growth, 0)
+  return jnp.where(inside, jnp.stack([jnp.sum(p, 0) @ d, jnp.sum(p, 1) @ d]), coarse_in_search)

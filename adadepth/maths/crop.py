@@ -16,14 +16,6 @@ def window_px(side_px: float, frame_px: int) -> int:
   return min(frame_px, -(-needed // WINDOW_STEP) * WINDOW_STEP)
 
 
-def larger_windows(window_hw: tuple[int, int], frame_hw: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-  """The window, its double and so on up to the whole frame: one of them holds whatever is left of a crop."""
-  windows = [window_hw]
-  while windows[-1] != frame_hw:
-    windows.append(tuple(min(2 * side, most) for side, most in zip(windows[-1], frame_hw, strict=True)))
-  return tuple(windows)
-
-
 def crop_square(
   frame: UInt8[Array, "h w 3"],
   center_in_image: Float[Array, "2"],

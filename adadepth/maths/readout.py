@@ -10,7 +10,7 @@ from adadepth.maths.geometry import zero_displacement_index
 from adadepth.maths.xcorr import min_max_scale
 
 PEAKS = ("cell", "subcell")
-COMBINES = ("exit", "quality")
+COMBINES = ("exit", "posterior")
 GATE_FEATURES = ("paper", "readout")
 
 
@@ -21,15 +21,17 @@ class Readout(NamedTuple):
     peak: "cell", the highest cell (reference), or "subcell", refined by a parabola.
     window: in [0, 1), the share of a cosine window in the map that is searched for its peak; 0 is the
       reference. Targets seldom jump, so that a little of it settles ties with look-alikes.
-    combine: which map hard gating reads: "exit", that of the depth it stopped at (paper), or "quality", the average of
-      all maps that it computed on the way, weighted by how good each looks (see `params.quality`).
+    combine: what gated policies read: "exit", the map of the depth where hard gating stops and soft gating's average
+      (paper), or "posterior", all that was computed on the way, weighed as phase 2 has learnt (see `maths.posterior`).
     gate_features: what gates see of a map: "paper", or "readout", the map as it is searched (see `maths.features`).
+    drift: standard deviation of a tracker's last box from its target, in search crops: what a posterior reckons with.
   """
 
   peak: str = "cell"
   window: float = 0.0
   combine: str = "exit"
   gate_features: str = "paper"
+  drift: float = 0.0
 
 
 PAPER = Readout()

@@ -14,11 +14,13 @@ from jax import lax
 from jaxtyping import Array, Int, PyTree
 
 from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.posterior import weighed
 from adadepth.maths.readout import Readout
+from adadepth.params.beliefs import belief_at
 from adadepth.params.vgg import apply_block, preprocess
 from adadepth.programs.looking import Seen, look, nothing_seen
-from adadepth.programs.network import block_outputs, correlation_map, fine_map, respond_each
-from adadepth.programs.policies import FIXED, Decision, Policy, gated_confidences, soft_response
+from adadepth.programs.network import CLOSER_DEPTHS, block_outputs, correlation_map, fine_map, respond_each
+from adadepth.programs.policies import FIXED, Decision, Policy, exit_reading, gated_confidences, soft_response
 
 # Rows of a chunk, largest first. A CPU is busy with few rows, whose maps then stay in its cache; a GPU wants many.
 CHUNKS = {"cpu": (4, 2, 1)}
@@ -73,11 +75,11 @@ def fixed_policy_each(
     template_map, crops = inputs
     outputs = block_outputs(params, crops, arch=arch, depths=depth + 1)
     search_map = correlation_map(outputs[depth], depth=depth, arch=arch)
-    return respond_each(template_map, search_map, arch=arch), fine_map(outputs[0], arch=arch)
+    return respond_each(template_map, search_map, arch=arch), fine_map(outputs[0], depth=0, arch=arch)
 
   n = searches.shape[0]
   responses, fine = on_rows(respond_at_depth, (templates[depth], searches), jnp.arange(n), n)
-  return Decision(responses, jnp.tile(jax.nn.one_hot(depth, DEPTHS), (n, 1)), jnp.full(n, depth), fine)
+  return Decision(responses, jnp.tile(jax.nn.one_hot(depth, DEPTHS), (n, 1)), jnp.full(n, depth), (fine, None))
 
 
 def soft_policy_each(
@@ -85,16 +87,21 @@ def soft_policy_each(
 ) -> Decision:
   """`soft_policy` of each of n targets; arguments as of `fixed_policy_each`."""
 
-  def all_responses(inputs: tuple) -> tuple[Array, Array | None]:
+  def all_responses(inputs: tuple) -> tuple[Array, tuple]:
     outputs = block_outputs(params, inputs[1], arch=arch, depths=DEPTHS)
     maps = [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
     responses = [respond_each(t, m, arch=arch) for t, m in zip(inputs[0], maps, strict=True)]
-    return jnp.stack(responses, axis=1), fine_map(outputs[0], arch=arch)
+    fine = tuple(fine_map(outputs[k], depth=k, arch=arch) for k in range(CLOSER_DEPTHS))
+    return jnp.stack(responses, axis=1), fine
 
   n = searches.shape[0]
   responses, fine = on_rows(all_responses, (templates, searches), jnp.arange(n), n)
   confidences = gated_confidences(params, responses, arch=arch, readout=readout)
-  return Decision(soft_response(responses, confidences), confidences, jnp.full(n, DEPTHS - 1), fine)
+  depths = jnp.full(n, DEPTHS - 1)
+  if readout.combine == "exit":
+    return Decision(soft_response(responses, confidences), confidences, depths, fine)
+  beliefs = jax.vmap(functools.partial(belief_at, params["beliefs"]))(confidences)
+  return Decision(jax.vmap(weighed)(beliefs, responses), confidences, depths, fine, beliefs)
 
 
 def hard_policy_each(
@@ -107,7 +114,8 @@ def hard_policy_each(
   n = searches.shape[0]
   x, active = preprocess(searches), jnp.ones(n, bool)
   seen = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (n, *leaf.shape)), nothing_seen(arch))
-  response, confidences, exits, fine = seen.response, seen.confidences, jnp.zeros(n, int), None
+  responses, confidences, exits, fine = seen.responses, seen.confidences, jnp.zeros(n, int), [None, None]
+  fine_depths = CLOSER_DEPTHS if readout.combine == "posterior" else 1
   for depth in range(DEPTHS):
 
     def next_block(inputs: tuple, *, depth=depth) -> tuple[Array, Seen, Array | None]:
@@ -115,15 +123,18 @@ def hard_policy_each(
       x = apply_block(params["backbone"], x, depth=depth, arch=arch)
       responses = respond_each(template_map, correlation_map(x, depth=depth, arch=arch), arch=arch)
       seen = jax.vmap(functools.partial(look, params, depth=depth, arch=arch, readout=readout))(seen, responses)
-      return x, seen, None if depth else fine_map(x, arch=arch)
+      return x, seen, fine_map(x, depth=depth, arch=arch) if depth < fine_depths else None
 
     x, seen, found = on_rows(next_block, (templates[depth], x, seen), jnp.argsort(~active), jnp.sum(active))
-    fine = fine if depth else found
-    response = jnp.where(active[:, None, None], seen.response, response)
+    if depth < fine_depths:
+      fine[depth] = found
+    responses = jnp.where(active[:, None, None, None], seen.responses, responses)
     confidences = jnp.where(active[:, None], seen.confidences, confidences)
     exits = jnp.where(active, depth, exits)
     active &= ~(seen.confidences[:, depth] > thresholds)
-  return Decision(response, confidences, exits, fine)
+  read = jax.vmap(functools.partial(exit_reading, params, readout=readout))
+  response, beliefs = read(responses, exits)
+  return Decision(response, confidences, exits, tuple(fine), beliefs)
 
 
 @functools.cache

@@ -14,10 +14,18 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from adadepth.maths.architecture import DEPTHS, Architecture
-from adadepth.maths.closer import closer_template, correlation_coefficients
+from adadepth.maths.closer import LOG_GROWTHS, closer_template
 from adadepth.maths.readout import PAPER, Readout
 from adadepth.programs.looking import Seen, look, nothing_seen
-from adadepth.programs.network import fine_map, init_params, respond, search_maps, template_maps
+from adadepth.programs.network import (
+  CLOSER_DEPTHS,
+  closer_coefficients,
+  fine_map,
+  init_params,
+  respond,
+  search_maps,
+  template_maps,
+)
 from adadepth.programs.policies import Decision, fixed_policy, soft_policy
 
 
@@ -52,13 +60,17 @@ def stopped_pair(
 
 
 def closer_pair(
-  template: Float[Array, "1 h w c"], search: Float[Array, "1 i j c"], *, arch: Architecture
+  template: Float[Array, "1 h w c"], search: Float[Array, "1 i j c"], *, arch: Architecture, depth: int, sizes: int
 ) -> Float[Array, "p q s"]:
-  """A closer look from what each policy has: the first block's outputs for the template and the search crop."""
-  maps = fine_map(template, arch=arch)
-  weight = jnp.ones(maps.shape[1:3])
-  search_map = fine_map(search, arch=arch)[0]
-  return correlation_coefficients(closer_template(maps, weight, search_map.shape[0]), search_map)
+  """A closer look at block `depth` (0 or 1), from what each policy has: the block's output for both crops.
+
+  Templates of other sizes than the key's are cut once a key, however many frames follow; they are not in a pair.
+  """
+  maps = fine_map(template, depth=depth, arch=arch)
+  search_map = fine_map(search, depth=depth, arch=arch)[0]
+  found = closer_template(maps, jnp.ones(maps.shape[1:3]), search_map.shape[0])
+  each = found._replace(spectrum=jnp.repeat(found.spectrum, sizes, axis=0))
+  return closer_coefficients(each, search_map, depth=depth, arch=arch)
 
 
 def xla_gflops(program, *arguments) -> float:
@@ -76,12 +88,19 @@ def pair_costs(arch: Architecture, readout: Readout = PAPER) -> PairCosts:
   def count(program, **bound) -> float:
     return xla_gflops(functools.partial(program, arch=plain, **bound), params, *crops)
 
-  plain, closer = dataclasses.replace(arch, finer_px=0.0, scale_gain=0.0), 0.0
+  def look(depth: int, sizes: int) -> float:
+    sizes_px = (px // 2 ** min(depth + 1, arch.pools) for px in sides)
+    outputs = [jax.ShapeDtypeStruct((1, px, px, arch.channels[depth]), "float32") for px in sizes_px]
+    return xla_gflops(functools.partial(closer_pair, arch=arch, depth=depth, sizes=sizes), *outputs)
+
+  plain, fixed_looks, gated_looks = dataclasses.replace(arch, finer_px=0.0, growth=False), 0.0, np.zeros(DEPTHS)
   if arch.finer_px:
-    first = [jax.ShapeDtypeStruct((1, px // 2, px // 2, arch.channels[0]), "float32") for px in sides]
-    closer = xla_gflops(functools.partial(closer_pair, arch=arch), *first)
+    fixed_looks, sizes = look(0, 1), len(LOG_GROWTHS) if arch.growth else 1
+    reads = [look(depth, sizes) for depth in range(CLOSER_DEPTHS)] if readout.combine == "posterior" else [fixed_looks]
+    # One look where it stops: at the second block, once that has been computed.
+    gated_looks = np.array([reads[min(depth, len(reads) - 1)] for depth in range(DEPTHS)])
   return PairCosts(
-    fixed_gflops=np.array([count(fixed_pair, depth=k) for k in range(DEPTHS)]) + closer,
-    cascade_gflops=np.array([count(stopped_pair, readout=readout, depth=k) for k in range(DEPTHS)]) + closer,
-    soft_gflops=count(soft_pair, readout=readout) + closer,
+    fixed_gflops=np.array([count(fixed_pair, depth=k) for k in range(DEPTHS)]) + fixed_looks,
+    cascade_gflops=np.array([count(stopped_pair, readout=readout, depth=k) for k in range(DEPTHS)]) + gated_looks,
+    soft_gflops=count(soft_pair, readout=readout) + gated_looks[-1],
   )

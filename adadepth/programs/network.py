@@ -6,23 +6,25 @@ from jaxtyping import Array, Float
 
 from adadepth.maths.adaptation import adapt_template, box_coverage
 from adadepth.maths.architecture import DEPTHS, Architecture
-from adadepth.maths.closer import CloserTemplate, closer_template
+from adadepth.maths.closer import LOG_GROWTHS, CloserTemplate, closer_template, correlation_coefficients
+from adadepth.maths.posterior import onto_grid
 from adadepth.maths.xcorr import cross_correlate, cross_correlate_each, min_max_scale, whiten
+from adadepth.params.beliefs import init_beliefs
 from adadepth.params.gates import init_gates
-from adadepth.params.quality import init_quality
 from adadepth.params.vgg import apply_block, init_backbone, max_pool, prepare_backbone, preprocess
 
+CLOSER_DEPTHS = 2  # whose blocks a closer look is taken at
 SCALINGS = {"min_max": min_max_scale, "none": lambda response: response}
 
 
 def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> dict:
-  """{"backbone", "head", "gates", "quality"}; the head is the logit scale of each depth, kept as its logarithm."""
+  """{"backbone", "head", "gates", "beliefs"}; the head is the logit scale of each depth, kept as its logarithm."""
   backbone_key, gates_key = jax.random.split(key)
   return {
     "backbone": init_backbone(backbone_key, arch),
     "head": {"log_scale": jnp.full(DEPTHS, jnp.log(jnp.float32(logit_scale)))},
     "gates": init_gates(gates_key),
-    "quality": init_quality(),
+    "beliefs": init_beliefs(),
   }
 
 
@@ -79,25 +81,62 @@ def adapted_templates(
   return tuple(adapt_template(t, m[0], weight, **settings) for t, m in zip(templates, maps, strict=True))
 
 
-def fine_map(first_output: Float[Array, "b h w c"], *, arch: Architecture) -> Float[Array, "b f f c"] | None:
-  """The first block's output, whitened, float32, at the stride of a closer look; None for a network without one."""
-  return whiten(max_pool(first_output, arch.fine_stride_px // 2).astype(jnp.float32)) if arch.finer_px else None
+def fine_map(
+  block_output: Float[Array, "b h w c"], *, depth: int, arch: Architecture
+) -> Float[Array, "b f f c"] | None:
+  """The output of block `depth` (0 or 1), whitened, float32, as a closer look takes it; None for a network without."""
+  pool = arch.closer_stride_px(depth) // 2 ** min(depth + 1, arch.pools)
+  return whiten(max_pool(block_output, pool).astype(jnp.float32)) if arch.finer_px else None
+
+
+def grown_crops(template: Array, key_search: Array, *, arch: Architecture) -> Float[Array, "s px px 3"]:
+  """The key as it would look at each size that is told apart; the template itself where that is one.
+
+  Args:
+    template: key crop, RGB 0..255, [template_px, template_px, 3].
+    key_search: the key frame's search crop, of the same centre and scale, [search_px, search_px, 3].
+  """
+  middle = template.astype(jnp.float32)
+  if not arch.growth:
+    return middle[None]
+
+  def grown(log_growth: float) -> Float[Array, "px px 3"]:
+    scale = jnp.full(2, jnp.exp(jnp.float32(log_growth)))
+    offset = arch.template_px / 2 - scale * arch.search_px / 2
+    return jax.image.scale_and_translate(
+      key_search.astype(jnp.float32), middle.shape, (0, 1), scale, offset, method="linear", antialias=True
+    )
+
+  return jnp.stack([grown(g) if g else middle for g in LOG_GROWTHS])
 
 
 def closer_look_at(
   params: dict, key_crops: Array, size_in_crop: Float[Array, "2"], *, arch: Architecture
-) -> CloserTemplate | None:
-  """What a closer look compares the target with; None for a network without one.
+) -> tuple[CloserTemplate, ...] | None:
+  """What a closer look at the first and at the second block compares the target with; None for a network without one.
 
   Args:
-    key_crops: crops of the key, RGB 0..255, one for each size of the target to be told apart, [s, px, px, 3].
+    key_crops: see `grown_crops`, [s, px, px, 3].
     size_in_crop: the target's box (w, h) in each of them, crop pixels.
   """
   if not arch.finer_px:
     return None
-  maps = fine_map(block_outputs(params, key_crops, arch=arch, depths=1)[0], arch=arch)
-  covered = box_coverage(size_in_crop, maps.shape[1], arch.fine_stride_px)
-  return closer_template(maps, covered, arch.search_px // arch.fine_stride_px)
+  found = []
+  for depth, output in enumerate(block_outputs(params, key_crops, arch=arch, depths=CLOSER_DEPTHS)):
+    maps, stride_px = fine_map(output, depth=depth, arch=arch), arch.closer_stride_px(depth)
+    covered = box_coverage(size_in_crop, maps.shape[1], stride_px)
+    found.append(closer_template(maps, covered, arch.search_px // stride_px))
+  return tuple(found)
+
+
+def closer_coefficients(
+  template: CloserTemplate, fine_map: Float[Array, "f f c"], *, depth: int, arch: Architecture
+) -> Float[Array, "i i s"]:
+  """Correlation coefficients of a closer look at block `depth` (0 or 1), on the grid of places, for each size."""
+  found, stride_px = correlation_coefficients(template, fine_map), arch.closer_stride_px(depth)
+  if stride_px == arch.fine_stride_px:
+    return found
+  return jax.vmap(lambda m: onto_grid(m, len(m) // 2, stride_px, arch), in_axes=2, out_axes=2)(found)
 
 
 def block_outputs(params: dict, crops: Array, *, arch: Architecture, depths: int) -> list:

@@ -1,7 +1,6 @@
 """Tracking a target, or n at once: init on the first frame, update on every other. State is passed, never hidden."""
 
 import functools
-import math
 from typing import NamedTuple
 
 import jax
@@ -10,8 +9,8 @@ from jax import lax
 from jaxtyping import Array, Float, Int, UInt8
 
 from adadepth.maths.architecture import Architecture
-from adadepth.maths.closer import LOG_GROWTHS, SAME_SIZE, CloserTemplate, correlation_coefficients, expected_place
-from adadepth.maths.crop import crop_square, larger_windows
+from adadepth.maths.closer import CloserTemplate, expected_place, of_same_size
+from adadepth.maths.crop import crop_square
 from adadepth.maths.geometry import (
   box_center,
   box_from_center,
@@ -20,9 +19,10 @@ from adadepth.maths.geometry import (
   displacement_in_search,
   template_side,
 )
+from adadepth.maths.posterior import expected, log_posterior
 from adadepth.maths.readout import Readout, displacement_in_response
 from adadepth.programs.budget import Budget, next_threshold
-from adadepth.programs.network import adapted_templates, closer_look_at
+from adadepth.programs.network import adapted_templates, closer_coefficients, closer_look_at, grown_crops
 from adadepth.programs.policies import Decision, Policy
 
 
@@ -33,14 +33,15 @@ class TrackerState(NamedTuple):
     templates: the first frame's whitened maps, one a depth, adapted as the architecture asks.
     box_xywh: the target's box in the last frame, image pixels, [*n, 4].
     threshold: T of hard gating for the next frame, [*n].
-    closer: what a closer look compares the target with; None for a network without one.
-    first_size_wh: (w, h) of the first box, image pixels, [*n, 2].
+    closer: what a closer look at each of two blocks compares the target with; None for a network without one.
+    first_size_wh: (w, h) of the first box, image pixels, [*n, 2]. Crops keep its scale: the growth since the first
+      frame is read anew in each, so that it cannot run away.
   """
 
   templates: tuple
   box_xywh: Float[Array, "*n 4"]
   threshold: Float[Array, "*n"]
-  closer: CloserTemplate | None
+  closer: tuple[CloserTemplate, ...] | None
   first_size_wh: Float[Array, "*n 2"]
 
 
@@ -82,11 +83,10 @@ def init(
     return crop_square(frame, box_center(box_xywh), side * times, crop_px=crop_px, window_hw=window_hw)
 
   template = cut(1.0, arch.template_px)
-  key_search = cut(arch.search_px / arch.template_px, arch.search_px) if arch.adapt_steps else template
+  looks_around = arch.adapt_steps or arch.growth
+  key_search = cut(arch.search_px / arch.template_px, arch.search_px) if looks_around else template
   templates = adapted_templates(params, template, key_search, size_in_crop, arch=arch)
-  sizes = [math.exp(-log_growth) for log_growth in (LOG_GROWTHS if arch.scale_gain else SAME_SIZE)]
-  grown = jnp.stack([template if size == 1 else cut(size, arch.template_px) for size in sizes])
-  closer = closer_look_at(params, grown, size_in_crop, arch=arch)
+  closer = closer_look_at(params, grown_crops(template, key_search, arch=arch), size_in_crop, arch=arch)
   return TrackerState(templates, box_xywh, jnp.asarray(threshold, jnp.float32), closer, size_wh)
 
 
@@ -125,7 +125,7 @@ def update(
     readout: how the response becomes a displacement.
     window_hw: static window of the search crop, see `crop.window_px`.
   """
-  search = search_crop(state.box_xywh, frame, arch=arch, window_hw=window_hw)
+  search = search_crop(state, frame, arch=arch, window_hw=window_hw)
   decision = policy(params, state.templates, search, state.threshold)
   return moved(state, decision, budget=budget, arch=arch, readout=readout, frame_hw=frame.shape[:2])
 
@@ -151,29 +151,18 @@ def update_many(
     window_hw: of the largest target; one for all.
   """
   crop = functools.partial(search_crop, arch=arch, window_hw=window_hw)
-  searches = jax.vmap(crop, (0, frame_axis(frames)))(states.box_xywh, frames)
+  searches = jax.vmap(crop, (0, frame_axis(frames)))(states, frames)
   decisions = policy(params, states.templates, searches, states.threshold)
   move = functools.partial(moved, budget=budget, arch=arch, readout=readout, frame_hw=frames.shape[-3:-1])
   return jax.vmap(move)(states, decisions)
 
 
 def search_crop(
-  box_xywh: Float[Array, "4"], frame: UInt8[Array, "h w 3"], *, arch: Architecture, window_hw: tuple[int, int]
+  state: TrackerState, frame: UInt8[Array, "h w 3"], *, arch: Architecture, window_hw: tuple[int, int]
 ) -> Float[Array, "px px 3"]:
-  """The crop around a target's last box in which it is searched.
-
-  The window is for a target of its first size; for one that has grown a larger one is taken.
-  """
-  side = arch.search_px / crop_scale(box_xywh[2:], arch.template_px)
-  windows = larger_windows(window_hw, frame.shape[:2]) if arch.scale_gain else (window_hw,)
-  cuts = [
-    functools.partial(crop_square, frame, box_center(box_xywh), side, crop_px=arch.search_px, window_hw=window)
-    for window in windows
-  ]
-  # A window as large as the frame on one axis is large enough on it.
-  limits = [min(w for w, f in zip(window, frame.shape[:2], strict=True) if w < f) - 4 for window in windows[:-1]]
-  too_small = [(side > limit).astype(jnp.int32) for limit in limits]
-  return lax.switch(sum(too_small), cuts) if too_small else cuts[0]()
+  """The crop around a target's last box in which it is searched."""
+  side = arch.search_px / crop_scale(state.first_size_wh, arch.template_px)
+  return crop_square(frame, box_center(state.box_xywh), side, crop_px=arch.search_px, window_hw=window_hw)
 
 
 def moved(
@@ -185,35 +174,45 @@ def moved(
   readout: Readout,
   frame_hw: tuple[int, int],
 ) -> tuple[TrackerState, Track]:
-  """The target where the policy's response peaks, or where a closer look around it says; and T for the next frame.
-
-  Its centre stays in the frame.
-  """
-  center_in_image, size_wh = box_center(state.box_xywh), state.box_xywh[2:]
-  disp_in_response = displacement_in_response(decision.response, readout, template_cells=arch.template_cells)
-  disp_in_search = displacement_in_search(disp_in_response, arch.stride_px)
-  growth = jnp.float32(1)
-  if state.closer is not None:
-    coefficients = correlation_coefficients(state.closer, decision.fine_map)
-    fine = {"stride_px": arch.fine_stride_px, "error_px": arch.finer_px}
-    disp_in_search, log_growth = expected_place(coefficients, disp_in_search, **fine)
-    growth = jnp.exp(arch.scale_gain * log_growth)
-  disp_in_image = displacement_in_image(disp_in_search, crop_scale(size_wh, arch.template_px))
+  """The target where the policy's decision puts it; and T for the next frame. Its centre stays in the frame."""
+  displacement, log_growth = place_in_search(state.closer, decision, arch=arch, readout=readout)
+  disp_in_image = displacement_in_image(displacement, crop_scale(state.first_size_wh, arch.template_px))
   limit_wh = jnp.array(frame_hw[::-1], jnp.float32)
-  center = jnp.clip(center_in_image + disp_in_image, 0, limit_wh)
-  box = box_from_center(center, grown_size(size_wh, growth, state.first_size_wh, limit_wh))
+  center = jnp.clip(box_center(state.box_xywh) + disp_in_image, 0, limit_wh)
+  box = box_from_center(center, state.first_size_wh * jnp.exp(log_growth))
   threshold = state.threshold if budget is None else next_threshold(state.threshold, decision.depth, budget)
   return state._replace(box_xywh=box, threshold=threshold), Track(box, decision.confidences, decision.depth)
 
 
-def grown_size(
-  size_wh: Float[Array, "2"], growth: Float[Array, ""], first_wh: Float[Array, "2"], frame_wh: Float[Array, "2"]
-) -> Float[Array, "2"]:
-  """The size after growing, of the first one's shape: at most the frame's, unless it began larger; at least 4 px."""
-  now = size_wh[0] / first_wh[0]
-  most = jnp.maximum(jnp.min(frame_wh / first_wh), 1)
-  least = jnp.minimum(4 / jnp.min(first_wh), 1)
-  return first_wh * jnp.clip(now * growth, least, most)
+def place_in_search(
+  closer: tuple[CloserTemplate, ...] | None, decision: Decision, *, arch: Architecture, readout: Readout
+) -> tuple[Float[Array, "2"], Float[Array, ""]]:
+  """Where the target is in the search crop, and how much it has grown since its key.
+
+  The posterior's mean where the decision has a belief. Else the response's peak, or where a closer look around it says,
+  without growth.
+
+  Returns:
+    Displacement (x, y) from the crop's centre, crop pixels; logarithm of the growth.
+  """
+
+  def coefficients(template: CloserTemplate, depth: int) -> Float[Array, "i i s"]:
+    return closer_coefficients(template, decision.fine_maps[depth], depth=depth, arch=arch)
+
+  if decision.belief is not None:
+    found = None
+    if closer is not None:
+      found = lax.cond(decision.depth > 0, lambda: coefficients(closer[1], 1), lambda: coefficients(closer[0], 0))
+    drift_px = readout.drift * arch.search_px
+    log_p = log_posterior(decision.belief, decision.response, found, arch=arch, drift_px=drift_px)
+    return expected(log_p, decision.belief, arch=arch)
+  disp_in_response = displacement_in_response(decision.response, readout, template_cells=arch.template_cells)
+  displacement = displacement_in_search(disp_in_response, arch.stride_px)
+  if closer is not None:
+    fine = {"stride_px": arch.fine_stride_px, "error_px": arch.finer_px}
+    found = coefficients(of_same_size(closer[0]), 0)[..., 0]
+    displacement = expected_place(found, displacement, **fine)
+  return displacement, jnp.float32(0)
 
 
 def frame_axis(frames: UInt8[Array, "h w 3"] | UInt8[Array, "n h w 3"]) -> int | None:

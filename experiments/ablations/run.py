@@ -7,6 +7,7 @@ Reads runs/vgg19/responses/{train,dev}.npz alone. Adds to experiments/ablations/
 there, and prints the table. Three seconds a variant and seed on a core.
 """
 
+import dataclasses
 import json
 import pathlib
 import sys
@@ -17,16 +18,16 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from adadepth.io.writers import write_json
-from adadepth.loops.calibration import choices, cross_fit, deal
+from adadepth.loops.calibration import choices, cross_fit, cross_read, deal
 from adadepth.loops.from_config import architecture_of, readout_of
-from adadepth.loops.gates import Pairs, seen_pairs
+from adadepth.loops.gates import Pairs, Reading, seen_pairs
 from adadepth.loops.gating import recipes_of
 from adadepth.loops.responses import PairTable, joined, load_table
 from adadepth.loops.scores import score_bounds, score_fixed, soft_ious
 from adadepth.maths.features import FEATURE_NAMES, FEATURES
 from adadepth.maths.readout import displacements_in_response
+from adadepth.params.beliefs import init_beliefs
 from adadepth.params.gates import init_gates
-from adadepth.params.quality import init_quality
 from configs import gating
 
 RESULTS = pathlib.Path(__file__).parent / "results.json"
@@ -43,7 +44,10 @@ VARIANTS = {
   "paper features": {"policy.gate_features": "paper"},
   "exit, paper features": {"policy.combine": "exit", "policy.gate_features": "paper"},
   **{f"window {w:g}": {"policy.window": w} for w in (0.0, 0.1, 0.2, 0.4)},
-  "no closer look": {"network.finer_px": 0.0},
+  "no closer look": {"network.finer_px": 0.0, "network.growth": False},
+  "no growth": {"network.growth": False},
+  "first block alone": {"first block": True},
+  **{f"drift {drift:g}": {"policy.drift": drift} for drift in (0.0, 0.03125, 0.125, 0.25)},
   "exit, window 0": {"policy.combine": "exit", "policy.window": 0.0},
   "loss: label": CROSS_ENTROPY,
   "loss: printed": {**CROSS_ENTROPY, "finetune.map_loss": "printed"},
@@ -58,22 +62,52 @@ VARIANTS = {
 def config_of(changes: dict) -> ConfigDict:
   """configs/gating.py:vgg19, or the variant under "", with the changes."""
   config = gating.get_config(changes.get("", "vgg19"))
-  settings = {name: value for name, value in changes.items() if name not in ("", "with", "without")}
+  settings = {name: value for name, value in changes.items() if "." in name}
   config.update_from_flattened_dict({**SHORT, **settings})
   return config
 
 
 def blank_params(config: ConfigDict, features: int = FEATURES) -> dict:
-  """All that the responses leave open: the logit scale, and gates and a quality that know nothing."""
+  """All that the responses leave open: the logit scale, and gates and beliefs that have learnt nothing."""
   log_scale = jnp.full(5, jnp.log(config.network.logit_scale))
-  return {"head": {"log_scale": log_scale}, "gates": init_gates(jax.random.key(0), features), "quality": init_quality()}
+  return {
+    "head": {"log_scale": log_scale},
+    "gates": init_gates(jax.random.key(0), features),
+    "beliefs": init_beliefs(),
+  }
 
 
 def without(pairs: Pairs, config: ConfigDict, name: str) -> Pairs:
-  """The pairs with one feature made constant, so that neither gates nor quality can use it."""
+  """The pairs with one feature made constant, so that no gate can use it."""
   features = pairs.features.copy()
   features[..., FEATURE_NAMES[config.policy.gate_features].index(name)] = 0
   return pairs._replace(features=features)
+
+
+def seen_by(table: PairTable, config: ConfigDict, *, first_block: bool) -> PairTable:
+  """The table as a network would have made it whose closer looks are fewer."""
+  looks, middle = table.coefficients, table.coefficients.shape[-1] // 2
+  if not config.network.growth:
+    looks = looks[..., middle : middle + 1]
+  if not config.network.finer_px:
+    looks = looks[:, :0]
+  if first_block:
+    looks = looks[:, [0, 0]]
+  return dataclasses.replace(table, coefficients=looks)
+
+
+READINGS: dict[tuple, dict[int, Reading]] = {}
+
+
+def readings_of(pairs: Pairs, config: ConfigDict, folds: np.ndarray, **more) -> dict[int, Reading]:
+  """`cross_read`, once for all variants that read alike."""
+  view = {"arch": architecture_of(config), "readout": readout_of(config)}
+  reads = view["readout"]._replace(gate_features="")
+  reads = reads._replace(window=0.0, peak="") if reads.combine == "posterior" else reads
+  key = (view["arch"], reads, config.seed, *more.values())
+  if key not in READINGS:
+    READINGS[key] = cross_read(blank_params(config), pairs, folds=folds, seed=config.seed, **view)
+  return READINGS[key]
 
 
 def more(table: PairTable, pairs: Pairs, config: ConfigDict, name: str) -> np.ndarray:
@@ -111,6 +145,8 @@ def run_variant(table: PairTable, changes: dict, seed: int) -> dict:
   """IOU@25 of hard gating at each share of xcorr4's cost, at the best lambda and T for it."""
   config = config_of({**changes, "seed": seed})
   params, view = blank_params(config), {"arch": architecture_of(config), "readout": readout_of(config)}
+  fewer = {"first_block": changes.get("first block", False)}
+  table = seen_by(table, config, **fewer)
   pairs = seen_pairs(params, table, **view)
   if "without" in changes:
     pairs = without(pairs, config, changes["without"])
@@ -122,16 +158,25 @@ def run_variant(table: PairTable, changes: dict, seed: int) -> dict:
   best, limit = max(entry["iou@25"] for entry in fixed.values()), fixed["xcorr4"]["relative_cost"]
   folds = deal(table.sequence, config.gates.folds, seed)
   (recipe,) = recipes_of(config)
-  fitted = cross_fit(params, pairs, folds=folds, recipe=recipe, **view)
+  readings = readings_of(pairs, config, folds, **fewer)
+  fitted = cross_fit(params, pairs, readings, folds=folds, recipe=recipe, arch=view["arch"])
   entries = [choice.entry for choice in choices(fitted, pairs.scores, config.policy.thresholds)]
   within = {
     share: [entry["iou@25"] for entry in entries if entry["relative_cost"] <= share * limit] for share in SHARES
   }
-  soft = [soft_ious(table, confidences, **view).mean() for confidences in fitted.confidences]
+  soft = []
+  for confidences in fitted.confidences:
+    ious = np.zeros(len(table), np.float32)
+    for fold, reading in readings.items():
+      held = folds == fold
+      read = {**params, "beliefs": reading.beliefs}
+      ious[held] = soft_ious(read, table, confidences, **view)[held]
+    soft.append(ious.mean())
   return {
     "fixed": {name: entry["iou@25"] for name, entry in fixed.items()},
     "soft": float(max(soft)),
-    "all five": float(fitted.ious[:, -1].mean()),
+    "stops": fitted.ious.mean(0).tolist(),
+    "as tracked": fitted.tracked_ious.mean(0).tolist(),
     "bounds": {name: entry["iou@25"] for name, entry in score_bounds(pairs.scores).items()},
     "hard": {f"{share:g}": max(ious, default=None) for share, ious in within.items()},
     "over_best_fixed": {f"{s:g}": max(ious) - best if ious else None for s, ious in within.items()},
@@ -141,12 +186,14 @@ def run_variant(table: PairTable, changes: dict, seed: int) -> dict:
 def describe(results: dict) -> str:
   """A table for people: means over the seeds, and how far the lowest and highest seed are apart at 0.5."""
   costs = " | ".join(f"at {share:g}" for share in SHARES)
-  lines = [f"| variant | best fixed | soft | all five | {costs} | spread at 0.5 |", "| --- " * (5 + len(SHARES)) + "|"]
+  head = f"| variant | best fixed | soft | always 1 | always 5 | {costs} | spread at 0.5 |"
+  lines = [head, "| --- " * (6 + len(SHARES)) + "|"]
   for name, by_seed in results.items():
     runs = list(by_seed.values())
     at = [[run["hard"][f"{share:g}"] for run in runs] for share in SHARES]
     means = [f"{np.mean(values):.3f}" if None not in values else "-" for values in at]
-    head = [max(runs[0]["fixed"].values()), *(np.mean([run[key] for run in runs]) for key in ("soft", "all five"))]
+    stops = np.mean([run["stops"] for run in runs], axis=0)
+    head = [max(runs[0]["fixed"].values()), np.mean([run["soft"] for run in runs]), stops[0], stops[-1]]
     spread = f"{np.ptp(at[2]):.3f}" if None not in at[2] else "-"
     lines.append(f"| {name} | {' | '.join(f'{v:.3f}' for v in head)} | {' | '.join(means)} | {spread} |")
   return "\n".join(lines)

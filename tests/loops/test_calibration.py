@@ -5,8 +5,8 @@ import pytest
 from planted import ARCH, planted_table
 
 from adadepth.loops import calibration
-from adadepth.loops.calibration import Choice, best_by_loss, calibrations, choose, cross_fit, deal, sweep
-from adadepth.loops.gates import Fitted, Pairs, Recipe
+from adadepth.loops.calibration import Choice, best_by_loss, calibrations, choose, cross_fit, cross_read, deal, sweep
+from adadepth.loops.gates import Fitted, Pairs, Reading, Recipe
 from adadepth.loops.scores import score_depths
 from adadepth.maths.readout import Readout
 from adadepth.programs.costs import PairCosts
@@ -15,10 +15,13 @@ RECIPE = Recipe("iou", "flops", (0.1, 0.2), 2.0, "label", 1.0, 0.01, 0.0, 10, 4,
 COSTS = PairCosts(np.array([1.0, 2, 4, 8, 16]), np.array([1.0, 2, 4, 8, 17]), 17.0)
 
 
-def choice(loss: str, iou25: float, cost: float, error: float = 0.0, threshold: float = 0.5) -> Choice:
+def choice(
+  loss: str, iou25: float, cost: float, error: float = 0.0, threshold: float = 0.5, tracked: float | None = None
+) -> Choice:
   entry = {
     "threshold": threshold,
     "iou@25": iou25,
+    "iou_as_tracked": iou25 if tracked is None else tracked,
     "relative_cost": cost,
     "cost_error": error,
     "exits": [1, 0, 0, 0, 0],
@@ -55,16 +58,24 @@ def test_a_seed_deals_anew():
 def test_no_pair_is_judged_by_gates_that_learnt_from_its_fold(scores, monkeypatch):
   folds = np.array([0, 1, 0, 2])
 
-  def fit(params, pairs, rows, **_):
-    # Gates and IoUs that carry the rows they were made from.
-    return Fitted({}, [rows, rows], np.zeros((2, 1)), np.full((4, 5), np.sum(2.0**rows), np.float32))
+  # Gates and IoUs that carry the rows they were made from.
+  def fit_reading(params, pairs, rows, **_):
+    seen = np.full((4, 5), np.sum(2.0**rows), np.float32)
+    return Reading({}, seen, seen + 1)
 
-  monkeypatch.setattr(calibration, "fit", fit)
+  def fit_gates(params, pairs, reading, rows, **_):
+    assert reading.ious[0, 0] == np.sum(2.0**rows)
+    return Fitted([rows, rows], np.zeros((2, 1)))
+
+  monkeypatch.setattr(calibration, "fit_reading", fit_reading)
+  monkeypatch.setattr(calibration, "fit_gates", fit_gates)
   monkeypatch.setattr(calibration, "confidences_of", lambda rows, v: np.full((len(v), 5), np.sum(2.0**rows)))
   pairs = Pairs(planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4), np.zeros((4, 5, 13), np.float32), scores)
-  found = cross_fit({}, pairs, folds=folds, recipe=RECIPE, arch=ARCH, readout=Readout())
+  readings = cross_read({}, pairs, folds=folds, seed=0, arch=ARCH, readout=Readout())
+  found = cross_fit({}, pairs, readings, folds=folds, recipe=RECIPE, arch=ARCH)
   others = [2 + 8, 1 + 4 + 8, 2 + 8, 1 + 2 + 4]  # the rows outside of each pair's fold, as powers of two
   np.testing.assert_array_equal(found.ious[:, 0], others)
+  np.testing.assert_array_equal(found.tracked_ious, found.ious + 1)
   np.testing.assert_array_equal(found.confidences[1, :, 3], others)
 
 
@@ -74,6 +85,11 @@ def test_no_pair_is_judged_by_gates_that_learnt_from_its_fold(scores, monkeypatc
 def test_the_most_accurate_within_the_limit_is_chosen():
   tried = [choice("iou", 0.6, 2.0), choice("iou", 0.7, 3.0), choice("iou", 0.7, 2.9), choice("iou", 0.8, 5.0)]
   assert choose(tried, max_relative_cost=3.0) == tried[2]
+
+
+def test_what_a_tracker_reads_decides():
+  tried = [choice("iou", 0.71, 2.0, tracked=0.5), choice("iou", 0.7, 2.0, tracked=0.52)]
+  assert choose(tried, max_relative_cost=3.0) == tried[1]
 
 
 def test_a_cost_that_is_unsure_counts_as_higher():

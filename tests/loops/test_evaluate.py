@@ -8,7 +8,7 @@ from adadepth.loops.evaluate import evaluated_model
 from adadepth.maths.readout import Readout
 from configs import evaluate
 
-READOUT = Readout("subcell", 0.3, "quality", "readout")
+READOUT = Readout("subcell", 0.3, "posterior", "readout")
 
 
 @pytest.fixture

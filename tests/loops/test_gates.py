@@ -1,6 +1,4 @@
-"""Phase 2 finds the exit that the features give away, and fits the quality before the gates."""
-
-import dataclasses
+"""Phase 2 finds the exit that the features give away, and fits the beliefs before the gates."""
 
 import jax
 import jax.numpy as jnp
@@ -8,12 +6,12 @@ import numpy as np
 import pytest
 from planted import ARCH, planted_table
 
-from adadepth.loops.gates import Recipe, depth_losses, fit, seen_pairs, train_gates
+from adadepth.loops.gates import Recipe, depth_losses, fit_reading, seen_pairs, train_gates
 from adadepth.maths.cascade import exit_confidences, exit_depth
 from adadepth.maths.features import FEATURES
 from adadepth.maths.readout import Readout
+from adadepth.params.beliefs import init_beliefs
 from adadepth.params.gates import gate_logits, init_gates
-from adadepth.params.quality import init_quality
 
 PRICES = np.array([1, 2, 4, 8, 16], np.float32)
 RECIPE = Recipe("iou", "flops", (0.01,), 2.0, "label", 1.0, 0.05, 0.0, 300, 64, 0)
@@ -84,19 +82,18 @@ def test_the_iou_loss_is_one_minus_iou():
   np.testing.assert_allclose(losses, 1 - ious)
 
 
-@pytest.mark.parametrize(("combine", "gain"), [("exit", 0), ("quality", 1)])
-def test_gates_learn_from_the_maps_that_hard_gating_will_read(combine, gain):
-  # Every depth is right on half of the pairs, and then alone has a peak: where it is wrong its map is all noise.
+@pytest.mark.parametrize("combine", ["exit", "posterior"])
+def test_gates_learn_from_what_hard_gating_will_read(combine):
+  # Depth 2 is wrong: alone it has nothing, but with depth 1 before it a posterior need not believe it.
   rng, n = np.random.default_rng(0), 40
-  right = rng.random((n, 5)) < 0.5
-  table = planted_table([(1, 1)] * n, [[(1, 1)] * 5] * n)
-  noise = rng.random(table.responses.shape).astype(np.float32)
-  table = dataclasses.replace(table, responses=np.where(right[..., None, None], table.responses, noise))
+  true, wrong = (rng.integers(-2, 3, (n, 2)) for _ in range(2))
+  table = planted_table(true, np.stack([true, wrong, true, true, true], axis=1))
   readout = Readout(combine=combine, gate_features="readout")
-  params = {"head": {"log_scale": jnp.zeros(5)}, "gates": init_gates(jax.random.key(0)), "quality": init_quality()}
+  params = {"head": {"log_scale": jnp.zeros(5)}, "gates": init_gates(jax.random.key(0)), "beliefs": init_beliefs()}
   pairs = seen_pairs(params, table, arch=ARCH, readout=readout)
-  fitted = fit(params, pairs, np.arange(n), recipe=RECIPE._replace(steps=1), arch=ARCH, readout=readout)
-  np.testing.assert_array_equal(fitted.exit_ious[:, 0], pairs.scores.ious[:, 0])
-  seen_right = np.maximum.accumulate(right, axis=1)
-  expected = np.where(seen_right if gain else right, 1, fitted.exit_ious)
-  np.testing.assert_allclose(fitted.exit_ious, expected, atol=1e-5)
+  reading = fit_reading(params, pairs, np.arange(n), seed=0, arch=ARCH, readout=readout)
+  if combine == "exit":
+    np.testing.assert_array_equal(reading.ious, pairs.scores.ious)
+    assert reading.beliefs is params["beliefs"]
+  else:
+    assert pairs.scores.ious[:, 1].mean() < 0.5 < 0.8 < reading.ious[:, 1].mean()

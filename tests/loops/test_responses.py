@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adadepth.data.pairs import cut_group, evaluation_keys
+from adadepth.data.pairs import cut_group, cut_key_search, evaluation_keys
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.loops import responses
 from adadepth.maths.architecture import Architecture
-from adadepth.maths.closer import correlation_coefficients
 from adadepth.programs.network import (
   block_outputs,
+  closer_coefficients,
   closer_look_at,
   fine_map,
+  grown_crops,
   init_params,
   search_responses,
   template_maps,
@@ -55,16 +56,19 @@ def test_chunks_and_padding_change_nothing(params, sequences):
 
 
 def test_a_closer_look_is_kept_for_every_pair(params, sequences):
-  arch = dataclasses.replace(ARCH, finer_px=2.0)
+  arch = dataclasses.replace(ARCH, finer_px=2.0, growth=True)
   found = table(params, sequences[:1], arch=arch)
   ((key, frames),) = evaluation_keys(sequences[0], arch, keys=0, frames=0)
   group = cut_group(sequences[0], key, frames, arch)
-  closer = closer_look_at(params, jnp.asarray(group.template[None]), jnp.asarray(group.size_in_crop), arch=arch)
-  (first,) = block_outputs(params, jnp.asarray(group.search[-1:]), arch=arch, depths=1)
-  expected = correlation_coefficients(closer, fine_map(first, arch=arch)[0])[..., 0]
-  assert found.coefficients.shape == (len(group), 17, 17)  # 32 fine cells, of which the template has 16
-  np.testing.assert_allclose(found.coefficients[-1], expected, atol=1e-4)
-  assert table(params, sequences[:1]).coefficients.shape == (len(group), 0, 0)
+  key_search = jnp.asarray(cut_key_search(sequences[0], key, arch))
+  crops = grown_crops(jnp.asarray(group.template), key_search, arch=arch)
+  closer = closer_look_at(params, crops, jnp.asarray(group.size_in_crop), arch=arch)
+  assert found.coefficients.shape == (len(group), 2, 17, 17, 5)  # 32 fine cells, of which the template has 16
+  for depth, output in enumerate(block_outputs(params, jnp.asarray(group.search[-1:]), arch=arch, depths=2)):
+    fine = fine_map(output, depth=depth, arch=arch)[0]
+    expected = closer_coefficients(closer[depth], fine, depth=depth, arch=arch)
+    np.testing.assert_allclose(found.coefficients[-1, depth], expected, atol=1e-3)  # half precision
+  assert table(params, sequences[:1]).coefficients.shape == (len(group), 0, 17, 17, 1)
 
 
 def test_a_cache_is_read_for_the_same_network_and_pairs(params, sequences, tmp_path, monkeypatch):

@@ -9,7 +9,9 @@ import pytest
 from planted import ARCH, planted_table
 
 from adadepth.loops.scores import (
-  look_at_table,
+  Looked,
+  confidences_of,
+  exit_ious,
   score,
   score_bounds,
   score_depths,
@@ -20,8 +22,8 @@ from adadepth.loops.scores import (
   table_features,
 )
 from adadepth.maths.readout import Readout
+from adadepth.params.beliefs import init_beliefs
 from adadepth.params.gates import init_gates
-from adadepth.params.quality import init_quality
 from adadepth.programs.costs import PairCosts
 
 COSTS = PairCosts(np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.array([1.0, 2.5, 5.0, 9.0, 17.0]), 17.0)
@@ -43,8 +45,8 @@ def test_ious_follow_the_planted_peaks(scores):
 
 def test_a_closer_look_is_read_where_the_network_has_one():
   table = planted_table([[1, 0]], [[[0, 0]] * 5])  # the target moved by a cell, 8 px, and no response says so
-  coefficients = np.zeros((1, 17, 17), np.float32)
-  coefficients[0, 8, 8 + 4] = 1  # by four fine cells of 2 px
+  coefficients = np.zeros((1, 2, 17, 17, 5), np.float16)
+  coefficients[0, 0, 8, 8 + 4, 2] = 1  # by four fine cells of 2 px
   table = dataclasses.replace(table, coefficients=coefficients)
   finer = dataclasses.replace(ARCH, finer_px=6.0)
   plain, closer = (score_depths(table, arch=arch, readout=CELL, costs=COSTS).ious for arch in (ARCH, finer))
@@ -81,8 +83,31 @@ def test_soft_gating_reads_the_weighted_map():
   table = planted_table([(1, 1)], seen)
   toward_first = np.array([[0.9, 0.1, 0, 0, 0]], np.float32)
   toward_rest = np.array([[0.1, 0.9, 0, 0, 0]], np.float32)
-  assert soft_ious(table, toward_first, arch=ARCH, readout=CELL) == pytest.approx([1])
-  assert soft_ious(table, toward_rest, arch=ARCH, readout=CELL)[0] < 0.5
+  assert soft_ious({}, table, toward_first, arch=ARCH, readout=CELL) == pytest.approx([1])
+  assert soft_ious({}, table, toward_rest, arch=ARCH, readout=CELL)[0] < 0.5
+
+
+def test_with_a_posterior_soft_gating_reads_the_depths_beliefs():
+  table = planted_table([(1, 1)], [[(1, 1), (-2, 0), (-2, 0), (-2, 0), (-2, 0)]])
+  beliefs = {**init_beliefs(), "response": 60 * jnp.eye(5)}  # each depth believes its own map alone
+  shares = np.array([[0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0]], np.float32)
+  read = Readout(combine="posterior")
+  first, rest = (soft_ious({"beliefs": beliefs}, table, c[None], arch=ARCH, readout=read)[0] for c in shares)
+  assert first > 0.7 and rest < 0.3
+
+
+def test_growth_is_read_where_the_network_tells_sizes_apart():
+  table = planted_table([[0, 0]], [[[0, 0]] * 5])
+  truth = np.array([[32 - 9.3, 32 - 9.3, 18.6, 18.6]], np.float32)  # 16 px, grown by exp(0.15)
+  coefficients = np.zeros((1, 2, 17, 17, 5), np.float16)
+  coefficients[0, 1, 8, 8, 3] = 1  # which the second block alone has seen
+  table = dataclasses.replace(table, coefficients=coefficients, truth_in_search=truth)
+  arch = dataclasses.replace(ARCH, finer_px=2.0, growth=True)
+  params = {"beliefs": {**init_beliefs(), "gain": jnp.ones(5)}}
+  scores = score_depths(table, arch=arch, readout=CELL, costs=COSTS)
+  found = exit_ious(params, table, scores, arch=arch, readout=Readout(combine="posterior"))[0]
+  np.testing.assert_allclose(found[0], 16**2 / 18.6**2, atol=0.01)
+  np.testing.assert_allclose(found[1:], 1, atol=0.01)
 
 
 def test_hard_gating_gets_what_it_reads_at_its_exit(scores):
@@ -91,10 +116,11 @@ def test_hard_gating_gets_what_it_reads_at_its_exit(scores):
 
 
 def test_every_sequence_is_reported():
-  params = {"head": {"log_scale": jnp.zeros(5)}, "gates": init_gates(jax.random.key(0)), "quality": init_quality()}
+  params = {"head": {"log_scale": jnp.zeros(5)}, "gates": init_gates(jax.random.key(0))}
   table = planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4)
   scores = score_depths(table, arch=ARCH, readout=CELL, costs=COSTS)
-  looked = look_at_table(params, table, table_features(params, table, arch=ARCH, readout=CELL), arch=ARCH, readout=CELL)
+  confidences = confidences_of(params["gates"], table_features(params, table, arch=ARCH, readout=CELL))
+  looked = Looked(confidences, exit_ious(params, table, scores, arch=ARCH, readout=CELL))
   results = score_pairs(scores, looked, scores.center, (0.2, 0.6))
   assert set(results["sequences"]) == {"a", "b"}
   assert [entry["threshold"] for entry in results["pairs"]["hard"]] == [0.2, 0.6]

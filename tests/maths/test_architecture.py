@@ -74,8 +74,8 @@ def test_width_scales_channels():
       "`config.network.search_px` (=250) must be a positive multiple of 16, twice the stride 2**pools",
     ),
     (
-      {"scale_gain": 0.5},
-      "`config.network.finer_px` (=0.0) must be at least 0, and above 0 with `config.network.scale_gain` (=0.5): "
+      {"growth": True},
+      "`config.network.finer_px` (=0.0) must be at least 0, and above 0 with `config.network.growth` (=True): "
       "4 suits crops of 256 px",
     ),
     ({"search_px": 128}, "`config.network.search_px` (=128) must exceed template_px (=128)"),

@@ -1,5 +1,6 @@
 """Costs as XLA counts them, against theory and against each other."""
 
+import dataclasses
 import functools
 
 import jax
@@ -8,7 +9,7 @@ import pytest
 
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.flops import cascade_flops, fixed_flops, soft_flops
-from adadepth.maths.readout import PAPER
+from adadepth.maths.readout import PAPER, Readout
 from adadepth.programs import costs
 from adadepth.programs.costs import PairCosts, pair_costs, xla_gflops
 from adadepth.programs.network import init_params, template_maps
@@ -43,6 +44,18 @@ def test_a_closer_look_costs_every_policy_the_same_and_little(paper):
   assert 0 < more < 0.05 * paper.fixed_gflops[0]
   np.testing.assert_allclose(finer.fixed_gflops - paper.fixed_gflops, more, rtol=1e-9)
   np.testing.assert_allclose(finer.cascade_gflops - paper.cascade_gflops, more, rtol=1e-9)
+
+
+def test_a_posterior_looks_closer_at_the_second_block_once_that_is_there():
+  arch, read = Architecture(finer_px=4.0), Readout(combine="posterior")
+  peaks, posterior, grows = (
+    pair_costs(a, r).cascade_gflops
+    for a, r in ((arch, PAPER), (arch, read), (dataclasses.replace(arch, growth=True), read))
+  )
+  assert posterior[0] == peaks[0]
+  assert np.all(posterior[1:] > peaks[1:])
+  assert np.all(grows > posterior)
+  assert np.all(grows < 1.1 * peaks)
 
 
 def test_hard_gatings_program_would_be_counted_as_its_dearest_exit(arch):

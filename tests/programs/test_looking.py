@@ -1,5 +1,6 @@
-"""One look at a time adds up to what all responses say, and hard gating decides by it."""
+"""Hard gating looks at one response after the other, and then decides and reads as evaluation does of all at once."""
 
+import dataclasses
 import functools
 
 import jax
@@ -7,94 +8,128 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from adadepth.loops.beliefs import read_pair
+from adadepth.maths.architecture import Architecture
 from adadepth.maths.cascade import exit_depth
-from adadepth.maths.features import FEATURES, all_gate_features
 from adadepth.maths.readout import PAPER, Readout
-from adadepth.params.quality import apply_quality, quality_weight
 from adadepth.programs.batch import policy_each_named
-from adadepth.programs.looking import look_at_all
-from adadepth.programs.network import logit_scales, search_responses, template_maps
+from adadepth.programs.network import (
+  block_outputs,
+  closer_coefficients,
+  closer_look_at,
+  fine_map,
+  grown_crops,
+  search_responses,
+  template_maps,
+)
 from adadepth.programs.policies import gated_confidences, policy_named
+from adadepth.programs.tracker import place_in_search
 
-QUALITY = Readout("subcell", 0.3, "quality", "readout")
-READOUTS = {"paper": PAPER, "quality": QUALITY}
-
-
-@pytest.fixture(scope="module")
-def judged(params) -> dict:
-  """The parameters with a quality that leans on every feature a little."""
-  weight = 0.01 * np.random.default_rng(2).standard_normal((5, FEATURES)).astype(np.float32)
-  return {**params, "quality": {"weight": jnp.asarray(weight), "bias": jnp.full(5, 0.5)}}
+POSTERIOR = Readout("subcell", 0.3, "posterior", "readout")
+READOUTS = {"paper": PAPER, "posterior": POSTERIOR}
+SIZE = jnp.full(2, 32.0)  # of the target, crop pixels
 
 
 @pytest.fixture(scope="module")
-def pairs(params, arch, plant) -> tuple[tuple, np.ndarray, jax.Array]:
-  """One template's maps, four search crops, and their responses [4, 5, r, r]."""
-  template, searches = plant(arch.template_px, [(8, -16), (0, 0), (-24, 8), (16, 16)])
-  templates = jax.jit(functools.partial(template_maps, arch=arch))(params, template)
-  return templates, searches, jax.jit(functools.partial(search_responses, arch=arch))(params, templates, searches)
+def grows(arch) -> Architecture:
+  return dataclasses.replace(arch, finer_px=2.0, growth=True)
 
 
 @pytest.fixture(scope="module")
-def looked(judged, arch, pairs) -> dict:
-  """(maps, confidences) of every pair, by readout."""
-  grid = {"logit_scale": logit_scales(judged), "template_cells": arch.template_cells}
-
-  def all_pairs(readout):
-    features = all_gate_features(pairs[2], **grid, readout=readout)
-    return jax.vmap(lambda r, v: look_at_all(judged, r, v, arch=arch, readout=readout))(pairs[2], features)
-
-  return {name: jax.jit(functools.partial(all_pairs, readout))() for name, readout in READOUTS.items()}
+def pairs(params, grows, plant) -> tuple:
+  """One template's maps and its closer look, and four search crops."""
+  template, searches = plant(grows.template_px, [(8, -16), (0, 0), (-24, 8), (16, 16)])
+  crops = grown_crops(jnp.asarray(template), jnp.asarray(searches[1]), arch=grows)
+  closer = jax.jit(functools.partial(closer_look_at, arch=grows))(params, crops, SIZE)
+  return jax.jit(functools.partial(template_maps, arch=grows))(params, template), closer, searches
 
 
-@pytest.mark.parametrize("readout", READOUTS)
-def test_looking_at_all_gives_the_cascades_confidences(looked, judged, arch, pairs, readout):
-  expected = gated_confidences(judged, pairs[2], arch=arch, readout=READOUTS[readout])
-  # Products of up to five float32 factors; the cascade adds logarithms instead.
-  np.testing.assert_allclose(looked[readout][1], expected, rtol=1e-4, atol=1e-6)
+@pytest.fixture(scope="module")
+def evaluated(params, grows, pairs) -> tuple:
+  """Responses [4, 5, r, r] and coefficients [4, 2, i, i, s], as loops.responses has them."""
+  templates, closer, searches = pairs
+
+  @jax.jit
+  def all_pairs(searches):
+    outputs = block_outputs(params, searches, arch=grows, depths=2)
+
+    def looks(depth):
+      look = functools.partial(closer_coefficients, closer[depth], depth=depth, arch=grows)
+      return jax.vmap(look)(fine_map(outputs[depth], depth=depth, arch=grows))
+
+    return search_responses(params, templates, searches, arch=grows), jnp.stack([looks(0), looks(1)], axis=1)
+
+  return all_pairs(searches)
 
 
-def test_the_papers_readout_is_the_exits_own_map(looked, pairs):
-  np.testing.assert_array_equal(looked["paper"][0], pairs[2])
+@functools.cache
+def compiled(grows, readout, policy="hard"):
+  return jax.jit(policy_named(policy, arch=grows, readout=readout))
 
 
-def test_maps_are_averaged_by_their_quality(looked, judged, arch, pairs):
-  scales = logit_scales(judged)
-  v = all_gate_features(pairs[2], logit_scale=scales, template_cells=arch.template_cells, readout=QUALITY)
-  for b in range(len(v)):
-    predicted = np.array([apply_quality(judged["quality"], v[b, k], depth=k) for k in range(5)])
-    assert np.ptp(predicted) > 0.01
-    weights = np.asarray(quality_weight(jnp.asarray(predicted)), np.float64)
-    for k in range(5):
-      expected = np.average(np.asarray(pairs[2][b, : k + 1]), axis=0, weights=weights[: k + 1])
-      np.testing.assert_allclose(looked["quality"][0][b, k], expected, atol=1e-5)  # a running mean in float32
+@functools.cache
+def place(grows):
+  return jax.jit(functools.partial(place_in_search, arch=grows, readout=POSTERIOR))
+
+
+def expected_place(params, evaluated, pair: int, confidences, grows):
+  """What evaluation reads of a pair."""
+  responses, coefficients = (values[pair] for values in evaluated)
+  read = jax.jit(functools.partial(read_pair, arch=grows))
+  displacements, growths = read(params["beliefs"], responses, coefficients, confidences[None])
+  return displacements[0], growths[0]
 
 
 @pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("threshold", [0.05, 0.3, 0.99])
-def test_hard_gating_decides_as_evaluation_does(looked, judged, arch, pairs, readout, threshold):
-  templates, searches, _ = pairs
-  maps, confidences = looked[readout]
-  exits = exit_depth(confidences, threshold)
-  decide = compiled(arch, READOUTS[readout])
+def test_hard_gating_stops_where_evaluation_says(params, grows, pairs, evaluated, readout, threshold):
+  templates, _, searches = pairs
+  confidences = gated_confidences(params, evaluated[0], arch=grows, readout=READOUTS[readout])
   for b, search in enumerate(searches):
-    decision = decide(judged, templates, search, jnp.float32(threshold))
-    assert decision.depth == exits[b]
-    np.testing.assert_allclose(decision.response, maps[b, exits[b]], atol=1e-5)  # maps in [0, 1], two programs
+    decision = compiled(grows, READOUTS[readout])(params, templates, search, jnp.float32(threshold))
+    assert decision.depth == exit_depth(confidences[b], threshold)
 
 
-@functools.cache
-def compiled(arch, readout):
-  return jax.jit(policy_named("hard", arch=arch, readout=readout))
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.99])
+def test_hard_gating_reads_what_evaluation_reads(params, grows, pairs, evaluated, threshold):
+  templates, closer, searches = pairs
+  for b, search in enumerate(searches):
+    decision = compiled(grows, POSTERIOR)(params, templates, search, jnp.float32(threshold))
+    displacement, log_growth = place(grows)(closer, decision)
+    stop = jax.nn.one_hot(decision.depth, 5)
+    expected, expected_growth = expected_place(params, evaluated, b, stop, grows)
+    np.testing.assert_allclose(displacement, expected, atol=0.02)  # px: sums of a thousand places
+    np.testing.assert_allclose(log_growth, expected_growth, atol=1e-3)
 
 
-def test_many_targets_decide_as_evaluation_does_each_at_its_own_threshold(looked, judged, arch, pairs):
-  templates, searches, _ = pairs
-  maps, confidences = looked["quality"]
+def test_the_second_block_is_looked_at_where_it_was_computed(params, grows, pairs):
+  templates, _, searches = pairs
+  at_once, to_the_end = (
+    compiled(grows, POSTERIOR)(params, templates, searches[0], jnp.float32(t)).fine_maps[1] for t in (0.0, 1.0)
+  )
+  np.testing.assert_array_equal(at_once, jnp.zeros_like(at_once))
+  assert jnp.std(to_the_end) == pytest.approx(1, abs=0.01)  # whitened
+
+
+def test_soft_gating_reads_what_evaluation_reads(params, grows, pairs, evaluated):
+  templates, closer, searches = pairs
+  for b, search in enumerate(searches):
+    decision = compiled(grows, POSTERIOR, "soft")(params, templates, search, jnp.float32(0))
+    expected, expected_growth = expected_place(params, evaluated, b, decision.confidences, grows)
+    displacement, log_growth = place(grows)(closer, decision)
+    np.testing.assert_allclose(displacement, expected, atol=0.02)  # as above
+    np.testing.assert_allclose(log_growth, expected_growth, atol=1e-3)
+
+
+def test_many_targets_decide_as_one_does_each_at_its_own_threshold(params, grows, pairs):
+  templates, closer, searches = pairs
   thresholds = jnp.array([0.05, 0.99, 0.4, 0.2])
   each = tuple(jnp.broadcast_to(m, (4, *m.shape)) for m in templates)
-  decisions = jax.jit(policy_each_named("hard", arch=arch, readout=QUALITY))(judged, each, searches, thresholds)
+  decisions = jax.jit(policy_each_named("hard", arch=grows, readout=POSTERIOR))(params, each, searches, thresholds)
   for b in range(4):
-    depth = int(exit_depth(confidences[b], float(thresholds[b])))
-    assert decisions.depth[b] == depth
-    np.testing.assert_allclose(decisions.response[b], maps[b, depth], atol=1e-5)  # as above
+    alone = compiled(grows, POSTERIOR)(params, templates, searches[b], thresholds[b])
+    own = jax.tree.map(lambda leaf, b=b: leaf[b], decisions)
+    assert own.depth == alone.depth
+    np.testing.assert_allclose(own.response, alone.response, rtol=1e-4, atol=1e-4)
+    for found, expected in zip(place(grows)(closer, own), place(grows)(closer, alone), strict=True):
+      np.testing.assert_allclose(found, expected, atol=0.02)  # as above

@@ -13,6 +13,7 @@ import scipy.ndimage
 from adadepth.maths.crop import window_px
 from adadepth.maths.metrics import iou
 from adadepth.maths.readout import Readout
+from adadepth.params.beliefs import init_beliefs
 from adadepth.programs.batch import policy_each_named
 from adadepth.programs.policies import policy_named
 from adadepth.programs.sequence import compiled_track_frames
@@ -88,22 +89,22 @@ def zoomed(frame: np.ndarray, center_xy: tuple[float, float], growth: float) -> 
   return seen.astype(np.uint8)
 
 
-def test_with_a_scale_gain_the_box_grows_with_its_target(params, arch, moving_target):
+def test_where_growth_is_read_the_box_grows_with_its_target(params, arch, moving_target):
   frame, box = moving_target.frames[0], moving_target.boxes_xywh[0]
-  scaled = dataclasses.replace(arch, finer_px=2.0, scale_gain=0.5)
-  policy = policy_named("xcorr2", arch=scaled, readout=SUBCELL)
+  grows, read = dataclasses.replace(arch, finer_px=2.0, growth=True), Readout("subcell", combine="posterior")
+  policy = policy_named("hard", arch=grows, readout=read)
   window_hw, center = windows(60.0, frame), box[:2] + box[2:] / 2
-  state = compiled_init(params, frame, box, threshold=0.4, arch=scaled, window_hw=window_hw)
-  grown = {}
-  for growth in (1.0, 1.2):
-    frame_now, now = zoomed(frame, center, growth), state
-    for _ in range(4):
-      now, track = compiled_update(
-        params, now, frame_now, policy=policy, arch=scaled, readout=SUBCELL, window_hw=window_hw
-      )
-    grown[growth] = float(track.box_xywh[2] / box[2])
-  assert grown[1.0] == pytest.approx(1, abs=0.08)  # 16 cells of a random network
-  assert 1.12 < grown[1.2] < 1.3, grown
+  beliefs = {**init_beliefs(), "gain": jnp.ones(5)}
+  state = compiled_init(params, frame, box, threshold=0.99, arch=grows, window_hw=window_hw)
+  settings = {"policy": policy, "arch": grows, "readout": read, "window_hw": window_hw}
+  width = {}
+  for growth in (1 / 1.2, 1.0, 1.2):
+    now, frame_now = state, zoomed(frame, center, growth)
+    for _ in range(3):
+      now, track = compiled_update({**params, "beliefs": beliefs}, now, frame_now, **settings)
+    width[growth] = float(track.box_xywh[2] / box[2])
+  assert width[1.0] == pytest.approx(1, abs=0.05)
+  assert width[1 / 1.2] < 0.95 < 1.05 < width[1.2], width
 
 
 def test_the_box_keeps_its_size(start, step, moving_target):

@@ -8,6 +8,7 @@ from adadepth.loops.benchmark.timing import alternate, clock, row
 from adadepth.loops.gating import run_phase2
 from adadepth.loops.responses import PairTable
 from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.posterior import places
 from adadepth.programs.costs import pair_costs
 
 RUNS = 3
@@ -18,11 +19,12 @@ def random_table(n: int, arch: Architecture, seed: int) -> PairTable:
   """n pairs of small targets near the crop's centre, whose responses show nothing."""
   rng, index = np.random.default_rng(seed), np.arange(n)
   size = np.full((n, 2), arch.search_px / 4, np.float32)
-  places = (arch.search_px - arch.template_px) // arch.fine_stride_px + 1 if arch.finer_px else 0
   corner = arch.search_px * rng.normal(3 / 8, 1 / 32, (n, 2)).astype(np.float32)
   return PairTable(
     responses=rng.random((n, DEPTHS, arch.search_cells, arch.search_cells), dtype=np.float32),
-    coefficients=rng.random((n, places, places), dtype=np.float32),
+    coefficients=rng.random((n, 2 if arch.finer_px else 0, places(arch), places(arch), 5 if arch.growth else 1)).astype(
+      np.float16
+    ),
     truth_in_search=np.concatenate([corner, size], axis=1),
     size_in_crop=size,
     frames_after_key=index % 25 + 1,
@@ -32,7 +34,7 @@ def random_table(n: int, arch: Architecture, seed: int) -> PairTable:
 
 
 def measure_phase2(subject: Subject) -> list[dict]:
-  """All of it on random responses, since the clock does not mind: quality, gates, cross-fitting and choice."""
+  """All of it on random responses, since the clock does not mind: beliefs, gates, cross-fitting and choice."""
   n = subject.settings.pairs
   table, params = random_table(n, subject.model.arch, subject.config.seed), subject.plain_params()
 

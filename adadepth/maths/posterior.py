@@ -1,0 +1,118 @@
+"""Where the target is and how much it has grown, as probabilities over a grid: what gated policies read.
+
+Each response map that has been computed is a witness, and so is the closer look; motion is small more often than not.
+How far each is to be believed is learnt in phase 2 (`params.beliefs`), for every depth at which one may stop.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from adadepth.maths.architecture import Architecture
+from adadepth.maths.closer import LOG_GROWTHS
+from adadepth.maths.geometry import zero_displacement_index
+
+# How far from the most probable place a closer look counts, grid steps. Left to learn, it reaches over the whole grid:
+# on pairs that is as good, but a tracker loses targets by it.
+REACH_STEPS = 2.5
+
+
+class Belief(NamedTuple):
+  """How far each witness is believed; of d depths, with a leading d.
+
+  Attributes:
+    response: nats per unit of each response map; negative counts as 0, [*d, 5].
+    coefficient: nats per unit of the closer look's correlation coefficient; negative counts as 0, [*d].
+    tail: p(displacement) falls as its (2 tail)-th power far out, [*d].
+    log_width: logarithm of the displacement, in grid steps, where that begins, [*d].
+    size: nats against a growth of 0.15 in the logarithm, four times as many against 0.3, [*d].
+    gain: of the growth that is read, over its mean, [*d].
+  """
+
+  response: Float[Array, "*d 5"]
+  coefficient: Float[Array, "*d"]
+  tail: Float[Array, "*d"]
+  log_width: Float[Array, "*d"]
+  size: Float[Array, "*d"]
+  gain: Float[Array, "*d"]
+
+
+def places(arch: Architecture) -> int:
+  """Side of the grid: displacements up to half the template's side, in steps of `arch.fine_stride_px`."""
+  return (arch.search_px - arch.template_px) // arch.fine_stride_px + 1
+
+
+def onto_grid(values: Float[Array, "r r"], zero: int, stride_px: int, arch: Architecture) -> Float[Array, "i i"]:
+  """A map whose cell (zero, zero) is "unmoved", by cubic convolution on the grid of places.
+
+  Args:
+    stride_px: crop pixels a cell of the map.
+  """
+  side, scale = places(arch), stride_px / arch.fine_stride_px
+  offset = side // 2 + 0.5 - (zero + 0.5) * scale
+  return jax.image.scale_and_translate(
+    values, (side, side), (0, 1), jnp.full(2, scale), jnp.full(2, offset), method="cubic", antialias=False
+  )
+
+
+def log_posterior(
+  belief: Belief,
+  witnesses: Float[Array, "r r"],
+  coefficients: Float[Array, "i i s"] | None,
+  *,
+  arch: Architecture,
+  center: Float[Array, "2"] | None = None,
+  drift_px: float | Float[Array, ""] = 0.0,
+) -> Float[Array, "i i s"]:
+  """Logarithm of the probability of every place and growth, up to a constant.
+
+  sum_k b_k R_k(place) - tail log(1 + |place - centre|^2 / width^2) and, with a closer look, around the place where
+  that is highest, + c NCC(place, growth) - size (growth / 0.15)^2 - |place - highest|^2 / (2 reach^2)
+
+  Near its centre the second term is a Gaussian of variance width^2 / (2 tail), to which the drift adds its own. A
+  closer look tells a target from its surroundings poorly, and so has no say in which of two far places it is.
+
+  Args:
+    belief: of the depth where it stops.
+    witnesses: sum_k b_k R_k, see `weighed`.
+    coefficients: of a closer look, on the grid of places; None without one.
+    center: where the target was, as far as one knows, crop pixels from the crop's centre (x, y); None: just there.
+    drift_px: standard deviation of that on each axis, crop pixels: 0 where it is known, as in pairs.
+  """
+  d = (jnp.arange(places(arch), dtype=jnp.float32) - places(arch) // 2) * arch.fine_stride_px
+  width2 = jnp.square(jnp.exp(belief.log_width) * arch.fine_stride_px) + 2 * belief.tail * jnp.square(drift_px)
+  x2, y2 = (jnp.square(d - c) / width2 for c in (jnp.zeros(2) if center is None else center))
+  place = onto_grid(witnesses, zero_displacement_index(arch.template_cells, arch.search_cells), arch.stride_px, arch)
+  place -= belief.tail * jnp.log1p(x2[None, :] + y2[:, None])
+  if coefficients is None:
+    return place[..., None]
+  growths = log_growths(coefficients.shape[-1])
+  highest = jnp.unravel_index(jnp.argmax(place), place.shape)
+  reach2 = (REACH_STEPS * arch.fine_stride_px) ** 2
+  off_y, off_x = (jnp.square(d - d[index]) / (2 * reach2) for index in highest)
+  place -= off_x[None, :] + off_y[:, None]
+  return place[..., None] + (
+    jax.nn.relu(belief.coefficient) * coefficients - (belief.size * jnp.square(growths / 0.15))[None, None, :]
+  )
+
+
+def weighed(belief: Belief, responses: Float[Array, "5 r r"]) -> Float[Array, "r r"]:
+  """sum_k b_k R_k over the responses that are there; the others are 0."""
+  return jnp.tensordot(jax.nn.relu(belief.response), responses, 1)
+
+
+def log_growths(sizes: int) -> Float[Array, "s"]:
+  """The growths that a closer look with so many templates tells apart."""
+  return jnp.asarray(LOG_GROWTHS if sizes > 1 else (0.0,), jnp.float32)
+
+
+def expected(
+  log_p: Float[Array, "i i s"], belief: Belief, *, arch: Architecture
+) -> tuple[Float[Array, "2"], Float[Array, ""]]:
+  """The mean displacement (x, y), crop pixels, and the logarithm of the growth."""
+  p = jax.nn.softmax(log_p.reshape(-1)).reshape(log_p.shape)
+  d = (jnp.arange(places(arch), dtype=jnp.float32) - places(arch) // 2) * arch.fine_stride_px
+  displacement = jnp.stack([jnp.sum(p, (0, 2)) @ d, jnp.sum(p, (1, 2)) @ d])
+  return displacement, belief.gain * (jnp.sum(p, (0, 1)) @ log_growths(log_p.shape[-1]))

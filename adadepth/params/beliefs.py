@@ -1,0 +1,31 @@
+"""The numbers of `maths.posterior`: one belief for each depth at which a gated policy may stop."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from adadepth.maths.architecture import DEPTHS
+from adadepth.maths.posterior import Belief
+
+
+def init_beliefs() -> dict:
+  """Where training starts: what has been computed is believed alike, and that a target moves little."""
+  seen = jnp.tril(jnp.ones((DEPTHS, DEPTHS)))
+  start = Belief(
+    response=30 * seen / jnp.sum(seen, axis=1, keepdims=True),
+    coefficient=jnp.full(DEPTHS, 25.0),
+    tail=jnp.full(DEPTHS, 4.0),
+    log_width=jnp.full(DEPTHS, jnp.log(4.0)),
+    size=jnp.full(DEPTHS, 1.0),
+    gain=jnp.full(DEPTHS, 0.5),
+  )
+  return start._asdict()
+
+
+def belief_at(beliefs: dict, confidences: Float[Array, "5"]) -> Belief:
+  """The average of the depths' beliefs by confidence: that of one depth where it has all of it.
+
+  A depth believes no response of a deeper one.
+  """
+  seen = {**beliefs, "response": jnp.tril(beliefs["response"])}
+  return Belief(**jax.tree.map(lambda leaf: jnp.tensordot(confidences, leaf, 1), seen))
