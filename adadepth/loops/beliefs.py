@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from adadepth.loops.responses import PairTable
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.losses import iou_loss
-from adadepth.maths.posterior import expected, log_posterior, weighed
+from adadepth.maths.posterior import place_and_growth, weighed
 from adadepth.params.beliefs import belief_at, init_beliefs
 
 STEPS, BATCH, LEARNING_RATE = 150, 64, 0.15
@@ -34,7 +34,7 @@ def read_pair(
   Args:
     coefficients: of closer looks at the first and the second block; b is 0 without.
     confidences: of each of m policies; what leaves all to the first depth has not seen the second block.
-    **centre: center and drift_px of `log_posterior`.
+    **centre: center and drift_px of `place_and_growth`.
   Returns:
     Displacements, crop pixels; logarithms of the growth.
   """
@@ -44,8 +44,7 @@ def read_pair(
     found = None
     if len(coefficients):
       found = jnp.where(c[0] == 1, coefficients[0], coefficients[1]).astype(jnp.float32)
-    log_p = log_posterior(belief, weighed(belief, responses), found, arch=arch, **centre)
-    return expected(log_p, belief, arch=arch)
+    return place_and_growth(belief, weighed(belief, responses), found, arch=arch, **centre)
 
   return jax.vmap(read)(confidences)
 

@@ -13,10 +13,12 @@ from jaxtyping import Array, Float
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.closer import LOG_GROWTHS
 from adadepth.maths.geometry import zero_displacement_index
+from adadepth.maths.readout import Readout, displacement_in_response
 
 # How far from the most probable place a closer look counts, grid steps. Left to learn, it reaches over the whole grid:
 # on pairs that is as good, but a tracker loses targets by it.
 REACH_STEPS = 2.5
+SUBCELL = Readout("subcell")
 
 
 class Belief(NamedTuple):
@@ -82,10 +84,10 @@ def log_posterior(
     drift_px: standard deviation of that on each axis, crop pixels: 0 where it is known, as in pairs.
   """
   d = (jnp.arange(places(arch), dtype=jnp.float32) - places(arch) // 2) * arch.fine_stride_px
-  width2 = jnp.square(jnp.exp(belief.log_width) * arch.fine_stride_px) + 2 * belief.tail * jnp.square(drift_px)
-  x2, y2 = (jnp.square(d - c) / width2 for c in (jnp.zeros(2) if center is None else center))
-  place = onto_grid(witnesses, zero_displacement_index(arch.template_cells, arch.search_cells), arch.stride_px, arch)
-  place -= belief.tail * jnp.log1p(x2[None, :] + y2[:, None])
+  zero = zero_displacement_index(arch.template_cells, arch.search_cells)
+  place = onto_grid(witnesses, zero, arch.stride_px, arch) + log_motion(
+    belief, d, arch=arch, center=center, drift_px=drift_px
+  )
   if coefficients is None:
     return place[..., None]
   growths = log_growths(coefficients.shape[-1])
@@ -98,6 +100,20 @@ def log_posterior(
   )
 
 
+def log_motion(
+  belief: Belief,
+  displacements_px: Float[Array, "n"],
+  *,
+  arch: Architecture,
+  center: Float[Array, "2"] | None,
+  drift_px: float | Float[Array, ""],
+) -> Float[Array, "n n"]:
+  """The second term of `log_posterior`, for displacements (y, x) on a grid."""
+  width2 = jnp.square(jnp.exp(belief.log_width) * arch.fine_stride_px) + 2 * belief.tail * jnp.square(drift_px)
+  x2, y2 = (jnp.square(displacements_px - c) / width2 for c in (jnp.zeros(2) if center is None else center))
+  return -belief.tail * jnp.log1p(x2[None, :] + y2[:, None])
+
+
 def weighed(belief: Belief, responses: Float[Array, "5 r r"]) -> Float[Array, "r r"]:
   """sum_k b_k R_k over the responses that are there; the others are 0."""
   return jnp.tensordot(jax.nn.relu(belief.response), responses, 1)
@@ -106,6 +122,35 @@ def weighed(belief: Belief, responses: Float[Array, "5 r r"]) -> Float[Array, "r
 def log_growths(sizes: int) -> Float[Array, "s"]:
   """The growths that a closer look with so many templates tells apart."""
   return jnp.asarray(LOG_GROWTHS if sizes > 1 else (0.0,), jnp.float32)
+
+
+def place_and_growth(
+  belief: Belief,
+  witnesses: Float[Array, "r r"],
+  coefficients: Float[Array, "i i s"] | None,
+  *,
+  arch: Architecture,
+  center: Float[Array, "2"] | None = None,
+  drift_px: float | Float[Array, ""] = 0.0,
+) -> tuple[Float[Array, "2"], Float[Array, ""]]:
+  """Where the target is and how much it has grown: the posterior's means.
+
+  A target that has left the grid, where there is no closer look, is where its response and its motion peak.
+
+  Args:
+    As of `log_posterior`.
+  Returns:
+    Displacement (x, y) from the crop's centre, crop pixels; logarithm of the growth.
+  """
+  expected_at = {"center": center, "drift_px": drift_px}
+  cells = jnp.arange(arch.search_cells, dtype=jnp.float32)
+  d = (cells - zero_displacement_index(arch.template_cells, arch.search_cells)) * arch.stride_px
+  coarse = witnesses + log_motion(belief, d, arch=arch, **expected_at)
+  peak = displacement_in_response(coarse, SUBCELL, template_cells=arch.template_cells) * arch.stride_px
+  log_p = log_posterior(belief, witnesses, coefficients, arch=arch, **expected_at)
+  displacement, log_growth = expected(log_p, belief, arch=arch)
+  inside = jnp.max(jnp.abs(peak)) <= places(arch) // 2 * arch.fine_stride_px
+  return jnp.where(inside, displacement, peak), jnp.where(inside, log_growth, 0)
 
 
 def expected(

@@ -19,7 +19,7 @@ from adadepth.maths.geometry import (
   displacement_in_search,
   template_side,
 )
-from adadepth.maths.posterior import expected, log_posterior
+from adadepth.maths.posterior import place_and_growth
 from adadepth.maths.readout import Readout, displacement_in_response
 from adadepth.programs.budget import Budget, next_threshold
 from adadepth.programs.network import adapted_templates, closer_coefficients, closer_look_at, grown_crops
@@ -204,8 +204,7 @@ def place_in_search(
     if closer is not None:
       found = lax.cond(decision.depth > 0, lambda: coefficients(closer[1], 1), lambda: coefficients(closer[0], 0))
     drift_px = readout.drift * arch.search_px
-    log_p = log_posterior(decision.belief, decision.response, found, arch=arch, drift_px=drift_px)
-    return expected(log_p, decision.belief, arch=arch)
+    return place_and_growth(decision.belief, decision.response, found, arch=arch, drift_px=drift_px)
   disp_in_response = displacement_in_response(decision.response, readout, template_cells=arch.template_cells)
   displacement = displacement_in_search(disp_in_response, arch.stride_px)
   if closer is not None:

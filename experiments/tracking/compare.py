@@ -71,7 +71,7 @@ def relative_cost(name: str, exits: list[float], model: Model) -> float | None:
   """GFLOPs of a pair relative to xcorr1's, by XLA's count; None for peers."""
   if name in PEERS:
     return None
-  costs = pair_costs(model.arch)
+  costs = pair_costs(model.arch, model.readout)
   gflops = costs.soft_gflops if name == "soft" else np.dot(exits, costs.cascade_gflops)
   if name in FIXED:
     gflops = costs.fixed_gflops[FIXED.index(name)]

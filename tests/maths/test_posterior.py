@@ -10,7 +10,7 @@ import pytest
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.closer import LOG_GROWTHS
 from adadepth.maths.geometry import zero_displacement_index
-from adadepth.maths.posterior import Belief, expected, log_posterior, onto_grid, places, weighed
+from adadepth.maths.posterior import Belief, expected, log_posterior, onto_grid, place_and_growth, places, weighed
 
 ARCH = Architecture()  # cells of 16 px, places 4 px apart
 ZERO = zero_displacement_index(ARCH.template_cells, ARCH.search_cells)
@@ -28,8 +28,7 @@ def bell(center_xy: tuple[float, float], width: float, step: float, cells: int, 
 
 @functools.partial(jax.jit, static_argnames=("arch",))
 def read(belief, witnesses, coefficients=None, center=None, drift_px=0.0, *, arch=ARCH):
-  log_p = log_posterior(belief, witnesses, coefficients, arch=arch, center=center, drift_px=drift_px)
-  return expected(log_p, belief, arch=arch)
+  return place_and_growth(belief, witnesses, coefficients, arch=arch, center=center, drift_px=drift_px)
 
 
 # Invariants.
@@ -72,6 +71,13 @@ def test_what_is_not_believed_changes_nothing():
   np.testing.assert_array_equal(weighed(deaf, responses), FLAT)
   coefficients = jnp.asarray(rng.random((SIDE, SIDE, 5), np.float32))
   np.testing.assert_allclose(read(deaf, FLAT, coefficients)[0], read(deaf, FLAT)[0], atol=1e-5)
+
+
+def test_a_target_that_leaves_the_grid_is_found_where_its_response_peaks():
+  witnesses = 200 * bell((96, -20), 24, ARCH.stride_px, ARCH.search_cells, ZERO)
+  displacement, log_growth = read(BELIEF, witnesses, jnp.ones((SIDE, SIDE, 5)) * jnp.arange(5.0)[None, None])
+  np.testing.assert_allclose(displacement, [96, -20], atol=4)  # a quarter of a cell
+  assert log_growth == 0
 
 
 # Limits.
