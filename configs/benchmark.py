@@ -19,7 +19,7 @@ def get_config(arg: str = "") -> ConfigDict:
   config.task = "benchmark"
   config.seed = 0  # of the random weights and the rendered film
   config.network = common.slim_network() if arg else common.vgg19_network()
-  config.network.finer_px = 0.0  # the peers have no closer look
+  config.network.update({"finer_px": 0.0, "growth": False})  # the peers have no closer look
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # see configs/gating.py
   config.policy = common.policy()

@@ -19,7 +19,7 @@ def slim_network() -> ConfigDict:
   network.adapt_penalty = 0.1  # of leaving the template as it was cut
   # Standard deviation of a response's peak, which a closer look (maths/closer.py) then refines; 0: none (paper).
   network.finer_px = 3.0  # crop pixels
-  network.growth = False  # whether gated policies read by a closer look how much the target has grown (paper: no)
+  network.growth = True  # whether gated policies read by a closer look how much the target has grown (paper: no)
   return network
 
 
