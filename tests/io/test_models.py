@@ -51,6 +51,8 @@ def test_an_unfinished_workdir_is_named(tmp_path):
 def test_the_embedded_model_is_small_and_loads():
   assert asset_path(EMBEDDED).stat().st_size < 4e6
   model = load_model("embedded")
-  assert model.arch == Architecture(width=0.25, template_px=64, search_px=128, pools=3, scaling="none", finer_px=3.0)
+  assert model.arch == Architecture(
+    width=0.25, template_px=64, search_px=128, pools=3, scaling="none", finer_px=3.0, growth=True
+  )
   assert 0 < model.threshold < 1
   assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(model.params))

@@ -59,7 +59,7 @@ def test_a_score_says_what_a_budget_got(model):
   pair_costs = PairCosts(COSTS, COSTS, 16.0)
   scores = score_depths(table, arch=ARCH, readout=PAPER, costs=pair_costs)
   confidences = np.tile(np.array([0.9, 0, 0, 0, 0.1], np.float32), (4, 1))
-  entry = score_budget(scores, Looked(confidences, scores.ious, table.responses), model, 2.0, COSTS, "relative")
+  entry = score_budget(scores, Looked(confidences, scores.ious), model, 2.0, COSTS, "relative")
   assert (entry["target"], entry["got"], entry["off"]) == (2, 1, -0.5)
   assert entry["by_sequence"] == {"a": 1, "b": 1}
   assert entry["iou@25"] == pytest.approx(1)
