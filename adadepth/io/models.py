@@ -85,6 +85,12 @@ def load_model(path: str | pathlib.Path) -> Model:
     raise InputError(f"`config.model` (={path}): {file} holds weights, not a model that configs/gating.py wrote")
   settings = {name: json.loads(value) for name, value in stored.metadata.items()}
   params = jax.tree.map(jnp.asarray, stored.tree)
+  known = {f.name for f in dataclasses.fields(Architecture)}
+  if unknown := set(settings["architecture"]) - known:
+    raise InputError(
+      f"`config.model` (={path}): {file} is another version's ({', '.join(sorted(unknown))}): train its gates again "
+      "with configs/gating.py"
+    )
   calibration = settings.get("calibration")
   return Model(
     params,

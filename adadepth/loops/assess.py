@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
 from adadepth.io.workdir import write_results
+from adadepth.loops.beliefs import as_pairs
 from adadepth.loops.budget import budget_for, relative_costs, score_budget
 from adadepth.loops.checks import tracked_policies
 from adadepth.loops.gates import Pairs, seen_pairs
@@ -85,9 +86,8 @@ def assess(
   """
   view = {"arch": model.arch, "readout": model.readout}
   pairs = seen_pairs(model.params, table, **view)
-  looked = Looked(
-    confidences_of(model.params["gates"], pairs.features), exit_ious(model.params, table, pairs.scores, **view)
-  )
+  confidences = confidences_of(model.params["gates"], pairs.features)
+  looked = Looked(confidences, exit_ious(model.params, table, as_pairs(len(table)), pairs.scores, **view))
   soft = soft_ious(model.params, table, looked.confidences, **view)
   thresholds = sorted({*config.policy.thresholds, model.threshold})
   results = score_pairs(pairs.scores, looked, soft, thresholds) | {"threshold": model.threshold, **more}

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from adadepth.loops.responses import PairTable
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.losses import iou_loss
-from adadepth.maths.posterior import place_and_growth, weighed
+from adadepth.maths.posterior import LastPlace, place_and_growth, weighed
 from adadepth.params.beliefs import belief_at, init_beliefs
 
 STEPS, BATCH, LEARNING_RATE = 150, 64, 0.15
@@ -24,17 +24,16 @@ def read_pair(
   beliefs: dict,
   responses: Float[Array, "5 r r"],
   coefficients: Float[Array, "b i i s"],
+  was: LastPlace,
   confidences: Float[Array, "m 5"],
   *,
   arch: Architecture,
-  **centre,
 ) -> tuple[Float[Array, "m 2"], Float[Array, "m"]]:
   """What gated policies read of one pair that give each depth so much confidence.
 
   Args:
     coefficients: of closer looks at the first and the second block; b is 0 without.
     confidences: of each of m policies; what leaves all to the first depth has not seen the second block.
-    **centre: center and drift_px of `place_and_growth`.
   Returns:
     Displacements, crop pixels; logarithms of the growth.
   """
@@ -44,7 +43,7 @@ def read_pair(
     found = None
     if len(coefficients):
       found = jnp.where(c[0] == 1, coefficients[0], coefficients[1]).astype(jnp.float32)
-    return place_and_growth(belief, weighed(belief, responses), found, arch=arch, **centre)
+    return place_and_growth(belief, weighed(belief, responses), found, was, arch=arch)
 
   return jax.vmap(read)(confidences)
 
@@ -54,24 +53,26 @@ def read_table(
   beliefs: dict,
   responses: Float[Array, "n 5 r r"],
   coefficients: Float[Array, "n b i i s"],
+  was: LastPlace,
   confidences: Float[Array, "n m 5"],
-  centers: Float[Array, "n 2"],
-  drift_px: float | Float[Array, ""],
   *,
   arch: Architecture,
 ) -> tuple[Float[Array, "n m 2"], Float[Array, "n m"]]:
   """`read_pair` of every pair."""
-
-  def read(pair: tuple) -> tuple[Array, Array]:
-    *maps, center = pair
-    return read_pair(beliefs, *maps, arch=arch, center=center, drift_px=drift_px)
-
-  return lax.map(read, (responses, coefficients, confidences, centers), batch_size=64)
+  pairs = (responses, coefficients, was, confidences)
+  return lax.map(lambda pair: read_pair(beliefs, *pair, arch=arch), pairs, batch_size=64)
 
 
-def drifted(n: int, *, drift: float, arch: Architecture, seed: int) -> Float[np.ndarray, "n 2"]:
-  """Where a tracker that has slipped would expect n targets, crop pixels."""
-  return drift * arch.search_px * np.random.default_rng([seed, 1]).standard_normal((n, 2), np.float32)
+def as_pairs(n: int) -> LastPlace:
+  """The last places of n pairs: each search crop is centred on the true one."""
+  return LastPlace(jnp.zeros((n, 2)), jnp.zeros(n))
+
+
+def as_tracked(n: int, *, drift: float, arch: Architecture, seed: int) -> LastPlace:
+  """Where a tracker that has slipped by its drift (see `maths.readout`) would look for n targets."""
+  slips = np.random.default_rng([seed, 1]).standard_normal((n, 2), np.float32)
+  drift_px = jnp.float32(drift * arch.search_px)
+  return LastPlace(drift_px * slips, jnp.full(n, drift_px))
 
 
 def fit_beliefs(table: PairTable, rows: Int[np.ndarray, "m"], *, arch: Architecture, drift: float, seed: int) -> dict:
@@ -82,7 +83,7 @@ def fit_beliefs(table: PairTable, rows: Int[np.ndarray, "m"], *, arch: Architect
   """
   rng = np.random.default_rng(seed)
   order = rows[rng.integers(len(rows), size=(STEPS, BATCH))].astype(np.int32)
-  centers = drifted(STEPS * BATCH, drift=drift, arch=arch, seed=seed).reshape(STEPS, BATCH, 2)
+  slipped = as_tracked(STEPS * BATCH, drift=drift, arch=arch, seed=seed)
   truth = table.truth_in_search
   data = {
     "responses": table.responses,
@@ -91,32 +92,31 @@ def fit_beliefs(table: PairTable, rows: Int[np.ndarray, "m"], *, arch: Architect
     "size": truth[:, 2:],
     "key_size": table.size_in_crop,
   }
-  return _train(jax.tree.map(jnp.asarray, data), (order, centers), drift * arch.search_px, arch=arch)
+  in_steps = jax.tree.map(lambda leaf: leaf.reshape(STEPS, BATCH, *leaf.shape[1:]), slipped)
+  return _train(jax.tree.map(jnp.asarray, data), (order, in_steps), arch=arch)
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def _train(data, batches, drift_px, *, arch):
+def _train(data, batches, *, arch):
   optimizer = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, STEPS))
   every_depth = jnp.eye(DEPTHS)
 
   def scaled(units: dict) -> dict:
     return {name: leaf * UNITS[name] for name, leaf in units.items()}
 
-  def loss_of(units: dict, pairs: dict, centers: Array) -> Array:
-    def lost(pair: dict, center: Array, drift_px: Array) -> Array:
-      maps, centre = (pair["responses"], pair["coefficients"]), {"center": center, "drift_px": drift_px}
-      found, log_growth = read_pair(scaled(units), *maps, every_depth, arch=arch, **centre)
+  def loss_of(units: dict, pairs: dict, slipped: LastPlace) -> Array:
+    def lost(pair: dict, was: LastPlace) -> Array:
+      found, log_growth = read_pair(scaled(units), pair["responses"], pair["coefficients"], was, every_depth, arch=arch)
       sizes = pair["key_size"][None] * jnp.exp(log_growth)[:, None]
       return jax.vmap(iou_loss, (0, 0, None, None))(found, sizes, pair["center"], pair["size"])
 
-    of_all = jax.vmap(lost, (0, 0, None))
-    as_pairs = of_all(pairs, jnp.zeros_like(centers), jnp.float32(0))
-    return jnp.mean(as_pairs + of_all(pairs, centers, drift_px)) / 2
+    of_all = jax.vmap(lost)
+    return jnp.mean(of_all(pairs, as_pairs(BATCH)) + of_all(pairs, slipped)) / 2
 
   def step(state: tuple, batch: tuple) -> tuple[tuple, None]:
-    (units, moments), (rows, centers) = state, batch
+    (units, moments), (rows, slipped) = state, batch
     pairs = jax.tree.map(lambda leaf: leaf[rows], data)
-    updates, moments = optimizer.update(jax.grad(loss_of)(units, pairs, centers), moments)
+    updates, moments = optimizer.update(jax.grad(loss_of)(units, pairs, slipped), moments)
     return (optax.apply_updates(units, updates), moments), None
 
   start = {name: leaf / UNITS[name] for name, leaf in init_beliefs().items()}

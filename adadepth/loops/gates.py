@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from adadepth.loops.beliefs import drifted, fit_beliefs
+from adadepth.loops.beliefs import as_pairs, as_tracked, fit_beliefs
 from adadepth.loops.responses import PairTable
 from adadepth.loops.scores import PairScores, exit_ious, score_depths, table_features
 from adadepth.maths.architecture import DEPTHS, Architecture
@@ -120,12 +120,15 @@ def fit_reading(
   params: dict, pairs: Pairs, rows: Int[np.ndarray, "m"], *, seed: int, arch: Architecture, readout: Readout
 ) -> Reading:
   """The first half of phase 2 on some rows of the pairs: the beliefs, where the readout has any."""
-  table, beliefs, drift = pairs.table, params.get("beliefs", {}), readout.drift
+  table, beliefs, view = pairs.table, params.get("beliefs", {}), {"arch": arch, "readout": readout}
   if readout.combine == "posterior":
-    beliefs = fit_beliefs(table, rows, arch=arch, drift=drift, seed=seed)
-  read = functools.partial(exit_ious, {**params, "beliefs": beliefs}, table, pairs.scores, arch=arch, readout=readout)
-  slipped = drifted(len(table), drift=drift, arch=arch, seed=seed)
-  return Reading(beliefs, read(), read(centers=slipped, drift=drift))
+    beliefs = fit_beliefs(table, rows, arch=arch, drift=readout.drift, seed=seed)
+  slipped = as_tracked(len(table), drift=readout.drift, arch=arch, seed=seed)
+  ious, tracked_ious = (
+    exit_ious({**params, "beliefs": beliefs}, table, was, pairs.scores, **view)
+    for was in (as_pairs(len(table)), slipped)
+  )
+  return Reading(beliefs, ious, tracked_ious)
 
 
 def fit_gates(

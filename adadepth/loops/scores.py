@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
-from adadepth.loops.beliefs import read_table
+from adadepth.loops.beliefs import as_pairs, read_table
 from adadepth.loops.responses import PairTable
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.cascade import exit_confidences, exit_depth
@@ -19,6 +19,7 @@ from adadepth.maths.closer import expected_place
 from adadepth.maths.features import all_gate_features
 from adadepth.maths.flops import hard_flops
 from adadepth.maths.metrics import iou, iou_at
+from adadepth.maths.posterior import LastPlace
 from adadepth.maths.readout import Readout, displacements_in_response
 from adadepth.params.gates import gate_logits
 from adadepth.programs.costs import PairCosts
@@ -109,35 +110,26 @@ class Looked(NamedTuple):
 
 
 def read_ious(
-  params: dict,
-  table: PairTable,
-  confidences: Float[np.ndarray, "n m 5"],
-  *,
-  arch: Architecture,
-  centers: Float[np.ndarray, "n 2"] | None = None,
-  drift: float = 0.0,
+  params: dict, table: PairTable, was: LastPlace, confidences: Float[np.ndarray, "n m 5"], *, arch: Architecture
 ) -> Float[np.ndarray, "n m"]:
   """IoU of what gated policies read from a posterior, each giving the five depths so much confidence.
 
   Args:
-    centers, drift: where targets are expected and how far off that may be, see `beliefs.drifted`; as pairs, if not
-      given.
+    was: `beliefs.as_pairs` or `beliefs.as_tracked`.
   """
-  centers = np.zeros((len(table), 2), np.float32) if centers is None else centers
-  maps = (table.responses, table.coefficients, confidences, centers, jnp.float32(drift * arch.search_px))
-  read = read_table(params["beliefs"], *maps, arch=arch)
+  read = read_table(params["beliefs"], table.responses, table.coefficients, was, confidences, arch=arch)
   displacement, log_growth = map(np.asarray, read)
   return displaced_ious(table, displacement, arch, log_growth)
 
 
 def exit_ious(
-  params: dict, table: PairTable, scores: PairScores, *, arch: Architecture, readout: Readout, **expected_at
+  params: dict, table: PairTable, was: LastPlace, scores: PairScores, *, arch: Architecture, readout: Readout
 ) -> Float[np.ndarray, "n 5"]:
-  """IoU of every pair where hard gating stops at each depth; `expected_at` as of `read_ious`."""
+  """IoU of every pair where hard gating stops at each depth; arguments as of `read_ious`."""
   if readout.combine == "exit":
     return scores.ious
   stops = np.broadcast_to(np.eye(DEPTHS, dtype=np.float32), (len(table), DEPTHS, DEPTHS))
-  return read_ious(params, table, stops, arch=arch, **expected_at)
+  return read_ious(params, table, was, stops, arch=arch)
 
 
 @functools.partial(jax.jit, static_argnames=("arch", "readout"))
@@ -168,7 +160,7 @@ def soft_ious(
 ) -> Float[np.ndarray, "n"]:
   """IoU of soft gating."""
   if readout.combine == "posterior":
-    return read_ious(params, table, confidences[:, None], arch=arch)[:, 0]
+    return read_ious(params, table, as_pairs(len(table)), confidences[:, None], arch=arch)[:, 0]
   averaged = soft_response(jnp.asarray(table.responses), jnp.asarray(confidences))
   found = _peaks(averaged, table.coefficients, arch=arch, readout=readout)
   return displaced_ious(table, np.asarray(found), arch)

@@ -41,6 +41,23 @@ class Belief(NamedTuple):
   gain: Float[Array, "*d"]
 
 
+class LastPlace(NamedTuple):
+  """Where targets were, as far as one knows; of n, with a leading n.
+
+  Attributes:
+    center: (x, y), crop pixels from the crop's centre, [*n, 2].
+    drift_px: standard deviation of that on each axis, crop pixels, [*n]; 0 where it is known, as in pairs.
+  """
+
+  center: Float[Array, "*n 2"]
+  drift_px: Float[Array, "*n"]
+
+
+def at_centre(drift_px: float = 0.0) -> LastPlace:
+  """In the middle of the crop, where search crops are cut."""
+  return LastPlace(jnp.zeros(2), jnp.float32(drift_px))
+
+
 def places(arch: Architecture) -> int:
   """Side of the grid: displacements up to half the template's side, in steps of `arch.fine_stride_px`."""
   return (arch.search_px - arch.template_px) // arch.fine_stride_px + 1
@@ -63,31 +80,26 @@ def log_posterior(
   belief: Belief,
   witnesses: Float[Array, "r r"],
   coefficients: Float[Array, "i i s"] | None,
+  was: LastPlace,
   *,
   arch: Architecture,
-  center: Float[Array, "2"] | None = None,
-  drift_px: float | Float[Array, ""] = 0.0,
 ) -> Float[Array, "i i s"]:
   """Logarithm of the probability of every place and growth, up to a constant.
 
-  sum_k b_k R_k(place) - tail log(1 + |place - centre|^2 / width^2) and, with a closer look, around the place where
+  sum_k b_k R_k(place) - tail log(1 + |place - last place|^2 / width^2) and, with a closer look, around the place where
   that is highest, + c NCC(place, growth) - size (growth / 0.15)^2 - |place - highest|^2 / (2 reach^2)
 
-  Near its centre the second term is a Gaussian of variance width^2 / (2 tail), to which the drift adds its own. A
+  Near the last place the second term is a Gaussian of variance width^2 / (2 tail), to which the drift adds its own. A
   closer look tells a target from its surroundings poorly, and so has no say in which of two far places it is.
 
   Args:
     belief: of the depth where it stops.
     witnesses: sum_k b_k R_k, see `weighed`.
     coefficients: of a closer look, on the grid of places; None without one.
-    center: where the target was, as far as one knows, crop pixels from the crop's centre (x, y); None: just there.
-    drift_px: standard deviation of that on each axis, crop pixels: 0 where it is known, as in pairs.
   """
   d = (jnp.arange(places(arch), dtype=jnp.float32) - places(arch) // 2) * arch.fine_stride_px
   zero = zero_displacement_index(arch.template_cells, arch.search_cells)
-  place = onto_grid(witnesses, zero, arch.stride_px, arch) + log_motion(
-    belief, d, arch=arch, center=center, drift_px=drift_px
-  )
+  place = onto_grid(witnesses, zero, arch.stride_px, arch) + log_motion(belief, was, d, arch=arch)
   if coefficients is None:
     return place[..., None]
   growths = log_growths(coefficients.shape[-1])
@@ -101,16 +113,11 @@ def log_posterior(
 
 
 def log_motion(
-  belief: Belief,
-  displacements_px: Float[Array, "n"],
-  *,
-  arch: Architecture,
-  center: Float[Array, "2"] | None,
-  drift_px: float | Float[Array, ""],
+  belief: Belief, was: LastPlace, displacements_px: Float[Array, "n"], *, arch: Architecture
 ) -> Float[Array, "n n"]:
   """The second term of `log_posterior`, for displacements (y, x) on a grid."""
-  width2 = jnp.square(jnp.exp(belief.log_width) * arch.fine_stride_px) + 2 * belief.tail * jnp.square(drift_px)
-  x2, y2 = (jnp.square(displacements_px - c) / width2 for c in (jnp.zeros(2) if center is None else center))
+  width2 = jnp.square(jnp.exp(belief.log_width) * arch.fine_stride_px) + 2 * belief.tail * jnp.square(was.drift_px)
+  x2, y2 = (jnp.square(displacements_px - c) / width2 for c in was.center)
   return -belief.tail * jnp.log1p(x2[None, :] + y2[:, None])
 
 
@@ -128,26 +135,23 @@ def place_and_growth(
   belief: Belief,
   witnesses: Float[Array, "r r"],
   coefficients: Float[Array, "i i s"] | None,
+  was: LastPlace,
   *,
   arch: Architecture,
-  center: Float[Array, "2"] | None = None,
-  drift_px: float | Float[Array, ""] = 0.0,
 ) -> tuple[Float[Array, "2"], Float[Array, ""]]:
   """Where the target is and how much it has grown: the posterior's means.
 
   A target that has left the grid, where there is no closer look, is where its response and its motion peak.
+  Arguments are those of `log_posterior`.
 
-  Args:
-    As of `log_posterior`.
   Returns:
     Displacement (x, y) from the crop's centre, crop pixels; logarithm of the growth.
   """
-  expected_at = {"center": center, "drift_px": drift_px}
   cells = jnp.arange(arch.search_cells, dtype=jnp.float32)
   d = (cells - zero_displacement_index(arch.template_cells, arch.search_cells)) * arch.stride_px
-  coarse = witnesses + log_motion(belief, d, arch=arch, **expected_at)
+  coarse = witnesses + log_motion(belief, was, d, arch=arch)
   peak = displacement_in_response(coarse, SUBCELL, template_cells=arch.template_cells) * arch.stride_px
-  log_p = log_posterior(belief, witnesses, coefficients, arch=arch, **expected_at)
+  log_p = log_posterior(belief, witnesses, coefficients, was, arch=arch)
   displacement, log_growth = expected(log_p, belief, arch=arch)
   inside = jnp.max(jnp.abs(peak)) <= places(arch) // 2 * arch.fine_stride_px
   return jnp.where(inside, displacement, peak), jnp.where(inside, log_growth, 0)

@@ -19,7 +19,7 @@ from adadepth.maths.geometry import (
   displacement_in_search,
   template_side,
 )
-from adadepth.maths.posterior import place_and_growth
+from adadepth.maths.posterior import at_centre, place_and_growth
 from adadepth.maths.readout import Readout, displacement_in_response
 from adadepth.programs.budget import Budget, next_threshold
 from adadepth.programs.network import adapted_templates, closer_coefficients, closer_look_at, grown_crops
@@ -203,8 +203,8 @@ def place_in_search(
     found = None
     if closer is not None:
       found = lax.cond(decision.depth > 0, lambda: coefficients(closer[1], 1), lambda: coefficients(closer[0], 0))
-    drift_px = readout.drift * arch.search_px
-    return place_and_growth(decision.belief, decision.response, found, arch=arch, drift_px=drift_px)
+    was = at_centre(readout.drift * arch.search_px)
+    return place_and_growth(decision.belief, decision.response, found, was, arch=arch)
   disp_in_response = displacement_in_response(decision.response, readout, template_cells=arch.template_cells)
   displacement = displacement_in_search(disp_in_response, arch.stride_px)
   if closer is not None:

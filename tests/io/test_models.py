@@ -1,5 +1,7 @@
 """A model survives its file, and what is no model is refused."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -46,6 +48,15 @@ def test_weights_alone_are_no_model(tmp_path):
 def test_an_unfinished_workdir_is_named(tmp_path):
   with pytest.raises(InputError, match=f"`config.model` \\(={tmp_path}\\) is neither a model nor a finished workdir"):
     load_model(tmp_path)
+
+
+def test_a_model_of_another_version_is_refused_with_what_it_has_more(tmp_path):
+  path = tmp_path / "old.safetensors"
+  settings = {"architecture": {"width": 0.25, "scale_gain": 0.0}, "threshold": 0.5, "readout": ["cell"]}
+  metadata = {name: json.dumps(value) for name, value in settings.items()}
+  save_safetensors(path, {"gates": {"bias": np.zeros(1, np.float32)}}, metadata, float_dtype="float32")
+  with pytest.raises(InputError, match="another version's \\(scale_gain\\): train its gates again"):
+    load_model(path)
 
 
 def test_the_embedded_model_is_small_and_loads():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from planted import ARCH, planted_table
 
-from adadepth.loops.beliefs import drifted, fit_beliefs
+from adadepth.loops.beliefs import as_pairs, as_tracked, fit_beliefs
 from adadepth.loops.scores import read_ious
 from adadepth.params.beliefs import belief_at, init_beliefs
 
@@ -40,7 +40,8 @@ def stops(n: int) -> np.ndarray:
 
 def test_fitting_raises_the_iou_of_every_depth(table, fitted):
   before, after = (
-    read_ious({"beliefs": beliefs}, table, stops(len(table)), arch=ARCH).mean(0) for beliefs in (init_beliefs(), fitted)
+    read_ious({"beliefs": beliefs}, table, as_pairs(len(table)), stops(len(table)), arch=ARCH).mean(0)
+    for beliefs in (init_beliefs(), fitted)
   )
   assert np.all(after > before), (before, after)
   assert after[0] > 0.9
@@ -73,11 +74,10 @@ def test_all_confidence_in_a_depth_is_its_own_belief(fitted):
 
 def test_a_tracker_that_drifts_reads_less_well_than_a_pair():
   table = planted_table([(0, 0)] * 64, [[(0, 0)] * 5] * 64)
-  centers = drifted(len(table), drift=0.125, arch=ARCH, seed=0)
-  assert centers.std() == pytest.approx(8, rel=0.2)  # an eighth of 64 px
+  slipped = as_tracked(64, drift=0.125, arch=ARCH, seed=0)
+  assert slipped.center.std() == pytest.approx(8, rel=0.2)  # an eighth of 64 px
   unsure = {**init_beliefs(), "response": 5 * jnp.eye(5)}
-  as_pair, as_tracked = (
-    read_ious({"beliefs": unsure}, table, stops(len(table)), arch=ARCH, **where).mean()
-    for where in ({}, {"centers": centers, "drift": 0.125})
+  as_pair, tracked = (
+    read_ious({"beliefs": unsure}, table, was, stops(64), arch=ARCH).mean() for was in (as_pairs(64), slipped)
   )
-  assert as_tracked < as_pair
+  assert tracked < as_pair

@@ -10,7 +10,17 @@ import pytest
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.closer import LOG_GROWTHS
 from adadepth.maths.geometry import zero_displacement_index
-from adadepth.maths.posterior import Belief, expected, log_posterior, onto_grid, place_and_growth, places, weighed
+from adadepth.maths.posterior import (
+  Belief,
+  LastPlace,
+  at_centre,
+  expected,
+  log_posterior,
+  onto_grid,
+  place_and_growth,
+  places,
+  weighed,
+)
 
 ARCH = Architecture()  # cells of 16 px, places 4 px apart
 ZERO = zero_displacement_index(ARCH.template_cells, ARCH.search_cells)
@@ -27,8 +37,8 @@ def bell(center_xy: tuple[float, float], width: float, step: float, cells: int, 
 
 
 @functools.partial(jax.jit, static_argnames=("arch",))
-def read(belief, witnesses, coefficients=None, center=None, drift_px=0.0, *, arch=ARCH):
-  return place_and_growth(belief, witnesses, coefficients, arch=arch, center=center, drift_px=drift_px)
+def read(belief, witnesses, coefficients=None, was=None, *, arch=ARCH):
+  return place_and_growth(belief, witnesses, coefficients, at_centre() if was is None else was, arch=arch)
 
 
 # Invariants.
@@ -87,20 +97,20 @@ def test_without_a_witness_the_target_is_where_it_was():
   displacement, log_growth = read(BELIEF, FLAT, jnp.zeros((SIDE, SIDE, 5)))
   np.testing.assert_allclose(displacement, 0, atol=1e-3)
   assert log_growth == pytest.approx(0, abs=1e-6)
-  moved, _ = read(BELIEF, FLAT, center=jnp.array([8.0, -12.0]))
+  moved, _ = read(BELIEF, FLAT, was=LastPlace(jnp.array([8.0, -12.0]), jnp.float32(0)))
   np.testing.assert_allclose(moved, [8, -12], atol=0.5)  # the grid ends 52 px away
 
 
 def test_the_more_drift_the_less_the_last_place_counts():
   witnesses = 10 * bell((40, 0), 16, ARCH.stride_px, ARCH.search_cells, ZERO)
-  found = [float(read(BELIEF, witnesses, drift_px=drift)[0][0]) for drift in (0.0, 16.0, 64.0)]
+  found = [float(read(BELIEF, witnesses, was=at_centre(drift))[0][0]) for drift in (0.0, 16.0, 64.0)]
   assert found[0] < found[1] - 2 < found[2] - 4
 
 
 def test_drift_adds_its_variance_near_the_centre():
   curvature = []
   for drift in (0.0, 20.0):
-    log_p = log_posterior(BELIEF, FLAT, None, arch=ARCH, drift_px=drift)[..., 0]
+    log_p = log_posterior(BELIEF, FLAT, None, at_centre(drift), arch=ARCH)[..., 0]
     middle = SIDE // 2
     curvature.append(float(log_p[middle, middle] - log_p[middle, middle + 1]))
   width2, tail = (4 * ARCH.fine_stride_px) ** 2, 4

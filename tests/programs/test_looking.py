@@ -11,6 +11,7 @@ import pytest
 from adadepth.loops.beliefs import read_pair
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.cascade import exit_depth
+from adadepth.maths.posterior import at_centre
 from adadepth.maths.readout import PAPER, Readout
 from adadepth.programs.batch import policy_each_named
 from adadepth.programs.network import (
@@ -76,7 +77,7 @@ def expected_place(params, evaluated, pair: int, confidences, grows):
   """What evaluation reads of a pair."""
   responses, coefficients = (values[pair] for values in evaluated)
   read = jax.jit(functools.partial(read_pair, arch=grows))
-  displacements, growths = read(params["beliefs"], responses, coefficients, confidences[None])
+  displacements, growths = read(params["beliefs"], responses, coefficients, at_centre(), confidences[None])
   return displacements[0], growths[0]
 
 
