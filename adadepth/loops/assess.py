@@ -87,7 +87,7 @@ def assess(
   view = {"arch": model.arch, "readout": model.readout}
   pairs = seen_pairs(model.params, table, **view)
   confidences = confidences_of(model.params["gates"], pairs.features)
-  looked = Looked(confidences, exit_ious(model.params, table, as_pairs(len(table)), pairs.scores, **view))
+  looked = Looked(confidences, exit_ious(model.params["beliefs"], table, as_pairs(len(table)), pairs.scores, **view))
   soft = soft_ious(model.params, table, looked.confidences, **view)
   thresholds = sorted({*config.policy.thresholds, model.threshold})
   results = score_pairs(pairs.scores, looked, soft, thresholds) | {"threshold": model.threshold, **more}

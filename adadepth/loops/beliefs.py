@@ -15,9 +15,9 @@ from adadepth.maths.losses import iou_loss
 from adadepth.maths.posterior import LastPlace, place_and_growth, weighed
 from adadepth.params.beliefs import belief_at, init_beliefs
 
-STEPS, BATCH, LEARNING_RATE = 150, 64, 0.15
+STEPS, BATCH, LEARNING_RATE = 100, 32, 0.15
 # Units in which Adam moves each number by as much.
-UNITS = {"response": 20.0, "coefficient": 20.0, "tail": 1.0, "log_width": 1.0, "size": 1.0, "gain": 0.3}
+UNITS = {"response": 20.0, "coefficient": 20.0, "log_width": 1.0, "size": 1.0, "gain": 0.3}
 
 
 def read_pair(
@@ -58,9 +58,9 @@ def read_table(
   *,
   arch: Architecture,
 ) -> tuple[Float[Array, "n m 2"], Float[Array, "n m"]]:
-  """`read_pair` of every pair."""
-  pairs = (responses, coefficients, was, confidences)
-  return lax.map(lambda pair: read_pair(beliefs, *pair, arch=arch), pairs, batch_size=64)
+  """`read_pair` of every pair, by beliefs of its own (see `params.beliefs.for_each`)."""
+  pairs = (beliefs, responses, coefficients, was, confidences)
+  return lax.map(lambda pair: read_pair(*pair, arch=arch), pairs, batch_size=64)
 
 
 def as_pairs(n: int) -> LastPlace:

@@ -8,16 +8,32 @@ that are kept are then trained on all.
 from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from adadepth.io.models import Calibration
+from adadepth.loops.beliefs import as_pairs
 from adadepth.loops.gates import Pairs, Reading, Recipe, fit_gates, fit_reading
-from adadepth.loops.scores import PairScores, confidences_of, score_exits
+from adadepth.loops.scores import PairScores, confidences_of, exit_ious, score_exits
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.cascade import exit_depth
 from adadepth.maths.readout import Readout
+
+
+class CrossRead(NamedTuple):
+  """What is read of pairs by beliefs that have not seen their videos.
+
+  Attributes:
+    readings: of each fold, learnt from all the others.
+    beliefs: of each pair, its fold's.
+    ious: IoU of every pair if hard gating stopped at each depth, [n, 5].
+  """
+
+  readings: list[Reading]
+  beliefs: dict
+  ious: Float[np.ndarray, "n 5"]
 
 
 class CrossFitted(NamedTuple):
@@ -58,17 +74,23 @@ def deal(names: Shaped[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarra
 
 def cross_read(
   params: dict, pairs: Pairs, *, folds: Int[np.ndarray, "n"], seed: int, arch: Architecture, readout: Readout
-) -> dict[int, Reading]:
-  """For each fold what is read by beliefs that were fitted on all the others."""
-  rows = {int(fold): np.flatnonzero(folds != fold) for fold in np.unique(folds)}
-  view = {"arch": arch, "readout": readout}
-  return {fold: fit_reading(params, pairs, others, seed=seed, **view) for fold, others in rows.items()}
+) -> CrossRead:
+  """Fits the beliefs on all folds but one, for each in turn, and lets them read that one.
+
+  Args:
+    folds: of each pair, as `deal` has them.
+  """
+  view, others = {"arch": arch, "readout": readout}, (np.flatnonzero(folds != fold) for fold in np.unique(folds))
+  readings = [fit_reading(params, pairs, rows, seed=seed, **view) for rows in others]
+  beliefs = jax.tree.map(lambda *leaves: jnp.stack(leaves)[folds], *(r.beliefs for r in readings))
+  ious = exit_ious(beliefs, pairs.table, as_pairs(len(pairs.table)), pairs.scores, **view)
+  return CrossRead(readings, beliefs, ious)
 
 
 def cross_fit(
   params: dict,
   pairs: Pairs,
-  readings: dict[int, Reading],
+  read: CrossRead,
   *,
   folds: Int[np.ndarray, "n"],
   recipe: Recipe,
@@ -76,14 +98,14 @@ def cross_fit(
 ) -> CrossFitted:
   """Fits the gates on all folds but one, for each in turn, and lets them judge that one; see `cross_read`."""
   confidences = np.zeros((len(recipe.price_weights), len(folds), 5), np.float32)
-  ious, tracked_ious = np.zeros((2, len(folds), 5), np.float32)
-  for fold, reading in readings.items():
+  tracked_ious = np.zeros_like(read.ious)
+  for fold, reading in enumerate(read.readings):
     held = folds == fold
     fitted = fit_gates(params, pairs, reading, np.flatnonzero(~held), recipe=recipe, arch=arch)
-    ious[held], tracked_ious[held] = reading.ious[held], reading.tracked_ious[held]
+    tracked_ious[held] = reading.tracked_ious[held]
     for i, gates in enumerate(fitted.gates):
       confidences[i, held] = confidences_of(gates, pairs.features)[held]  # of all: folds differ in size, a program each
-  return CrossFitted(recipe, confidences, ious, tracked_ious)
+  return CrossFitted(recipe, confidences, read.ious, tracked_ious)
 
 
 def sweep(

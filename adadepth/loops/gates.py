@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from adadepth.loops.beliefs import as_pairs, as_tracked, fit_beliefs
+from adadepth.loops.beliefs import as_tracked, fit_beliefs
 from adadepth.loops.responses import PairTable
 from adadepth.loops.scores import PairScores, exit_ious, score_depths, table_features
 from adadepth.maths.architecture import DEPTHS, Architecture
@@ -59,12 +59,11 @@ class Reading(NamedTuple):
 
   Attributes:
     beliefs: see `params.beliefs`.
-    ious, tracked_ious: IoU of all pairs, also those not learnt from, where hard gating stops at each depth, as a pair
-      and as a tracker that has drifted reads it, [n, 5].
+    tracked_ious: IoU of all pairs, also those not learnt from, where hard gating stops at each depth, as a tracker that
+      has drifted reads them, [n, 5].
   """
 
   beliefs: dict
-  ious: Float[np.ndarray, "n 5"]
   tracked_ious: Float[np.ndarray, "n 5"]
 
 
@@ -124,11 +123,7 @@ def fit_reading(
   if readout.combine == "posterior":
     beliefs = fit_beliefs(table, rows, arch=arch, drift=readout.drift, seed=seed)
   slipped = as_tracked(len(table), drift=readout.drift, arch=arch, seed=seed)
-  ious, tracked_ious = (
-    exit_ious({**params, "beliefs": beliefs}, table, was, pairs.scores, **view)
-    for was in (as_pairs(len(table)), slipped)
-  )
-  return Reading(beliefs, ious, tracked_ious)
+  return Reading(beliefs, exit_ious(beliefs, table, slipped, pairs.scores, **view))
 
 
 def fit_gates(

@@ -112,9 +112,9 @@ def run_phase2(config: ConfigDict, params: dict, table: PairTable, workdir: path
   view = {"arch": architecture_of(config), "readout": readout_of(config)}
   pairs, tried = seen_pairs(params, table, **view), []
   folds = deal(table.sequence, config.gates.folds, config.seed)
-  readings = cross_read(params, pairs, folds=folds, seed=config.seed, **view)
+  read = cross_read(params, pairs, folds=folds, seed=config.seed, **view)
   for recipe in recipes_of(config):
-    fitted = cross_fit(params, pairs, readings, folds=folds, recipe=recipe, arch=view["arch"])
+    fitted = cross_fit(params, pairs, read, folds=folds, recipe=recipe, arch=view["arch"])
     tried += choices(fitted, pairs.scores, config.policy.thresholds)
   fixed = score_fixed(pairs.scores)
   chosen = choose_within(config, params, tried, fixed)

@@ -21,6 +21,7 @@ from adadepth.maths.flops import hard_flops
 from adadepth.maths.metrics import iou, iou_at
 from adadepth.maths.posterior import LastPlace
 from adadepth.maths.readout import Readout, displacements_in_response
+from adadepth.params.beliefs import for_each
 from adadepth.params.gates import gate_logits
 from adadepth.programs.costs import PairCosts
 from adadepth.programs.network import logit_scales
@@ -110,26 +111,28 @@ class Looked(NamedTuple):
 
 
 def read_ious(
-  params: dict, table: PairTable, was: LastPlace, confidences: Float[np.ndarray, "n m 5"], *, arch: Architecture
+  beliefs: dict, table: PairTable, was: LastPlace, confidences: Float[np.ndarray, "n m 5"], *, arch: Architecture
 ) -> Float[np.ndarray, "n m"]:
   """IoU of what gated policies read from a posterior, each giving the five depths so much confidence.
 
   Args:
-    was: `beliefs.as_pairs` or `beliefs.as_tracked`.
+    beliefs: one for all pairs, or n as `params.beliefs.for_each` has them.
+    was: `loops.beliefs.as_pairs` or `as_tracked`.
   """
-  read = read_table(params["beliefs"], table.responses, table.coefficients, was, confidences, arch=arch)
+  beliefs = for_each(beliefs, len(table))
+  read = read_table(beliefs, table.responses, table.coefficients, was, confidences, arch=arch)
   displacement, log_growth = map(np.asarray, read)
   return displaced_ious(table, displacement, arch, log_growth)
 
 
 def exit_ious(
-  params: dict, table: PairTable, was: LastPlace, scores: PairScores, *, arch: Architecture, readout: Readout
+  beliefs: dict, table: PairTable, was: LastPlace, scores: PairScores, *, arch: Architecture, readout: Readout
 ) -> Float[np.ndarray, "n 5"]:
   """IoU of every pair where hard gating stops at each depth; arguments as of `read_ious`."""
   if readout.combine == "exit":
     return scores.ious
   stops = np.broadcast_to(np.eye(DEPTHS, dtype=np.float32), (len(table), DEPTHS, DEPTHS))
-  return read_ious(params, table, was, stops, arch=arch)
+  return read_ious(beliefs, table, was, stops, arch=arch)
 
 
 @functools.partial(jax.jit, static_argnames=("arch", "readout"))
@@ -160,7 +163,7 @@ def soft_ious(
 ) -> Float[np.ndarray, "n"]:
   """IoU of soft gating."""
   if readout.combine == "posterior":
-    return read_ious(params, table, as_pairs(len(table)), confidences[:, None], arch=arch)[:, 0]
+    return read_ious(params["beliefs"], table, as_pairs(len(table)), confidences[:, None], arch=arch)[:, 0]
   averaged = soft_response(jnp.asarray(table.responses), jnp.asarray(confidences))
   found = _peaks(averaged, table.coefficients, arch=arch, readout=readout)
   return displaced_ious(table, np.asarray(found), arch)

@@ -18,6 +18,9 @@ from adadepth.maths.readout import Readout, displacement_in_response
 # How far from the most probable place a closer look counts, grid steps. Left to learn, it reaches over the whole grid:
 # on pairs that is as good, but a tracker loses targets by it.
 REACH_STEPS = 2.5
+# p(displacement) falls as its (2 TAIL)-th power far out. Training videos do not tell 1 from 4, since their targets move
+# little; the heavier tail loses less where others move more (experiments/ablations).
+TAIL = 1.5
 SUBCELL = Readout("subcell")
 
 
@@ -27,15 +30,13 @@ class Belief(NamedTuple):
   Attributes:
     response: nats per unit of each response map; negative counts as 0, [*d, 5].
     coefficient: nats per unit of the closer look's correlation coefficient; negative counts as 0, [*d].
-    tail: p(displacement) falls as its (2 tail)-th power far out, [*d].
-    log_width: logarithm of the displacement, in grid steps, where that begins, [*d].
+    log_width: logarithm of the displacement, in grid steps, from which on p(displacement) falls as a power, [*d].
     size: nats against a growth of 0.15 in the logarithm, four times as many against 0.3, [*d].
     gain: of the growth that is read, over its mean, [*d].
   """
 
   response: Float[Array, "*d 5"]
   coefficient: Float[Array, "*d"]
-  tail: Float[Array, "*d"]
   log_width: Float[Array, "*d"]
   size: Float[Array, "*d"]
   gain: Float[Array, "*d"]
@@ -86,10 +87,10 @@ def log_posterior(
 ) -> Float[Array, "i i s"]:
   """Logarithm of the probability of every place and growth, up to a constant.
 
-  sum_k b_k R_k(place) - tail log(1 + |place - last place|^2 / width^2) and, with a closer look, around the place where
+  sum_k b_k R_k(place) - TAIL log(1 + |place - last place|^2 / width^2) and, with a closer look, around the place where
   that is highest, + c NCC(place, growth) - size (growth / 0.15)^2 - |place - highest|^2 / (2 reach^2)
 
-  Near the last place the second term is a Gaussian of variance width^2 / (2 tail), to which the drift adds its own. A
+  Near the last place the second term is a Gaussian of variance width^2 / (2 TAIL), to which the drift adds its own. A
   closer look tells a target from its surroundings poorly, and so has no say in which of two far places it is.
 
   Args:
@@ -116,9 +117,9 @@ def log_motion(
   belief: Belief, was: LastPlace, displacements_px: Float[Array, "n"], *, arch: Architecture
 ) -> Float[Array, "n n"]:
   """The second term of `log_posterior`, for displacements (y, x) on a grid."""
-  width2 = jnp.square(jnp.exp(belief.log_width) * arch.fine_stride_px) + 2 * belief.tail * jnp.square(was.drift_px)
+  width2 = jnp.square(jnp.exp(belief.log_width) * arch.fine_stride_px) + 2 * TAIL * jnp.square(was.drift_px)
   x2, y2 = (jnp.square(displacements_px - c) / width2 for c in was.center)
-  return -belief.tail * jnp.log1p(x2[None, :] + y2[:, None])
+  return -TAIL * jnp.log1p(x2[None, :] + y2[:, None])
 
 
 def weighed(belief: Belief, responses: Float[Array, "5 r r"]) -> Float[Array, "r r"]:

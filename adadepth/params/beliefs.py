@@ -14,12 +14,16 @@ def init_beliefs() -> dict:
   start = Belief(
     response=30 * seen / jnp.sum(seen, axis=1, keepdims=True),
     coefficient=jnp.full(DEPTHS, 25.0),
-    tail=jnp.full(DEPTHS, 4.0),
-    log_width=jnp.full(DEPTHS, jnp.log(4.0)),
+    log_width=jnp.full(DEPTHS, jnp.log(2.5)),
     size=jnp.full(DEPTHS, 1.0),
     gain=jnp.full(DEPTHS, 0.5),
   )
   return start._asdict()
+
+
+def for_each(beliefs: dict, n: int) -> dict:
+  """The beliefs of each of n pairs, [n, ...]: copies of one, unless they are n already."""
+  return jax.tree.map(lambda leaf, one: jnp.broadcast_to(leaf, (n, *one.shape)), beliefs, init_beliefs())
 
 
 def belief_at(beliefs: dict, confidences: Float[Array, "5"]) -> Belief:

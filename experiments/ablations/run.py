@@ -18,9 +18,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from adadepth.io.writers import write_json
-from adadepth.loops.calibration import choices, cross_fit, cross_read, deal
+from adadepth.loops.calibration import CrossRead, choices, cross_fit, cross_read, deal
 from adadepth.loops.from_config import architecture_of, readout_of
-from adadepth.loops.gates import Pairs, Reading, seen_pairs
+from adadepth.loops.gates import Pairs, seen_pairs
 from adadepth.loops.gating import recipes_of
 from adadepth.loops.responses import PairTable, joined, load_table
 from adadepth.loops.scores import score_bounds, score_fixed, soft_ious
@@ -96,18 +96,18 @@ def seen_by(table: PairTable, config: ConfigDict, *, first_block: bool) -> PairT
   return dataclasses.replace(table, coefficients=looks)
 
 
-READINGS: dict[tuple, dict[int, Reading]] = {}
+READ: dict[tuple, CrossRead] = {}
 
 
-def readings_of(pairs: Pairs, config: ConfigDict, folds: np.ndarray, **more) -> dict[int, Reading]:
+def read_once(pairs: Pairs, config: ConfigDict, folds: np.ndarray, **more) -> CrossRead:
   """`cross_read`, once for all variants that read alike."""
   view = {"arch": architecture_of(config), "readout": readout_of(config)}
   reads = view["readout"]._replace(gate_features="")
   reads = reads._replace(window=0.0, peak="") if reads.combine == "posterior" else reads
   key = (view["arch"], reads, config.seed, *more.values())
-  if key not in READINGS:
-    READINGS[key] = cross_read(blank_params(config), pairs, folds=folds, seed=config.seed, **view)
-  return READINGS[key]
+  if key not in READ:
+    READ[key] = cross_read(blank_params(config), pairs, folds=folds, seed=config.seed, **view)
+  return READ[key]
 
 
 def more(table: PairTable, pairs: Pairs, config: ConfigDict, name: str) -> np.ndarray:
@@ -158,20 +158,14 @@ def run_variant(table: PairTable, changes: dict, seed: int) -> dict:
   best, limit = max(entry["iou@25"] for entry in fixed.values()), fixed["xcorr4"]["relative_cost"]
   folds = deal(table.sequence, config.gates.folds, seed)
   (recipe,) = recipes_of(config)
-  readings = readings_of(pairs, config, folds, **fewer)
-  fitted = cross_fit(params, pairs, readings, folds=folds, recipe=recipe, arch=view["arch"])
+  read = read_once(pairs, config, folds, **fewer)
+  fitted = cross_fit(params, pairs, read, folds=folds, recipe=recipe, arch=view["arch"])
   entries = [choice.entry for choice in choices(fitted, pairs.scores, config.policy.thresholds)]
   within = {
     share: [entry["iou@25"] for entry in entries if entry["relative_cost"] <= share * limit] for share in SHARES
   }
-  soft = []
-  for confidences in fitted.confidences:
-    ious = np.zeros(len(table), np.float32)
-    for fold, reading in readings.items():
-      held = folds == fold
-      read = {**params, "beliefs": reading.beliefs}
-      ious[held] = soft_ious(read, table, confidences, **view)[held]
-    soft.append(ious.mean())
+  read_by = {**params, "beliefs": read.beliefs}
+  soft = [soft_ious(read_by, table, confidences, **view).mean() for confidences in fitted.confidences]
   return {
     "fixed": {name: entry["iou@25"] for name, entry in fixed.items()},
     "soft": float(max(soft)),

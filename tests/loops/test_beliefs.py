@@ -40,7 +40,7 @@ def stops(n: int) -> np.ndarray:
 
 def test_fitting_raises_the_iou_of_every_depth(table, fitted):
   before, after = (
-    read_ious({"beliefs": beliefs}, table, as_pairs(len(table)), stops(len(table)), arch=ARCH).mean(0)
+    read_ious(beliefs, table, as_pairs(len(table)), stops(len(table)), arch=ARCH).mean(0)
     for beliefs in (init_beliefs(), fitted)
   )
   assert np.all(after > before), (before, after)
@@ -77,7 +77,5 @@ def test_a_tracker_that_drifts_reads_less_well_than_a_pair():
   slipped = as_tracked(64, drift=0.125, arch=ARCH, seed=0)
   assert slipped.center.std() == pytest.approx(8, rel=0.2)  # an eighth of 64 px
   unsure = {**init_beliefs(), "response": 5 * jnp.eye(5)}
-  as_pair, tracked = (
-    read_ious({"beliefs": unsure}, table, was, stops(64), arch=ARCH).mean() for was in (as_pairs(64), slipped)
-  )
+  as_pair, tracked = (read_ious(unsure, table, was, stops(64), arch=ARCH).mean() for was in (as_pairs(64), slipped))
   assert tracked < as_pair

@@ -1,5 +1,6 @@
 """Cross-fitting keeps each video from the gates that judge it, and the choice keeps to its limit."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from planted import ARCH, planted_table
@@ -61,21 +62,22 @@ def test_no_pair_is_judged_by_gates_that_learnt_from_its_fold(scores, monkeypatc
   # Gates and IoUs that carry the rows they were made from.
   def fit_reading(params, pairs, rows, **_):
     seen = np.full((4, 5), np.sum(2.0**rows), np.float32)
-    return Reading({}, seen, seen + 1)
+    return Reading({"seen": jnp.sum(2.0**rows)}, seen)
 
   def fit_gates(params, pairs, reading, rows, **_):
-    assert reading.ious[0, 0] == np.sum(2.0**rows)
+    assert reading.tracked_ious[0, 0] == np.sum(2.0**rows)
     return Fitted([rows, rows], np.zeros((2, 1)))
 
   monkeypatch.setattr(calibration, "fit_reading", fit_reading)
   monkeypatch.setattr(calibration, "fit_gates", fit_gates)
+  monkeypatch.setattr(calibration, "exit_ious", lambda beliefs, *_, **__: np.tile(beliefs["seen"][:, None], 5) + 1)
   monkeypatch.setattr(calibration, "confidences_of", lambda rows, v: np.full((len(v), 5), np.sum(2.0**rows)))
   pairs = Pairs(planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4), np.zeros((4, 5, 13), np.float32), scores)
-  readings = cross_read({}, pairs, folds=folds, seed=0, arch=ARCH, readout=Readout())
-  found = cross_fit({}, pairs, readings, folds=folds, recipe=RECIPE, arch=ARCH)
+  read = cross_read({}, pairs, folds=folds, seed=0, arch=ARCH, readout=Readout())
+  found = cross_fit({}, pairs, read, folds=folds, recipe=RECIPE, arch=ARCH)
   others = [2 + 8, 1 + 4 + 8, 2 + 8, 1 + 2 + 4]  # the rows outside of each pair's fold, as powers of two
-  np.testing.assert_array_equal(found.ious[:, 0], others)
-  np.testing.assert_array_equal(found.tracked_ious, found.ious + 1)
+  np.testing.assert_array_equal(found.tracked_ious[:, 0], others)
+  np.testing.assert_array_equal(found.ious, found.tracked_ious + 1)
   np.testing.assert_array_equal(found.confidences[1, :, 3], others)
 
 

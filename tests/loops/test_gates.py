@@ -93,7 +93,7 @@ def test_gates_learn_from_what_hard_gating_will_read(combine):
   pairs = seen_pairs(params, table, arch=ARCH, readout=readout)
   reading = fit_reading(params, pairs, np.arange(n), seed=0, arch=ARCH, readout=readout)
   if combine == "exit":
-    np.testing.assert_array_equal(reading.ious, pairs.scores.ious)
+    np.testing.assert_array_equal(reading.tracked_ious, pairs.scores.ious)
     assert reading.beliefs is params["beliefs"]
   else:
-    assert pairs.scores.ious[:, 1].mean() < 0.5 < 0.8 < reading.ious[:, 1].mean()
+    assert pairs.scores.ious[:, 1].mean() < 0.5 < 0.8 < reading.tracked_ious[:, 1].mean()

@@ -104,9 +104,9 @@ def test_growth_is_read_where_the_network_tells_sizes_apart():
   coefficients[0, 1, 8, 8, 3] = 1  # which the second block alone has seen
   table = dataclasses.replace(table, coefficients=coefficients, truth_in_search=truth)
   arch = dataclasses.replace(ARCH, finer_px=2.0, growth=True)
-  params = {"beliefs": {**init_beliefs(), "gain": jnp.ones(5)}}
+  beliefs, as_read = {**init_beliefs(), "gain": jnp.ones(5)}, Readout(combine="posterior")
   scores = score_depths(table, arch=arch, readout=CELL, costs=COSTS)
-  found = exit_ious(params, table, as_pairs(len(table)), scores, arch=arch, readout=Readout(combine="posterior"))[0]
+  found = exit_ious(beliefs, table, as_pairs(1), scores, arch=arch, readout=as_read)[0]
   np.testing.assert_allclose(found[0], 16**2 / 18.6**2, atol=0.01)
   np.testing.assert_allclose(found[1:], 1, atol=0.01)
 
@@ -121,7 +121,7 @@ def test_every_sequence_is_reported():
   table = planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4)
   scores = score_depths(table, arch=ARCH, readout=CELL, costs=COSTS)
   confidences = confidences_of(params["gates"], table_features(params, table, arch=ARCH, readout=CELL))
-  looked = Looked(confidences, exit_ious(params, table, as_pairs(len(table)), scores, arch=ARCH, readout=CELL))
+  looked = Looked(confidences, exit_ious({}, table, as_pairs(4), scores, arch=ARCH, readout=CELL))
   results = score_pairs(scores, looked, scores.center, (0.2, 0.6))
   assert set(results["sequences"]) == {"a", "b"}
   assert [entry["threshold"] for entry in results["pairs"]["hard"]] == [0.2, 0.6]

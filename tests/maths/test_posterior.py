@@ -11,6 +11,7 @@ from adadepth.maths.architecture import Architecture
 from adadepth.maths.closer import LOG_GROWTHS
 from adadepth.maths.geometry import zero_displacement_index
 from adadepth.maths.posterior import (
+  TAIL,
   Belief,
   LastPlace,
   at_centre,
@@ -25,7 +26,7 @@ from adadepth.maths.posterior import (
 ARCH = Architecture()  # cells of 16 px, places 4 px apart
 ZERO = zero_displacement_index(ARCH.template_cells, ARCH.search_cells)
 SIDE = 33
-BELIEF = Belief(*(jnp.float32(v) for v in (0, 25, 4, np.log(4), 1, 1)))._replace(response=jnp.full(5, 40.0))
+BELIEF = Belief(*(jnp.float32(v) for v in (0, 25, 0, 1, 1)))._replace(response=jnp.full(5, 40.0))
 FLAT = jnp.zeros((ARCH.search_cells, ARCH.search_cells))
 
 
@@ -58,7 +59,7 @@ def test_a_map_of_the_grids_own_stride_stays_as_it_is():
 
 def test_a_peak_is_found_between_two_cells():
   witnesses = 200 * bell((22, -10), 24, ARCH.stride_px, ARCH.search_cells, ZERO)
-  displacement, log_growth = read(BELIEF._replace(tail=jnp.float32(0.1)), witnesses)
+  displacement, log_growth = read(BELIEF._replace(log_width=jnp.float32(np.log(100))), witnesses)
   np.testing.assert_allclose(displacement, [22, -10], atol=1)
   assert log_growth == 0
 
@@ -102,20 +103,20 @@ def test_without_a_witness_the_target_is_where_it_was():
 
 
 def test_the_more_drift_the_less_the_last_place_counts():
-  witnesses = 10 * bell((40, 0), 16, ARCH.stride_px, ARCH.search_cells, ZERO)
+  witnesses = 6 * bell((40, 0), 16, ARCH.stride_px, ARCH.search_cells, ZERO)
   found = [float(read(BELIEF, witnesses, was=at_centre(drift))[0][0]) for drift in (0.0, 16.0, 64.0)]
   assert found[0] < found[1] - 2 < found[2] - 4
 
 
 def test_drift_adds_its_variance_near_the_centre():
-  curvature = []
+  curvature, wide = [], BELIEF._replace(log_width=jnp.log(4.0))
   for drift in (0.0, 20.0):
-    log_p = log_posterior(BELIEF, FLAT, None, at_centre(drift), arch=ARCH)[..., 0]
+    log_p = log_posterior(wide, FLAT, None, at_centre(drift), arch=ARCH)[..., 0]
     middle = SIDE // 2
     curvature.append(float(log_p[middle, middle] - log_p[middle, middle + 1]))
-  width2, tail = (4 * ARCH.fine_stride_px) ** 2, 4
-  # log(1 + d^2 / width^2) is near d^2 / width^2: the tail times it is d^2 / (2 variance).
-  variance = [width2 / (2 * tail), width2 / (2 * tail) + 20.0**2]
+  # log(1 + d^2 / width^2) is near d^2 / width^2: TAIL times it is d^2 / (2 variance).
+  as_pair = (4 * ARCH.fine_stride_px) ** 2 / (2 * TAIL)
+  variance = [as_pair, as_pair + 20.0**2]
   np.testing.assert_allclose(curvature, 4**2 / (2 * np.array(variance)), rtol=0.05)
 
 
