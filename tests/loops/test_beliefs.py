@@ -72,6 +72,14 @@ def test_all_confidence_in_a_depth_is_its_own_belief(fitted):
       np.testing.assert_allclose(getattr(belief, name), leaf[depth], rtol=1e-6)
 
 
+def test_each_pair_is_read_by_its_own_beliefs(table, fitted):
+  which, n = np.arange(len(table)) % 2, len(table)
+  by_pair = jax.tree.map(lambda *leaves: jnp.stack(leaves)[which], init_beliefs(), fitted)
+  mixed, *alone = (read_ious(b, table, as_pairs(n), stops(n), arch=ARCH) for b in (by_pair, init_beliefs(), fitted))
+  np.testing.assert_allclose(mixed, np.where(which[:, None] == 0, *alone), atol=1e-6)
+  assert not np.allclose(*alone, atol=0.1)
+
+
 def test_a_tracker_that_drifts_reads_less_well_than_a_pair():
   table = planted_table([(0, 0)] * 64, [[(0, 0)] * 5] * 64)
   slipped = as_tracked(64, drift=0.125, arch=ARCH, seed=0)
