@@ -17,7 +17,7 @@ from adadepth.params.beliefs import belief_at, init_beliefs
 
 STEPS, BATCH, LEARNING_RATE = 100, 32, 0.15
 # Units in which Adam moves each number by as much.
-UNITS = {"response": 20.0, "coefficient": 20.0, "log_width": 1.0, "size": 1.0, "gain": 0.3}
+UNITS = {"response": 20.0, "coefficient": 40.0, "log_width": 1.0, "size": 1.0, "gain": 0.3}
 
 
 def read_pair(
