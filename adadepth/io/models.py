@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from adadepth.errors import InputError
 from adadepth.io.weights import load_safetensors, save_safetensors
 from adadepth.maths.architecture import Architecture
+from adadepth.maths.posterior import Belief
 from adadepth.maths.readout import Readout
 
 MODEL_NAME = "model.safetensors"
@@ -85,8 +86,8 @@ def load_model(path: str | pathlib.Path) -> Model:
     raise InputError(f"`config.model` (={path}): {file} holds weights, not a model that configs/gating.py wrote")
   settings = {name: json.loads(value) for name, value in stored.metadata.items()}
   params = jax.tree.map(jnp.asarray, stored.tree)
-  known = {f.name for f in dataclasses.fields(Architecture)}
-  if unknown := set(settings["architecture"]) - known:
+  known = {f.name for f in dataclasses.fields(Architecture)} | set(Belief._fields)
+  if unknown := {*settings["architecture"], *params.get("beliefs", {})} - known:
     raise InputError(
       f"`config.model` (={path}): {file} is another version's ({', '.join(sorted(unknown))}): train its gates again "
       "with configs/gating.py"

@@ -67,7 +67,7 @@ VARIANTS = {
 def config_of(changes: dict) -> ConfigDict:
   """configs/gating.py:vgg19, or the variant under "", with the changes."""
   config = gating.get_config(changes.get("", "vgg19"))
-  settings = {name: value for name, value in changes.items() if "." in name}
+  settings = {name: value for name, value in changes.items() if "." in name or name == "seed"}
   config.update_from_flattened_dict({**SHORT, **settings})
   return config
 
