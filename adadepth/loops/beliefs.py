@@ -23,7 +23,7 @@ UNITS = {"response": 20.0, "coefficient": 40.0, "log_width": 1.0, "size": 1.0, "
 def read_pair(
   beliefs: dict,
   responses: Float[Array, "5 r r"],
-  coefficients: Float[Array, "b i i s"],
+  coefficients: Float[Array, "b s i i"],
   was: LastPlace,
   confidences: Float[Array, "m 5"],
   *,
@@ -38,11 +38,11 @@ def read_pair(
     Displacements, crop pixels; logarithms of the growth.
   """
 
+  looks = coefficients.astype(jnp.float32)
+
   def read(c: Float[Array, "5"]) -> tuple[Float[Array, "2"], Float[Array, ""]]:
     belief = belief_at(beliefs, c)
-    found = None
-    if len(coefficients):
-      found = jnp.where(c[0] == 1, coefficients[0], coefficients[1]).astype(jnp.float32)
+    found = jnp.where(c[0] == 1, looks[0], looks[1]) if len(looks) else None
     return place_and_growth(belief, weighed(belief, responses), found, was, arch=arch)
 
   return jax.vmap(read)(confidences)
@@ -52,7 +52,7 @@ def read_pair(
 def read_table(
   beliefs: dict,
   responses: Float[Array, "n 5 r r"],
-  coefficients: Float[Array, "n b i i s"],
+  coefficients: Float[Array, "n b s i i"],
   was: LastPlace,
   confidences: Float[Array, "n m 5"],
   *,
@@ -60,7 +60,7 @@ def read_table(
 ) -> tuple[Float[Array, "n m 2"], Float[Array, "n m"]]:
   """`read_pair` of every pair, by beliefs of its own (see `params.beliefs.for_each`)."""
   pairs = (beliefs, responses, coefficients, was, confidences)
-  return lax.map(lambda pair: read_pair(*pair, arch=arch), pairs, batch_size=64)
+  return lax.map(lambda pair: read_pair(*pair, arch=arch), pairs, batch_size=16)
 
 
 def as_pairs(n: int) -> LastPlace:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from adadepth.loops.beliefs import as_tracked, fit_beliefs
-from adadepth.loops.responses import PairTable
+from adadepth.loops.responses import PairTable, on_device
 from adadepth.loops.scores import PairScores, exit_ious, score_depths, table_features
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.losses import MAP_LOSSES, geometric_price
@@ -76,6 +76,7 @@ class Fitted(NamedTuple):
 
 def seen_pairs(params: dict, table: PairTable, *, arch: Architecture, readout: Readout) -> Pairs:
   """What the gates see of a table, and what each depth gets."""
+  table = on_device(table)
   features = table_features(params, table, arch=arch, readout=readout)
   return Pairs(table, features, score_depths(table, arch=arch, readout=readout, costs=pair_costs(arch, readout)))
 

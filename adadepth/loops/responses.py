@@ -31,6 +31,7 @@ from adadepth.programs.network import (
 )
 
 CHUNK = 5
+LAYOUT = 2  # of cached tables: one more than before, where what their arrays hold has changed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +40,8 @@ class PairTable:
 
   Attributes:
     responses: [n, 5, r, r].
-    coefficients: of closer looks at the first and the second block, for each displacement and size (see
-      `maths.closer`), float16, [n, 2, i, i, s]; [n, 0, i, i, 1] for a network without.
+    coefficients: of closer looks at the first and the second block, for each size and displacement (see
+      `maths.closer`), float16, [n, 2, s, i, i]; [n, 0, 1, i, i] for a network without.
     truth_in_search: true box, xywh, pixels of the search crop, [n, 4].
     size_in_crop: the key's box (w, h), crop pixels, [n, 2].
     frames_after_key: [n].
@@ -48,8 +49,8 @@ class PairTable:
     sequence: the sequence's name, [n].
   """
 
-  responses: Float[np.ndarray, "n 5 r r"]
-  coefficients: Float[np.ndarray, "n b i i s"]
+  responses: Float[np.ndarray | Array, "n 5 r r"]
+  coefficients: Float[np.ndarray | Array, "n b s i i"]
   truth_in_search: Float[np.ndarray, "n 4"]
   size_in_crop: Float[np.ndarray, "n 2"]
   frames_after_key: Int[np.ndarray, "n"]
@@ -58,6 +59,13 @@ class PairTable:
 
   def __len__(self) -> int:
     return len(self.responses)
+
+
+def on_device(table: PairTable) -> PairTable:
+  """The same table with its maps in the device's memory: programs that read them often need not copy them again."""
+  return dataclasses.replace(
+    table, responses=jnp.asarray(table.responses), coefficients=jnp.asarray(table.coefficients)
+  )
 
 
 def joined(tables: Listing[PairTable]) -> PairTable:
@@ -122,9 +130,9 @@ def _searches(params, templates, closer, search, *, arch):
   outputs = block_outputs(params, search, arch=arch, depths=DEPTHS)
   responses = respond_all(templates, outputs, arch=arch)
   if closer is None:
-    return responses, jnp.zeros((len(search), 0, places(arch), places(arch), 1), jnp.float16)
+    return responses, jnp.zeros((len(search), 0, 1, places(arch), places(arch)), jnp.float16)
 
-  def looks(depth: int) -> Float[Array, "n i i s"]:
+  def looks(depth: int) -> Float[Array, "n s i i"]:
     look = functools.partial(closer_coefficients, closer[depth], depth=depth, arch=arch)
     return jax.vmap(look)(fine_map(outputs[depth], depth=depth, arch=arch))
 
@@ -154,13 +162,13 @@ def _respond(
     "size_in_crop": np.repeat(group.size_in_crop[None], len(group), axis=0),
     "frames_after_key": group.frames_after_key,
     "key": np.full(len(group), group.key, np.int32),
-    "sequence": np.full(len(group), group.sequence, dtype="U64"),
+    "sequence": np.full(len(group), group.sequence),
   }
 
 
 def _fingerprint(backbone: dict, arch: Architecture, wanted: list) -> str:
   """Changes with the network, the pairs or their boxes."""
-  digest = hashlib.sha256(repr(arch).encode())
+  digest = hashlib.sha256(f"{LAYOUT} {arch}".encode())
   for leaf in jax.tree.leaves(backbone):
     digest.update(np.asarray(leaf).tobytes())
   for sequence, key, run in wanted:

@@ -57,7 +57,7 @@ def _peaks(maps, coefficients, *, arch, readout):
   coarse = displacements_in_response(maps, readout, template_cells=arch.template_cells) * arch.stride_px
   if not arch.finer_px:
     return coarse
-  same_size = coefficients[:, 0, :, :, coefficients.shape[-1] // 2]
+  same_size = coefficients[:, 0, coefficients.shape[2] // 2]
 
   def finer(pair: tuple) -> Array:
     places, found = pair[0].astype(jnp.float32), pair[1].reshape(-1, 2)

@@ -45,17 +45,17 @@ def _spectrum(maps: Float[Array, "s n n c"], cells: int) -> Complex[Array, "s f 
   return jnp.fft.rfft2(maps, s=(cells, cells), axes=(1, 2))
 
 
-def _slide(filters: Complex[Array, "s f h c"], fine_map: Float[Array, "f f c"], places: int) -> Float[Array, "i i s"]:
+def _slide(filters: Complex[Array, "s f h c"], fine_map: Float[Array, "f f c"], places: int) -> Float[Array, "s i i"]:
   """Every filter at every place where it lies inside the map: a "VALID" convolution, by its spectrum.
 
   The filters are as large as half a map, where this is ten times as fast as `lax.conv_general_dilated`.
   """
   cells = fine_map.shape[0]
   product = jnp.sum(jnp.conj(filters) * _spectrum(fine_map[None], cells), -1)
-  return jnp.moveaxis(jnp.fft.irfft2(product, s=(cells, cells))[:, :places, :places], 0, -1)
+  return jnp.fft.irfft2(product, s=(cells, cells))[:, :places, :places]
 
 
-def correlation_coefficients(template: CloserTemplate, fine_map: Float[Array, "f f c"]) -> Float[Array, "i i s"]:
+def correlation_coefficients(template: CloserTemplate, fine_map: Float[Array, "f f c"]) -> Float[Array, "s i i"]:
   """Pearson's correlation, under the weight, of every template with every place inside the map, in [-1, 1].
 
   The middle place is "unmoved".
@@ -64,10 +64,10 @@ def correlation_coefficients(template: CloserTemplate, fine_map: Float[Array, "f
   places = cells - weight.shape[0] + 1
   weights = _spectrum(jnp.stack([weight, jnp.square(weight)])[..., None], cells)
   sums = _slide(weights, jnp.sum(fine_map, -1, keepdims=True), places)
-  squares = _slide(weights[1:], jnp.sum(jnp.square(fine_map), -1, keepdims=True), places)[..., 0]
-  mean = sums[..., 0] / (jnp.sum(weight) * channels)
-  variance = squares - 2 * mean * sums[..., 1] + jnp.square(mean) * channels * jnp.sum(jnp.square(weight))
-  return _slide(template.spectrum, fine_map, places) / jnp.sqrt(jnp.maximum(variance, 1e-6))[..., None]
+  squares = _slide(weights[1:], jnp.sum(jnp.square(fine_map), -1, keepdims=True), places)[0]
+  mean = sums[0] / (jnp.sum(weight) * channels)
+  variance = squares - 2 * mean * sums[1] + jnp.square(mean) * channels * jnp.sum(jnp.square(weight))
+  return _slide(template.spectrum, fine_map, places) / jnp.sqrt(jnp.maximum(variance, 1e-6))[None]
 
 
 def of_same_size(template: CloserTemplate) -> CloserTemplate:

@@ -80,11 +80,11 @@ def onto_grid(values: Float[Array, "r r"], zero: int, stride_px: int, arch: Arch
 def log_posterior(
   belief: Belief,
   witnesses: Float[Array, "r r"],
-  coefficients: Float[Array, "i i s"] | None,
+  coefficients: Float[Array, "s i i"] | None,
   was: LastPlace,
   *,
   arch: Architecture,
-) -> Float[Array, "i i s"]:
+) -> Float[Array, "s i i"]:
   """Logarithm of the probability of every place and growth, up to a constant.
 
   sum_k b_k R_k(place) - TAIL log(1 + |place - last place|^2 / width^2) and, with a closer look, around the place where
@@ -102,15 +102,14 @@ def log_posterior(
   zero = zero_displacement_index(arch.template_cells, arch.search_cells)
   place = onto_grid(witnesses, zero, arch.stride_px, arch) + log_motion(belief, was, d, arch=arch)
   if coefficients is None:
-    return place[..., None]
-  growths = log_growths(coefficients.shape[-1])
+    return place[None]
+  growths = log_growths(len(coefficients))
   highest = jnp.unravel_index(jnp.argmax(place), place.shape)
   reach2 = (REACH_STEPS * arch.fine_stride_px) ** 2
   off_y, off_x = (jnp.square(d - d[index]) / (2 * reach2) for index in highest)
   place -= off_x[None, :] + off_y[:, None]
-  return place[..., None] + (
-    jax.nn.relu(belief.coefficient) * coefficients - (belief.size * jnp.square(growths / 0.15))[None, None, :]
-  )
+  against_growth = belief.size * jnp.square(growths / 0.15)
+  return place[None] + jax.nn.relu(belief.coefficient) * coefficients - against_growth[:, None, None]
 
 
 def log_motion(
@@ -135,7 +134,7 @@ def log_growths(sizes: int) -> Float[Array, "s"]:
 def place_and_growth(
   belief: Belief,
   witnesses: Float[Array, "r r"],
-  coefficients: Float[Array, "i i s"] | None,
+  coefficients: Float[Array, "s i i"] | None,
   was: LastPlace,
   *,
   arch: Architecture,
@@ -159,10 +158,10 @@ def place_and_growth(
 
 
 def expected(
-  log_p: Float[Array, "i i s"], belief: Belief, *, arch: Architecture
+  log_p: Float[Array, "s i i"], belief: Belief, *, arch: Architecture
 ) -> tuple[Float[Array, "2"], Float[Array, ""]]:
   """The mean displacement (x, y), crop pixels, and the logarithm of the growth."""
   p = jax.nn.softmax(log_p.reshape(-1)).reshape(log_p.shape)
   d = (jnp.arange(places(arch), dtype=jnp.float32) - places(arch) // 2) * arch.fine_stride_px
-  displacement = jnp.stack([jnp.sum(p, (0, 2)) @ d, jnp.sum(p, (1, 2)) @ d])
-  return displacement, belief.gain * (jnp.sum(p, (0, 1)) @ log_growths(log_p.shape[-1]))
+  displacement = jnp.stack([jnp.sum(p, (0, 1)) @ d, jnp.sum(p, (0, 2)) @ d])
+  return displacement, belief.gain * (jnp.sum(p, (1, 2)) @ log_growths(len(log_p)))

@@ -61,7 +61,7 @@ def stopped_pair(
 
 def closer_pair(
   template: Float[Array, "1 h w c"], search: Float[Array, "1 i j c"], *, arch: Architecture, depth: int, sizes: int
-) -> Float[Array, "p q s"]:
+) -> Float[Array, "s p q"]:
   """A closer look at block `depth` (0 or 1), from what each policy has: the block's output for both crops.
 
   Templates of other sizes than the key's are cut once a key, however many frames follow; they are not in a pair.

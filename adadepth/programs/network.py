@@ -131,12 +131,12 @@ def closer_look_at(
 
 def closer_coefficients(
   template: CloserTemplate, fine_map: Float[Array, "f f c"], *, depth: int, arch: Architecture
-) -> Float[Array, "i i s"]:
+) -> Float[Array, "s i i"]:
   """Correlation coefficients of a closer look at block `depth` (0 or 1), on the grid of places, for each size."""
   found, stride_px = correlation_coefficients(template, fine_map), arch.closer_stride_px(depth)
   if stride_px == arch.fine_stride_px:
     return found
-  return jax.vmap(lambda m: onto_grid(m, len(m) // 2, stride_px, arch), in_axes=2, out_axes=2)(found)
+  return jax.vmap(lambda m: onto_grid(m, len(m) // 2, stride_px, arch))(found)
 
 
 def block_outputs(params: dict, crops: Array, *, arch: Architecture, depths: int) -> list:

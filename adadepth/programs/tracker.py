@@ -196,7 +196,7 @@ def place_in_search(
     Displacement (x, y) from the crop's centre, crop pixels; logarithm of the growth.
   """
 
-  def coefficients(template: CloserTemplate, depth: int) -> Float[Array, "i i s"]:
+  def coefficients(template: CloserTemplate, depth: int) -> Float[Array, "s i i"]:
     return closer_coefficients(template, decision.fine_maps[depth], depth=depth, arch=arch)
 
   if decision.belief is not None:
@@ -209,7 +209,7 @@ def place_in_search(
   displacement = displacement_in_search(disp_in_response, arch.stride_px)
   if closer is not None:
     fine = {"stride_px": arch.fine_stride_px, "error_px": arch.finer_px}
-    found = coefficients(of_same_size(closer[0]), 0)[..., 0]
+    found = coefficients(of_same_size(closer[0]), 0)[0]
     displacement = expected_place(found, displacement, **fine)
   return displacement, jnp.float32(0)
 

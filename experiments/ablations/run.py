@@ -91,9 +91,9 @@ def without(pairs: Pairs, config: ConfigDict, name: str) -> Pairs:
 
 def seen_by(table: PairTable, config: ConfigDict, *, first_block: bool) -> PairTable:
   """The table as a network would have made it whose closer looks are fewer."""
-  looks, middle = table.coefficients, table.coefficients.shape[-1] // 2
+  looks, middle = table.coefficients, table.coefficients.shape[2] // 2
   if not config.network.growth:
-    looks = looks[..., middle : middle + 1]
+    looks = looks[:, :, middle : middle + 1]
   if not config.network.finer_px:
     looks = looks[:, :0]
   if first_block:

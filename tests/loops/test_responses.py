@@ -63,12 +63,12 @@ def test_a_closer_look_is_kept_for_every_pair(params, sequences):
   key_search = jnp.asarray(cut_key_search(sequences[0], key, arch))
   crops = grown_crops(jnp.asarray(group.template), key_search, arch=arch)
   closer = closer_look_at(params, crops, jnp.asarray(group.size_in_crop), arch=arch)
-  assert found.coefficients.shape == (len(group), 2, 17, 17, 5)  # 32 fine cells, of which the template has 16
+  assert found.coefficients.shape == (len(group), 2, 5, 17, 17)  # 32 fine cells, of which the template has 16
   for depth, output in enumerate(block_outputs(params, jnp.asarray(group.search[-1:]), arch=arch, depths=2)):
     fine = fine_map(output, depth=depth, arch=arch)[0]
     expected = closer_coefficients(closer[depth], fine, depth=depth, arch=arch)
     np.testing.assert_allclose(found.coefficients[-1, depth], expected, atol=1e-3)  # half precision
-  assert table(params, sequences[:1]).coefficients.shape == (len(group), 0, 17, 17, 1)
+  assert table(params, sequences[:1]).coefficients.shape == (len(group), 0, 1, 17, 17)
 
 
 def test_a_cache_is_read_for_the_same_network_and_pairs(params, sequences, tmp_path, monkeypatch):

@@ -46,8 +46,8 @@ def test_ious_follow_the_planted_peaks(scores):
 
 def test_a_closer_look_is_read_where_the_network_has_one():
   table = planted_table([[1, 0]], [[[0, 0]] * 5])  # the target moved by a cell, 8 px, and no response says so
-  coefficients = np.zeros((1, 2, 17, 17, 5), np.float16)
-  coefficients[0, 0, 8, 8 + 4, 2] = 1  # by four fine cells of 2 px
+  coefficients = np.zeros((1, 2, 5, 17, 17), np.float16)
+  coefficients[0, 0, 2, 8, 8 + 4] = 1  # by four fine cells of 2 px
   table = dataclasses.replace(table, coefficients=coefficients)
   finer = dataclasses.replace(ARCH, finer_px=6.0)
   plain, closer = (score_depths(table, arch=arch, readout=CELL, costs=COSTS).ious for arch in (ARCH, finer))
@@ -100,8 +100,8 @@ def test_with_a_posterior_soft_gating_reads_the_depths_beliefs():
 def test_growth_is_read_where_the_network_tells_sizes_apart():
   table = planted_table([[0, 0]], [[[0, 0]] * 5])
   truth = np.array([[32 - 9.3, 32 - 9.3, 18.6, 18.6]], np.float32)  # 16 px, grown by exp(0.15)
-  coefficients = np.zeros((1, 2, 17, 17, 5), np.float16)
-  coefficients[0, 1, 8, 8, 3] = 1  # which the second block alone has seen
+  coefficients = np.zeros((1, 2, 5, 17, 17), np.float16)
+  coefficients[0, 1, 3, 8, 8] = 1  # which the second block alone has seen
   table = dataclasses.replace(table, coefficients=coefficients, truth_in_search=truth)
   arch = dataclasses.replace(ARCH, finer_px=2.0, growth=True)
   beliefs, as_read = {**init_beliefs(), "gain": jnp.ones(5)}, Readout(combine="posterior")

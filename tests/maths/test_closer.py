@@ -36,7 +36,7 @@ def templates(log_growths: tuple[float, ...]):
 def look():
   @jax.jit
   def compiled(fine_map, coarse_px):
-    coefficients = correlation_coefficients(templates((0.0,)), fine_map)[..., 0]
+    coefficients = correlation_coefficients(templates((0.0,)), fine_map)[0]
     return expected_place(coefficients, coarse_px, stride_px=STRIDE, error_px=ERROR)
 
   def call(shift: tuple[float, float], coarse_px: tuple[float, float]):
@@ -58,7 +58,7 @@ def test_a_displaced_target_is_found_around_a_coarse_peak(look, shift):
 def test_the_template_of_a_targets_own_size_fits_it_best(size):
   fine_map = jnp.asarray(scene(np.exp(LOG_GROWTHS[size]), SEARCH), jnp.float32)
   middle = (SEARCH - CELLS) // 2
-  found = correlation_coefficients(templates(LOG_GROWTHS), fine_map)[middle, middle]
+  found = correlation_coefficients(templates(LOG_GROWTHS), fine_map)[:, middle, middle]
   assert int(jnp.argmax(found)) == size, found
 
 
@@ -86,9 +86,9 @@ def test_coefficients_are_pearsons_under_the_weight():
   key, fine_map = (rng.standard_normal((n, n, CHANNELS)).astype(np.float32) for n in (CELLS, SEARCH))
   template = closer_template(jnp.asarray(key)[None], WEIGHT, SEARCH)
   found = correlation_coefficients(template, jnp.asarray(fine_map))
-  assert found.shape == (SEARCH - CELLS + 1, SEARCH - CELLS + 1, 1)
+  assert found.shape == (1, SEARCH - CELLS + 1, SEARCH - CELLS + 1)
   inside = np.asarray(WEIGHT, bool)
   for row, col in ((0, 0), (1, 0), (7, 16)):
     seen = fine_map[row : row + CELLS, col : col + CELLS]
     expected = np.corrcoef(seen[inside].ravel(), key[inside].ravel())[0, 1]
-    np.testing.assert_allclose(found[row, col, 0], expected, atol=1e-4)  # sums of 432 floats
+    np.testing.assert_allclose(found[0, row, col], expected, atol=1e-4)  # sums of 432 floats

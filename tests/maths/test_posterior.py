@@ -69,7 +69,7 @@ def test_a_closer_look_moves_a_coarse_peak_and_tells_the_growth():
   here = bell((20, -4), 4, ARCH.fine_stride_px, SIDE, SIDE // 2)
   growths = jnp.array([0, 0, 0.2, 1.0, 0.2])
   alone, _ = read(BELIEF, witnesses)
-  displacement, log_growth = read(BELIEF, witnesses, here[..., None] * growths[None, None])
+  displacement, log_growth = read(BELIEF, witnesses, here[None] * growths[:, None, None])
   assert np.abs(np.asarray(alone) - (20, -4)).max() > 2
   np.testing.assert_allclose(displacement, [20, -4], atol=1)
   assert log_growth == pytest.approx(LOG_GROWTHS[3], abs=0.02)
@@ -80,13 +80,13 @@ def test_what_is_not_believed_changes_nothing():
   deaf = BELIEF._replace(response=jnp.full(5, -3.0), coefficient=jnp.float32(-3))
   responses = jnp.asarray(rng.random((5, *FLAT.shape), np.float32))
   np.testing.assert_array_equal(weighed(deaf, responses), FLAT)
-  coefficients = jnp.asarray(rng.random((SIDE, SIDE, 5), np.float32))
+  coefficients = jnp.asarray(rng.random((5, SIDE, SIDE), np.float32))
   np.testing.assert_allclose(read(deaf, FLAT, coefficients)[0], read(deaf, FLAT)[0], atol=1e-5)
 
 
 def test_a_target_that_leaves_the_grid_is_found_where_its_response_peaks():
   witnesses = 200 * bell((96, -20), 24, ARCH.stride_px, ARCH.search_cells, ZERO)
-  displacement, log_growth = read(BELIEF, witnesses, jnp.ones((SIDE, SIDE, 5)) * jnp.arange(5.0)[None, None])
+  displacement, log_growth = read(BELIEF, witnesses, jnp.ones((5, SIDE, SIDE)) * jnp.arange(5.0)[:, None, None])
   np.testing.assert_allclose(displacement, [96, -20], atol=4)  # a quarter of a cell
   assert log_growth == 0
 
@@ -95,7 +95,7 @@ def test_a_target_that_leaves_the_grid_is_found_where_its_response_peaks():
 
 
 def test_without_a_witness_the_target_is_where_it_was():
-  displacement, log_growth = read(BELIEF, FLAT, jnp.zeros((SIDE, SIDE, 5)))
+  displacement, log_growth = read(BELIEF, FLAT, jnp.zeros((5, SIDE, SIDE)))
   np.testing.assert_allclose(displacement, 0, atol=1e-3)
   assert log_growth == pytest.approx(0, abs=1e-6)
   moved, _ = read(BELIEF, FLAT, was=LastPlace(jnp.array([8.0, -12.0]), jnp.float32(0)))
@@ -111,7 +111,7 @@ def test_the_more_drift_the_less_the_last_place_counts():
 def test_drift_adds_its_variance_near_the_centre():
   curvature, wide = [], BELIEF._replace(log_width=jnp.log(4.0))
   for drift in (0.0, 20.0):
-    log_p = log_posterior(wide, FLAT, None, at_centre(drift), arch=ARCH)[..., 0]
+    log_p = log_posterior(wide, FLAT, None, at_centre(drift), arch=ARCH)[0]
     middle = SIDE // 2
     curvature.append(float(log_p[middle, middle] - log_p[middle, middle + 1]))
   # log(1 + d^2 / width^2) is near d^2 / width^2: TAIL times it is d^2 / (2 variance).
@@ -130,10 +130,10 @@ def test_the_grid_reaches_half_a_template():
 
 def test_the_mean_is_that_of_the_normalised_probabilities():
   rng = np.random.default_rng(1)
-  log_p = rng.standard_normal((SIDE, SIDE, 5)).astype(np.float32)
+  log_p = rng.standard_normal((5, SIDE, SIDE)).astype(np.float32)
   p = np.exp(log_p.astype(np.float64))
   p /= p.sum()
   d = (np.arange(SIDE) - SIDE // 2) * ARCH.fine_stride_px
   displacement, log_growth = expected(jnp.asarray(log_p), BELIEF._replace(gain=jnp.float32(0.5)), arch=ARCH)
-  np.testing.assert_allclose(displacement, [p.sum((0, 2)) @ d, p.sum((1, 2)) @ d], atol=1e-3)
-  np.testing.assert_allclose(log_growth, 0.5 * p.sum((0, 1)) @ np.array(LOG_GROWTHS), atol=1e-5)
+  np.testing.assert_allclose(displacement, [p.sum((0, 1)) @ d, p.sum((0, 2)) @ d], atol=1e-3)
+  np.testing.assert_allclose(log_growth, 0.5 * p.sum((1, 2)) @ np.array(LOG_GROWTHS), atol=1e-5)

@@ -47,7 +47,7 @@ def pairs(params, grows, plant) -> tuple:
 
 @pytest.fixture(scope="module")
 def evaluated(params, grows, pairs) -> tuple:
-  """Responses [4, 5, r, r] and coefficients [4, 2, i, i, s], as loops.responses has them."""
+  """Responses [4, 5, r, r] and coefficients [4, 2, s, i, i], as loops.responses has them."""
   templates, closer, searches = pairs
 
   @jax.jit
