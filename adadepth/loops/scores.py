@@ -203,6 +203,13 @@ def score_hard(
   return {"threshold": float(threshold), **score_exits(scores, ious, exits)}
 
 
+def score_stops(scores: PairScores, looked: Looked) -> dict[str, dict]:
+  """Hard gating that always stops at one depth, "xcorr1".."xcorr5", and at the best depth of each pair, "best"."""
+  costs = scores.costs.cascade_gflops
+  always = {name: score(scores, looked.ious[:, k], float(costs[k])) for k, name in enumerate(FIXED)}
+  return {**always, "best": _horizons(scores, looked.ious.max(1))}
+
+
 def score_bounds(scores: PairScores) -> dict[str, dict]:
   """What no displacement, the best depth of each pair and the perfect displacement get."""
   bounds = {"center": scores.center, "best_depth": scores.ious.max(1), "perfect_displacement": scores.perfect}
@@ -216,7 +223,7 @@ def score_bounds(scores: PairScores) -> dict[str, dict]:
 
 
 def score_pairs(scores: PairScores, looked: Looked, soft: Float[np.ndarray, "n"], thresholds: Listing[float]) -> dict:
-  """The "pairs", "bounds" and "sequences" of results.json.
+  """The "pairs", "stops", "bounds" and "sequences" of results.json.
 
   Args:
     soft: IoU of soft gating.
@@ -227,9 +234,15 @@ def score_pairs(scores: PairScores, looked: Looked, soft: Float[np.ndarray, "n"]
     "soft": score(scores, soft, scores.costs.soft_gflops),
     "hard": [score_hard(scores, looked.confidences, looked.ious, t) for t in thresholds],
   }
-  by_name = {
-    str(name): {depth: float(scores.ious[scores.sequence == name, k].mean()) for k, depth in enumerate(FIXED)}
-    | {"soft": float(soft[scores.sequence == name].mean()), "pairs": int((scores.sequence == name).sum())}
-    for name in np.unique(scores.sequence)
-  }
-  return {"pairs": pairs, "bounds": score_bounds(scores), "sequences": by_name}
+  stops, bounds = score_stops(scores, looked), score_bounds(scores)
+  return {"pairs": pairs, "stops": stops, "bounds": bounds, "sequences": by_sequence(scores, looked, soft)}
+
+
+def by_sequence(scores: PairScores, looked: Looked, soft: Float[np.ndarray, "n"]) -> dict[str, dict]:
+  """Mean IoU over the pairs of each sequence: fixed depths, hard gating that always stops at each, soft gating."""
+  found = {}
+  for name in np.unique(scores.sequence):
+    rows = scores.sequence == name
+    fixed, stops = (dict(zip(FIXED, ious[rows].mean(0).tolist(), strict=True)) for ious in (scores.ious, looked.ious))
+    found[str(name)] = {**fixed, "stops": stops, "soft": float(soft[rows].mean()), "pairs": int(rows.sum())}
+  return found

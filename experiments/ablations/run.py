@@ -112,16 +112,20 @@ class Read(NamedTuple):
 READ: dict[tuple, Read] = {}
 
 
-def read_once(pairs: Pairs, config: ConfigDict, folds: np.ndarray, *, tail: float, **more) -> Read:
-  """`cross_read` under a prior of motion with that tail, once for all variants that read alike."""
+def use_tail(tail: float) -> None:
+  """Gives the prior of motion that tail from here on."""
+  if tail != posterior.TAIL:
+    posterior.TAIL = tail
+    jax.clear_caches()  # programs hold the constant
+
+
+def read_once(pairs: Pairs, config: ConfigDict, folds: np.ndarray, **more) -> Read:
+  """`cross_read`, once for all variants that read alike; the tail in use is part of that."""
   view = {"arch": architecture_of(config), "readout": readout_of(config)}
   reads = view["readout"]._replace(gate_features="")
   reads = reads._replace(window=0.0, peak="") if reads.combine == "posterior" else reads
-  key = (view["arch"], reads, config.seed, tail, *more.values())
+  key = (view["arch"], reads, config.seed, posterior.TAIL, *more.values())
   if key not in READ:
-    if tail != posterior.TAIL:
-      posterior.TAIL = tail
-      jax.clear_caches()  # programs hold the constant
     cross = cross_read(blank_params(config), pairs, folds=folds, seed=config.seed, **view)
     n, untold = len(pairs.table), None
     if reads.combine == "posterior":
@@ -164,6 +168,7 @@ def more(table: PairTable, pairs: Pairs, config: ConfigDict, name: str) -> np.nd
 
 def run_variant(table: PairTable, changes: dict, seed: int) -> dict:
   """IOU@25 of hard gating at each share of xcorr4's cost, at the best lambda and T for it."""
+  use_tail(changes.get("tail", TAIL))
   config = config_of({**changes, "seed": seed})
   params, view = blank_params(config), {"arch": architecture_of(config), "readout": readout_of(config)}
   fewer = {"first_block": changes.get("first block", False)}
@@ -179,7 +184,7 @@ def run_variant(table: PairTable, changes: dict, seed: int) -> dict:
   best, limit = max(entry["iou@25"] for entry in fixed.values()), fixed["xcorr4"]["relative_cost"]
   folds = deal(table.sequence, config.gates.folds, seed)
   (recipe,) = recipes_of(config)
-  read = read_once(pairs, config, folds, tail=changes.get("tail", TAIL), **fewer)
+  read = read_once(pairs, config, folds, **fewer)
   fitted = cross_fit(params, pairs, read.cross, folds=folds, recipe=recipe, arch=view["arch"])
   entries = [choice.entry for choice in choices(fitted, pairs.scores, config.policy.thresholds)]
   within = {

@@ -129,5 +129,14 @@ def test_every_sequence_is_reported():
   assert results["pairs"]["hard"][0]["exits"][0] == results["pairs"]["hard"][1]["exits"][4] == 1
 
 
+def test_always_stopping_is_scored_by_what_is_read_there(scores):
+  looked = Looked(np.zeros((2, 5)), np.array([[0.1, 0.2, 0.3, 0.4, 0.5], [0.5, 0.4, 0.3, 0.2, 0.1]], np.float32))
+  results = score_pairs(scores, looked, scores.center, ())
+  stops = results["stops"]
+  assert (stops["xcorr1"]["iou@25"], stops["best"]["iou@25"]) == pytest.approx((0.3, 0.5))
+  assert stops["xcorr2"]["gflops"] == COSTS.cascade_gflops[1]
+  assert results["sequences"]["a"]["stops"]["xcorr1"] == pytest.approx(0.1)
+
+
 def test_relative_cost_is_to_xcorr1(scores):
   assert score(scores, scores.center, 3.0)["relative_cost"] == 3
