@@ -1,4 +1,4 @@
-"""The parts that several configs share. Every field is commented where it is set."""
+"""The parts that several configs share. Every field is commented where it is first set."""
 
 import math
 
@@ -25,18 +25,9 @@ def slim_network() -> ConfigDict:
 
 def vgg19_network() -> ConfigDict:
   """The paper's network."""
-  network = ConfigDict()
-  network.width = 1.0
-  network.template_px = 128
-  network.search_px = 256
-  network.pools = 4
-  network.scaling = "min_max"
-  network.logit_scale = 10.0
-  network.background = 1.0
-  network.adapt_steps = 0
-  network.adapt_penalty = 0.1
-  network.finer_px = 0.0
-  network.growth = False
+  network = slim_network()
+  network.update({"width": 1.0, "template_px": 128, "search_px": 256, "pools": 4, "scaling": "min_max"})
+  network.update({"finer_px": 0.0, "growth": False})
   return network
 
 

@@ -8,7 +8,7 @@ from adadepth.data.readers import SequenceFiles, find_sequences, select_sequence
 from adadepth.errors import InputError
 
 SIDES = ("train", "dev", "test")
-# The reference's test titles of VOT2016 (PAPER.md); it trains on the other 46.
+# The paper's test titles of VOT2016, as its published code has them; it trains on the other 46.
 VOT2016_TEST = (
   *("vot/ball2", "vot/birds2", "vot/bolt2", "vot/car2", "vot/fish3", "vot/fish4", "vot/gymnastics3"),
   *("vot/gymnastics4", "vot/handball2", "vot/iceskater2", "vot/motocross2", "vot/pedestrian2"),

@@ -185,7 +185,7 @@ def group_responses(
   """All five responses of g keys, each with its own n search frames.
 
   The backbone sees all crops at once; each key is correlated by a plain convolution of its own, because one
-  grouped convolution over all keys is many times slower on a CPU (STYLE.md).
+  grouped convolution over all keys is many times slower on a CPU.
 
   Args:
     templates: RGB 0..255, [g, template_px, template_px, 3].

@@ -12,7 +12,7 @@ from adadepth.loops.benchmark.peers.process import Peer, PeerError
 from adadepth.loops.benchmark.rows import TABLE, markdown, results_of
 from adadepth.loops.benchmark.timing import alternate, row
 
-# Issue 4's table.
+# The table of experiments/speed.
 IDS = [
   "cpu_t5_over_t1",
   "cpu_hard_share_single",

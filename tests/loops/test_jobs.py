@@ -249,7 +249,7 @@ def test_table1_has_the_papers_ratios(tmp_path):
   rows = results_of(tmp_path)["rows"]
   assert [row["policy"] for row in rows] == ["xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft"]
   assert [round(row["ratio_theory"], 2) for row in rows] == [1.00, 2.43, 5.78, 9.12, 10.07, 10.08]
-  # PAPER.md: XLA's own count at these crops, in GFLOPs.
+  # XLA's own count at these crops, in GFLOPs.
   assert [row["gflops_xla"] for row in rows[:5]] == pytest.approx([6.31, 15.3, 35.9, 56.0, 61.5], rel=5e-3)
 
 
