@@ -84,12 +84,11 @@ def fit_beliefs(table: PairTable, rows: Int[np.ndarray, "m"], *, arch: Architect
   rng = np.random.default_rng(seed)
   order = rows[rng.integers(len(rows), size=(STEPS, BATCH))].astype(np.int32)
   slipped = as_tracked(STEPS * BATCH, drift=drift, arch=arch, seed=seed)
-  truth = table.truth_in_search
   data = {
     "responses": table.responses,
     "coefficients": table.coefficients,
-    "center": truth[:, :2] + truth[:, 2:] / 2 - np.float32(arch.search_px / 2),
-    "size": truth[:, 2:],
+    "center": table.displacement_in_search(arch),
+    "size": table.truth_in_search[:, 2:],
     "key_size": table.size_in_crop,
   }
   in_steps = jax.tree.map(lambda leaf: leaf.reshape(STEPS, BATCH, *leaf.shape[1:]), slipped)

@@ -109,11 +109,15 @@ def cross_fit(
 
 
 def sweep(
-  scores: PairScores, confidences: Float[np.ndarray, "n 5"], ious: Float[np.ndarray, "n 5"], thresholds: Listing[float]
+  scores: PairScores,
+  confidences: Float[np.ndarray, "n 5"],
+  ious: Float[np.ndarray, "n 5"],
+  tracked_ious: Float[np.ndarray, "n 5"],
+  thresholds: Listing[float],
 ) -> list[dict]:
-  """Hard gating at every threshold: entries of results.json, each with its "cost_error".
+  """Hard gating at every threshold: entries of results.json, each with its "cost_error" and "iou_as_tracked".
 
-  That is the standard error of the relative cost over sequences: pairs of one video are no independent draws.
+  The first is the standard error of the relative cost over sequences: pairs of one video are no independent draws.
   """
   relative = scores.costs.cascade_gflops / scores.costs.fixed_gflops[0]
   (names, which), entries = np.unique(scores.sequence, return_inverse=True), []
@@ -121,7 +125,8 @@ def sweep(
     exits = np.asarray(exit_depth(jnp.asarray(confidences), threshold))
     means = np.bincount(which, relative[exits]) / np.bincount(which)
     error = float(means.std(ddof=1) / np.sqrt(len(names))) if len(names) > 1 else 0.0
-    entries.append({"threshold": float(threshold), **score_exits(scores, ious, exits), "cost_error": error})
+    more = {"cost_error": error, "iou_as_tracked": float(tracked_ious[np.arange(len(exits)), exits].mean())}
+    entries.append({"threshold": float(threshold), **score_exits(scores, ious, exits), **more})
   return entries
 
 
@@ -130,13 +135,8 @@ def choices(fitted: CrossFitted, scores: PairScores, thresholds: Listing[float])
   found = []
   for weight, confidences in zip(fitted.recipe.price_weights, fitted.confidences, strict=True):
     recipe = fitted.recipe._replace(price_weights=(weight,))
-    entries = sweep(scores, confidences, fitted.ious, thresholds)
-    exits = (np.asarray(exit_depth(jnp.asarray(confidences), threshold)) for threshold in thresholds)
-    tracked = [float(fitted.tracked_ious[np.arange(len(e)), e].mean()) for e in exits]
-    found += [
-      Choice(recipe, entry["threshold"], {**entry, "iou_as_tracked": iou})
-      for entry, iou in zip(entries, tracked, strict=True)
-    ]
+    entries = sweep(scores, confidences, fitted.ious, fitted.tracked_ious, thresholds)
+    found += [Choice(recipe, entry["threshold"], entry) for entry in entries]
   return found
 
 

@@ -107,8 +107,7 @@ def depth_losses(
   """
   if loss == "iou":
     return 1 - ious
-  center = table.truth_in_search[:, :2] + table.truth_in_search[:, 2:] / 2
-  displacement = jnp.asarray(center - np.float32(arch.search_px / 2))
+  displacement = jnp.asarray(table.displacement_in_search(arch))
   logits = jnp.asarray(table.responses) * logit_scales(params).reshape(1, -1, 1, 1)
   per_depth = jnp.broadcast_to(displacement[:, None], (*logits.shape[:2], 2))
   grid = {"template_cells": arch.template_cells, "search_cells": arch.search_cells}

@@ -88,11 +88,15 @@ class Phase2(NamedTuple):
   swept: list[tuple[float, dict]]
 
 
+def cost_limit(config: ConfigDict, fixed: dict[str, dict]) -> float:
+  """What `config.policy.max_cost` allows: a relative cost."""
+  return config.policy.max_cost * max(fixed.values(), key=lambda entry: entry["iou@25"])["relative_cost"]
+
+
 def choose_within(config: ConfigDict, params: dict, tried: list[Choice], fixed: dict[str, dict]) -> Choice:
   """By `config.policy.budget` where there is one: the most accurate lambda there. Else by `config.policy.max_cost`."""
   if not config.policy.budget:
-    best_fixed = max(fixed.values(), key=lambda entry: entry["iou@25"])
-    return choose(tried, max_relative_cost=config.policy.max_cost * best_fixed["relative_cost"])
+    return choose(tried, max_relative_cost=cost_limit(config, fixed))
   unit = config.policy.budget_unit
   model = Model(params, architecture_of(config), 0.5, readout_of(config))
   seconds = step_seconds(policy_trackers(model), rounds=config.eval.timing_rounds) if unit == "ms" else {}
@@ -118,7 +122,6 @@ def run_phase2(config: ConfigDict, params: dict, table: PairTable, workdir: path
     tried += choices(fitted, pairs.scores, config.policy.thresholds)
   fixed = score_fixed(pairs.scores)
   chosen = choose_within(config, params, tried, fixed)
-  limit = config.policy.max_cost * max(fixed.values(), key=lambda entry: entry["iou@25"])["relative_cost"]
   recipe = chosen.recipe._replace(price_weights=tuple(config.gates.price_weights))
   every = np.arange(len(table))
   reading = fit_reading(params, pairs, every, seed=config.seed, **view)
@@ -132,7 +135,7 @@ def run_phase2(config: ConfigDict, params: dict, table: PairTable, workdir: path
     calibration=calibration_of(chosen.recipe, tried),
     **view,
   )
-  return Phase2(model, chosen, best_by_loss(tried, max_relative_cost=limit), swept)
+  return Phase2(model, chosen, best_by_loss(tried, max_relative_cost=cost_limit(config, fixed)), swept)
 
 
 def describe_choice(chosen: Choice, best: list[Choice]) -> dict:

@@ -17,6 +17,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.writers import progress
 from adadepth.loops.memory import keep_freed_memory
 from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.geometry import box_center
 from adadepth.maths.posterior import places
 from adadepth.programs.network import (
   CLOSER_DEPTHS,
@@ -59,6 +60,10 @@ class PairTable:
 
   def __len__(self) -> int:
     return len(self.responses)
+
+  def displacement_in_search(self, arch: Architecture) -> Float[np.ndarray, "n 2"]:
+    """True displacement (x, y) from the search crop's centre, crop pixels."""
+    return box_center(self.truth_in_search) - np.float32(arch.search_px / 2)
 
 
 def on_device(table: PairTable) -> PairTable:

@@ -87,11 +87,11 @@ def displaced_ious(
 def score_depths(table: PairTable, *, arch: Architecture, readout: Readout, costs: PairCosts) -> PairScores:
   """The IoU of every pair at every depth, with the two bounds."""
   found = np.asarray(_peaks(table.responses, table.coefficients, arch=arch, readout=readout))
-  center = table.truth_in_search[:, :2] + table.truth_in_search[:, 2:] / 2
+  true = table.displacement_in_search(arch)
   return PairScores(
     ious=displaced_ious(table, found, arch),
-    center=displaced_ious(table, np.zeros_like(center), arch),
-    perfect=displaced_ious(table, center - np.float32(arch.search_px / 2), arch),
+    center=displaced_ious(table, np.zeros_like(true), arch),
+    perfect=displaced_ious(table, true, arch),
     frames_after_key=table.frames_after_key,
     sequence=table.sequence,
     costs=costs,

@@ -7,7 +7,6 @@ workdir. Prints dev's L_i (Eq. 2, label) of each depth under fixed scales and un
 writes scales.json beside this file.
 """
 
-import dataclasses
 import pathlib
 import sys
 
@@ -16,34 +15,27 @@ import numpy as np
 
 from adadepth.io.models import load_model
 from adadepth.io.writers import write_json
-from adadepth.loops.from_config import LABEL_VARIANCE_PX2
+from adadepth.loops.from_config import label_variance
 from adadepth.loops.gates import depth_losses
-from adadepth.loops.responses import PairTable
+from adadepth.loops.responses import PairTable, load_table
 from adadepth.maths.architecture import DEPTHS, Architecture
 
 FIXED_SCALES = (1.0, 3.0, 10.0, 20.0, 30.0, 100.0)
 SEARCHED = np.geomspace(1, 300, 58)
 
 
-def read_table(path: pathlib.Path) -> PairTable:
-  """The pairs of a cached file."""
-  with np.load(path) as file:
-    return PairTable(**{f.name: file[f.name] for f in dataclasses.fields(PairTable)})
-
-
 def losses_at(table: PairTable, scale: float, arch: Architecture) -> np.ndarray:
   """Mean L_i of each depth with one scale at all of them, [5]."""
   params = {"head": {"log_scale": jnp.full(DEPTHS, np.log(scale), jnp.float32)}}
-  variance = LABEL_VARIANCE_PX2 * (arch.search_px / 256) ** 2
   unused = np.zeros((len(table), DEPTHS), np.float32)
   return depth_losses(
-    params, table, unused, loss="cross_entropy", arch=arch, map_loss="label", variance_px2=variance
+    params, table, unused, loss="cross_entropy", arch=arch, map_loss="label", variance_px2=label_variance(arch)
   ).mean(axis=0)
 
 
 def main(workdir: str) -> None:
   folder, arch = pathlib.Path(workdir), load_model(workdir).arch
-  train, dev = (read_table(folder / "responses" / f"{side}.npz") for side in ("train", "dev"))
+  train, dev = (load_table(folder / "responses" / f"{side}.npz") for side in ("train", "dev"))
   on_train = np.stack([losses_at(train, scale, arch) for scale in SEARCHED])
   best = SEARCHED[on_train.argmin(axis=0)]
   rows = {f"{scale:g}": losses_at(dev, scale, arch) for scale in FIXED_SCALES}

@@ -102,7 +102,7 @@ def test_a_cost_that_is_unsure_counts_as_higher():
 def test_the_cost_error_is_that_of_the_mean_over_sequences(scores):
   # Sequence "a" always exits at depth 1 and "b" at depth 5, at costs 1 and 17: a deviation of 8 * sqrt(2) over sqrt(2).
   at = np.where((scores.sequence == "a")[:, None], [0.9, 0, 0, 0, 0.1], [0.1, 0, 0, 0, 0.9]).astype(np.float32)
-  (entry,) = sweep(scores, at, scores.ious, (0.5,))
+  (entry,) = sweep(scores, at, scores.ious, scores.ious, (0.5,))
   assert entry["relative_cost"] == pytest.approx(9)
   assert entry["cost_error"] == pytest.approx(8)
 
