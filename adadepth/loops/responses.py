@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int, Shaped, UInt8
 from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
+from adadepth.errors import InputError
 from adadepth.io.writers import progress
 from adadepth.loops.memory import keep_freed_memory
 from adadepth.maths.architecture import DEPTHS, Architecture
@@ -105,12 +106,18 @@ def pair_table(
     cache: .npz file to read them from if it was made from the same network and pairs, and to write them to. Images
       that change under the same names and boxes are not noticed.
     description: for the progress bar.
+  Raises:
+    InputError: no pair in any of the sequences.
   """
   wanted = [
     (sequence, key, run)
     for sequence in sequences
     for key, run in evaluation_keys(sequence, arch, keys=keys, frames=frames)
   ]
+  if not wanted:
+    raise InputError(
+      f"{description}: no sequence has two frames in a row with a box, and so no pair; give one that has"
+    )
   fingerprint = _fingerprint(params["backbone"], arch, wanted)
   if cache is not None and (table := _read(cache, fingerprint)) is not None:
     return table

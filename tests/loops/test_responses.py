@@ -9,6 +9,7 @@ import pytest
 
 from adadepth.data.pairs import cut_group, cut_key_search, evaluation_keys
 from adadepth.data.render import Difficulty, render_sequence
+from adadepth.errors import InputError
 from adadepth.loops import responses
 from adadepth.maths.architecture import Architecture
 from adadepth.programs.network import (
@@ -69,6 +70,18 @@ def test_a_closer_look_is_kept_for_every_pair(params, sequences):
     expected = closer_coefficients(closer[depth], fine, depth=depth, arch=arch)
     np.testing.assert_allclose(found.coefficients[-1, depth], expected, atol=1e-3)  # half precision
   assert table(params, sequences[:1]).coefficients.shape == (len(group), 0, 1, 17, 17)
+
+
+def test_sequences_without_a_pair_are_refused_by_name(params, sequences):
+  boxes = sequences[0].boxes_xywh.copy()
+  boxes[1::2] = np.nan
+  with pytest.raises(InputError, match=r"^test: no sequence has two frames in a row with a box"):
+    table(params, [dataclasses.replace(sequences[0], boxes_xywh=boxes)])
+
+
+def test_a_long_name_is_kept_whole(params, sequences):
+  named = [dataclasses.replace(s, name="s" * 70 + s.name) for s in sequences]
+  assert set(table(params, named).sequence) == {s.name for s in named}
 
 
 def test_a_cache_is_read_for_the_same_network_and_pairs(params, sequences, tmp_path, monkeypatch):
