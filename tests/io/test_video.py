@@ -127,6 +127,13 @@ def test_pictures_of_any_mode_become_rgb(tmp_path, mode: str):
   assert np.abs(frame.astype(int) - 102).max() <= 2  # JPEG rounds
 
 
+def test_sixteen_bit_grey_keeps_its_upper_eight_bits(tmp_path):
+  grey = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
+  Image.fromarray(grey).save(tmp_path / "a.png")
+  (frame,) = video.read_frames(tmp_path)
+  np.testing.assert_array_equal(frame, np.repeat(grey[..., None] // 256, 3, axis=-1))
+
+
 def test_an_orientation_flag_is_applied(tmp_path):
   exif = Image.Exif()
   exif[0x0112] = 6  # shown turned by a quarter
@@ -169,7 +176,7 @@ def test_a_corrupt_picture_is_named(tmp_path):
   (tmp_path / "2.png").write_bytes(data[: len(data) // 2])
   frames = video.iter_frames(tmp_path)
   next(frames)
-  with pytest.raises(InputError, match=r"2\.png is not a readable picture"):
+  with pytest.raises(InputError, match=r"2\.png: cannot read the image"):
     next(frames)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from adadepth.data.ahead import read_ahead
-from adadepth.data.images import ImageFolder
+from adadepth.io.images import ImageFolder
 from adadepth.loops.benchmark.subject import Subject
 from adadepth.loops.benchmark.timing import Clock, alternate, clock, row
 from adadepth.loops.tracking import Tracker, follow
