@@ -6,7 +6,6 @@ from typing import Literal
 
 from adadepth.errors import InputError
 
-OnError = Literal["stop", "skip"]
 Kind = Literal[
   "unparsable line",
   "wrong count of numbers",

@@ -103,11 +103,6 @@ def read_frames(path: str | os.PathLike, *, argument: str = "config.video") -> F
   return _open_file(path, named)
 
 
-def iter_frames(path: str | os.PathLike, *, argument: str = "config.video") -> Iterator[Frame]:
-  """Yields the frames of a video file or folder as uint8 [h, w, 3] RGB; see `read_frames`."""
-  return iter(read_frames(path, argument=argument))
-
-
 def natural_key(name: str) -> list[str | int]:
   """Returns a sort key that orders numbers in names by value.
 
