@@ -20,6 +20,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from adadepth.io.drawing import PREDICTION_COLOR, TRUTH_COLOR, Color, annotate_frame
+from adadepth.maths.architecture import DEPTH_NAMES
 from adadepth.maths.metrics import pareto_front
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = (
@@ -37,7 +38,6 @@ DPI = 150
 SIDES = ("train", "test")
 HORIZON_COLORS = {"iou@1": BLUE, "iou@5": GREEN, "iou@25": ORANGE}
 OBJECTIVES = {"all": (BLUE, "-", "s"), "deepest": (VERMILION, "--", "o")}  # of Eq. 3: colour, line, marker
-DEPTH_NAMES = ("xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5")
 
 
 class PairPicture(NamedTuple):

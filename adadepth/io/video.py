@@ -17,9 +17,9 @@ from jaxtyping import UInt8
 
 from adadepth.errors import InputError
 from adadepth.io.images import SUFFIXES, decode_as_shown
+from adadepth.maths.architecture import DEPTHS
 
 DEFAULT_FPS = 25.0  # where nothing says otherwise: a folder of pictures, a file without a clock
-MAX_DEPTH = 5
 
 Frame = UInt8[np.ndarray, "h w 3"]
 
@@ -204,8 +204,8 @@ def write_boxes_csv(path: str | os.PathLike, rows: Iterable[BoxRow]) -> None:
 
 
 def _csv_cells(row: BoxRow) -> list[str]:
-  if not 1 <= row.depth <= MAX_DEPTH:
-    raise ValueError(f"`depth` (={row.depth}) of frame {row.frame} must lie in 1..{MAX_DEPTH}")
+  if not 1 <= row.depth <= DEPTHS:
+    raise ValueError(f"`depth` (={row.depth}) of frame {row.frame} must lie in 1..{DEPTHS}")
   pixels = [f"{value:.3f}" for value in (row.x, row.y, row.w, row.h)]
   return [str(row.frame), *pixels, f"{row.confidence:.4f}", str(row.depth)]
 

@@ -2,6 +2,7 @@
 
 from ml_collections import ConfigDict
 
+from adadepth.data.problems import ON_ERROR
 from adadepth.errors import InputError
 from adadepth.loops.budget import UNITS
 from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES
@@ -15,7 +16,7 @@ CHOICES = {
   "policy.combine": COMBINES,
   "policy.gate_features": GATE_FEATURES,
   "policy.budget_unit": UNITS,
-  "data.on_error": ("stop", "skip"),
+  "data.on_error": ON_ERROR,
 }
 SETS = {"gates.losses": ("iou", "cross_entropy"), "gates.prices": ("geometric", "flops")}
 # The lowest value and the one to stay below (None: no limit), and whether the lowest itself is allowed.
