@@ -13,7 +13,7 @@ from ml_collections import config_flags
 
 from adadepth.errors import InputError
 from adadepth.io.compilation import enable_compilation_cache
-from adadepth.loops import TASKS
+from adadepth.loops import task_named
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", "", "Folder for results; by default runs/<task>.")
@@ -45,7 +45,7 @@ def main(_) -> None:
   enable_compilation_cache()
   config = CONFIG.value
   try:
-    TASKS[config.task](config, pathlib.Path(WORKDIR.value or f"runs/{config.task}"))
+    task_named(config.task)(config, pathlib.Path(WORKDIR.value or f"runs/{config.task}"))
   except InputError as error:
     sys.exit(f"error: {error}")
 

@@ -28,13 +28,13 @@ from jaxtyping import UInt8
 from rich.progress import track
 from tensorflow_datasets.core import example_serializer, file_adapters
 
-from adadepth.data.images import ImageFolder, decode_image, encode_png, is_rgb_file
 from adadepth.data.problems import Problems
 from adadepth.data.readers import read_sequences
 from adadepth.data.render import render_split
 from adadepth.data.sequence import FrameSource, Sequence
 from adadepth.data.split import SIDES, load_split
 from adadepth.errors import InputError
+from adadepth.io.images import ImageFolder, decode_image, encode_png, is_rgb_file
 
 
 class FrameRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):

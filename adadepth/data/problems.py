@@ -6,7 +6,7 @@ from typing import Literal
 
 from adadepth.errors import InputError
 
-OnError = Literal["stop", "skip"]
+ON_ERROR = ("stop", "skip")
 Kind = Literal[
   "unparsable line",
   "wrong count of numbers",
@@ -38,8 +38,8 @@ class Problems:
   lines: list[str] = dataclasses.field(default_factory=list)
 
   def __post_init__(self):
-    if self.on_error not in ("stop", "skip"):
-      raise InputError(f"`on_error` (={self.on_error!r}) must be 'stop' or 'skip'")
+    if self.on_error not in ON_ERROR:
+      raise InputError(f"`on_error` (={self.on_error!r}) must be {' or '.join(map(repr, ON_ERROR))}")
 
   def report(self, kind: Kind, line: str, *, count: int = 1) -> None:
     """Raises `line` with its cure under "stop"; counts it under "skip"."""

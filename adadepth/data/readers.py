@@ -22,10 +22,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from adadepth.data.images import ImageFolder, image_size, numbered_images
 from adadepth.data.problems import Kind, Problems
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
+from adadepth.io.images import ImageFolder, image_size, numbered_images
 
 Box = Float32[np.ndarray, "4"]
 

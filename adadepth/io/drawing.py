@@ -26,25 +26,6 @@ MIN_WIDTH_PX = 320  # five columns of text need about this much
 MAX_HEIGHT_PX = 1440
 
 
-def draw_box(
-  frame: UInt8[np.ndarray, "h w 3"], box_xywh: Float[np.ndarray, "4"], color: Color, width: int
-) -> UInt8[np.ndarray, "h w 3"]:
-  """Draws the outline of a box, with a thin black edge, on a copy of a frame.
-
-  Args:
-    frame: RGB, uint8 [h, w, 3]; not modified.
-    box_xywh: box in image pixels, half-open, [4]; what lies outside the frame is cut off. A box that is not
-      finite or has no area is not drawn.
-    color: RGB in 0..255.
-    width: thickness of the line in pixels, >= 1; the line is centred on the box's edge.
-  Returns:
-    The frame with the box, uint8 [h, w, 3].
-  """
-  image = Image.fromarray(frame)
-  _draw_box(ImageDraw.Draw(image), image.size, box_xywh, color, width)
-  return np.array(image)
-
-
 def annotate_frame(
   frame_rgb: UInt8[np.ndarray, "h w 3"],
   *,
@@ -52,7 +33,6 @@ def annotate_frame(
   truth_xywh: Float[np.ndarray, "4"] | None = None,
   confidences: Float[np.ndarray, "k"] | None = None,
   depth: int | np.integer | None = None,
-  fps: float | None = None,
 ) -> UInt8[np.ndarray, "h_out w_out 3"]:
   """Draws what the tracker saw in one frame (paper, Figure 7): boxes on it, figures in a panel below it.
 
@@ -66,7 +46,6 @@ def annotate_frame(
     truth_xywh: ground truth, likewise; None or NaN where unknown.
     confidences: c in [0, 1], shallow to deep, [k]; NaN at depths that were not computed, shown as a dash.
     depth: exit depth 0..k-1, shown as xcorr1..xcorrk; None where the policy has no single exit (soft).
-    fps: frames per second of the tracker.
   Returns:
     uint8 [factor * h + panel, max(factor * w, 320), 3]; the picture stands in the middle.
   """
@@ -78,7 +57,7 @@ def annotate_frame(
     if box_xywh is not None:
       _draw_box(draw, picture.size, box_xywh * np.float32(factor), color, width)
   entries = _legend_entries(predicted_xywh, truth_xywh)
-  return np.array(_with_panel(picture, entries, confidences, depth, fps))
+  return np.array(_with_panel(picture, entries, confidences, depth))
 
 
 def titled(picture: UInt8[np.ndarray, "h w 3"], title: str) -> UInt8[np.ndarray, "h_out w 3"]:
@@ -130,7 +109,6 @@ def _with_panel(
   entries: list[tuple[str, Color]],
   confidences: np.ndarray | None,
   depth: int | np.integer | None,
-  fps: float | None,
 ) -> Image.Image:
   """Returns the picture with the panel of figures below it: nothing of the picture is hidden."""
   exit_k = None if depth is None else int(depth)
@@ -145,8 +123,7 @@ def _with_panel(
     for k, confidence in enumerate(confidences):
       cell = _Cell(k * cell_px, picture.height, cell_px, font_px)
       _draw_confidence(draw, cell, k, float(confidence), chosen=k == exit_k)
-  status = ([] if exit_k is None else [f"exit xcorr{exit_k + 1}"]) + ([] if fps is None else [f"{fps:.0f} FPS"])
-  _draw_status(draw, sheet.size, font_px, entries, "   ".join(status))
+  _draw_status(draw, sheet.size, font_px, entries, "" if exit_k is None else f"exit xcorr{exit_k + 1}")
   return sheet
 
 
@@ -177,7 +154,7 @@ def _draw_status(
   entries: list[tuple[str, Color]],
   status: str,
 ) -> None:
-  """Draws the bottom line: which colour is which on the left, the exit and the speed on the right."""
+  """Draws the bottom line: which colour is which on the left, the exit on the right."""
   middle, pad = size[1] - 3 * font_px // 4, font_px // 2
   left, font = pad, _font(font_px * 7 // 8)
   half = font_px // 4

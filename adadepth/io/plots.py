@@ -20,6 +20,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from adadepth.io.drawing import PREDICTION_COLOR, TRUTH_COLOR, Color, annotate_frame
+from adadepth.maths.architecture import DEPTH_NAMES
 from adadepth.maths.metrics import pareto_front
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = (
@@ -37,7 +38,6 @@ DPI = 150
 SIDES = ("train", "test")
 HORIZON_COLORS = {"iou@1": BLUE, "iou@5": GREEN, "iou@25": ORANGE}
 OBJECTIVES = {"all": (BLUE, "-", "s"), "deepest": (VERMILION, "--", "o")}  # of Eq. 3: colour, line, marker
-DEPTH_NAMES = ("xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5")
 
 
 class PairPicture(NamedTuple):
@@ -110,8 +110,8 @@ def figure1(path: str | pathlib.Path, pairs: Sequence[PairPicture]) -> None:
   _save(figure, path)
 
 
-def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run], *, depth: str = "xcorr5") -> None:
-  """Draws train and test IOU@1, @5 and @25 of one depth over the epochs of phase 1 (paper, Figure 3).
+def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
+  """Draws train and test IOU@1, @5 and @25 of xcorr5 over the epochs of phase 1 (paper, Figure 3).
 
   A row an objective. Its runs (seeds) make one line, their mean, in a band from the lowest to the highest; they must
   have been measured at the same steps.
@@ -123,11 +123,11 @@ def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run], *, depth: str =
     epochs = np.array([point["epoch"] for point in seeds[0].curve])
     for axes, side in zip(row, SIDES, strict=True):
       for name, color in HORIZON_COLORS.items():
-        values = np.array([[point[side][depth][name] for point in run.curve] for run in seeds])
+        values = np.array([[point[side]["xcorr5"][name] for point in run.curve] for run in seeds])
         _line_with_band(axes, epochs, values, {"color": color, "marker": "o", "markersize": 4, "label": name.upper()})
       axes.set_title(f"{side}, trained on {objective}", fontsize=11)
       axes.grid(alpha=0.25)
-    row[0].set_ylabel(f"IOU of {depth}")
+    row[0].set_ylabel("IOU of xcorr5")
   for axes in grid[-1]:
     axes.set_xlabel("epochs of phase 1")
   handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -135,27 +135,27 @@ def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run], *, depth: str =
   _save(figure, path)
 
 
-def figure4(path: str | pathlib.Path, runs: Sequence[Phase1Run], *, score: str = "iou@25") -> None:
-  """Draws each depth before phase 1 and after it on the deepest and on all losses (paper, Figure 4).
+def figure4(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
+  """Draws IOU@25 of each depth before phase 1 and after it on the deepest and on all losses (paper, Figure 4).
 
   A line is the mean over seeds, a band goes from the lowest to the highest.
   """
   figure = Figure(figsize=(9.0, 4.2), layout="constrained")
   depths = np.arange(1, 6)
   for axes, side in zip(figure.subplots(1, 2, sharey=True), SIDES, strict=True):
-    before = np.array([_depths(run.curve[0], side, score) for run in runs])
+    before = np.array([_depths(run.curve[0], side) for run in runs])
     style = {"color": BLACK, "linestyle": ":", "marker": "x", "label": "before" if side == "train" else None}
     _line_with_band(axes, depths, before, style)
     for objective, seeds in by_objective(runs).items():
       color, line, marker = OBJECTIVES[objective]
-      after = np.array([_depths(run.curve[-1], side, score) for run in seeds])
+      after = np.array([_depths(run.curve[-1], side) for run in seeds])
       count = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
       label = f"{objective}, {seeds[0].curve[-1]['epoch']:.2g} epochs ({count})" if side == "train" else None
       style = {"color": color, "linestyle": line, "marker": marker, "markersize": 5, "label": label}
       _line_with_band(axes, depths, after, style)
     axes.set(title=side, xticks=depths, xticklabels=DEPTH_NAMES)
     axes.grid(alpha=0.25)
-  figure.axes[0].set_ylabel(score.upper())
+  figure.axes[0].set_ylabel("IOU@25")
   figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
   _save(figure, path)
 
@@ -262,17 +262,13 @@ def plot_curves(
   curves: Mapping[str, tuple[Sequence | np.ndarray, Sequence | np.ndarray]],
   *,
   ylabel: str,
-  xlabel: str = "step",
-  title: str = "",
 ) -> None:
-  """Draws curves over training steps or epochs, such as the losses or IOU@1, @5 and @25 (paper, Figure 3).
+  """Draws curves over training steps, such as the losses.
 
   Args:
     path: the PNG to write.
     curves: name to (steps [n], values [n]); values that are not finite leave a gap.
     ylabel: what the values are, with their unit.
-    xlabel: what the steps are.
-    title: above the plot; empty for none.
   """
   _require(curves, "curves")
   figure = Figure(figsize=(6.4, 4.0), layout="constrained")
@@ -283,7 +279,7 @@ def plot_curves(
     style = ("-", "--", "-.")[(i // len(CURVE_COLORS)) % 3]
     color = CURVE_COLORS[i % len(CURVE_COLORS)]
     axes.plot(steps, values, style, marker=marker, markersize=4, color=color, linewidth=1.6, label=name)
-  axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+  axes.set(xlabel="step", ylabel=ylabel)
   axes.grid(alpha=0.25)
   if len(curves) > 1:
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
@@ -307,8 +303,8 @@ def _point(entry: Mapping[str, Any], cost: str) -> tuple[float, float]:
   return float(entry[cost]), float(entry["iou@25"])
 
 
-def _depths(point: dict, side: str, score: str) -> list[float]:
-  return [point[side][name][score] for name in DEPTH_NAMES]
+def _depths(point: dict, side: str) -> list[float]:
+  return [point[side][name]["iou@25"] for name in DEPTH_NAMES]
 
 
 def _line_with_band(axes: Axes, x: Shaped[np.ndarray, "n"], values: Float[np.ndarray, "seeds n"], style: dict) -> None:

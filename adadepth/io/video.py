@@ -14,13 +14,12 @@ from typing import NamedTuple
 import imageio_ffmpeg
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
 
 from adadepth.errors import InputError
+from adadepth.io.images import SUFFIXES, decode_as_shown
+from adadepth.maths.architecture import DEPTHS
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 DEFAULT_FPS = 25.0  # where nothing says otherwise: a folder of pictures, a file without a clock
-MAX_DEPTH = 5
 
 Frame = UInt8[np.ndarray, "h w 3"]
 
@@ -102,11 +101,6 @@ def read_frames(path: str | os.PathLike, *, argument: str = "config.video") -> F
   if not path.is_file():
     raise InputError(f"{named} does not exist; give a video file or a folder of jpg, png or bmp pictures")
   return _open_file(path, named)
-
-
-def iter_frames(path: str | os.PathLike, *, argument: str = "config.video") -> Iterator[Frame]:
-  """Yields the frames of a video file or folder as uint8 [h, w, 3] RGB; see `read_frames`."""
-  return iter(read_frames(path, argument=argument))
 
 
 def natural_key(name: str) -> list[str | int]:
@@ -210,18 +204,18 @@ def write_boxes_csv(path: str | os.PathLike, rows: Iterable[BoxRow]) -> None:
 
 
 def _csv_cells(row: BoxRow) -> list[str]:
-  if not 1 <= row.depth <= MAX_DEPTH:
-    raise ValueError(f"`depth` (={row.depth}) of frame {row.frame} must lie in 1..{MAX_DEPTH}")
+  if not 1 <= row.depth <= DEPTHS:
+    raise ValueError(f"`depth` (={row.depth}) of frame {row.frame} must lie in 1..{DEPTHS}")
   pixels = [f"{value:.3f}" for value in (row.x, row.y, row.w, row.h)]
   return [str(row.frame), *pixels, f"{row.confidence:.4f}", str(row.depth)]
 
 
 def _open_folder(path: pathlib.Path, named: str) -> FrameStream:
-  image_paths = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+  image_paths = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
   if not image_paths:
     raise InputError(f"{named} holds no jpg, png or bmp picture; name the folder that holds the frames")
   image_paths.sort(key=lambda p: natural_key(p.name))
-  height, width = _read_image(image_paths[0]).shape[:2]
+  height, width = decode_as_shown(image_paths[0], name=str(image_paths[0])).shape[:2]
   info = VideoInfo(DEFAULT_FPS, width, height, len(image_paths))
   return FrameStream(path, info, tuple(image_paths))
 
@@ -257,17 +251,8 @@ def _iter_file(path: pathlib.Path) -> Iterator[Frame]:
 
 def _iter_images(image_paths: tuple[pathlib.Path, ...], info: VideoInfo) -> Iterator[Frame]:
   for path in image_paths:
-    frame = _read_image(path)
+    frame = decode_as_shown(path, name=str(path))
     if frame.shape != (info.height, info.width, 3):
       size = f"{frame.shape[1]} x {frame.shape[0]}"
       raise InputError(f"{path} is {size} px, the pictures before it {info.width} x {info.height}; remove or resize it")
     yield frame
-
-
-def _read_image(path: pathlib.Path) -> Frame:
-  try:
-    with Image.open(path) as image:
-      # A camera's orientation flag is applied: boxes are read off the picture as viewers show it.
-      return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-  except (OSError, SyntaxError, ValueError) as error:
-    raise InputError(f"{path} is not a readable picture ({error}); remove or replace it") from error

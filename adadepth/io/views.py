@@ -1,4 +1,4 @@
-"""A closer look at a frame: the part of it that holds the boxes, at one size, so that small targets are seen."""
+"""A zoomed view of a frame: the part of it that holds the boxes, at one size, so that small targets are seen."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
 VIEW_WIDTH_PX, VIEW_HEIGHT_PX = 640, 480
-LEAST_WIDTH_PX = 120.0  # of the frame: closer than this is blur
+LEAST_WIDTH_PX = 120.0  # of the frame: zoomed in further, it is blur
 MARGIN_COLOR = (24, 24, 24)
 
 

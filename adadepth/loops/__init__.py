@@ -3,6 +3,8 @@
 import importlib
 from collections.abc import Callable
 
+from adadepth.errors import InputError
+
 
 def _task(module: str, name: str) -> Callable:
   """The function, imported when it is called: no job pays for the others' imports."""
@@ -21,3 +23,14 @@ TASKS = {
   "benchmark": _task("benchmark.job", "run_benchmark"),
   "table1": _task("table1", "run_table1"),
 }
+
+
+def task_named(name: str) -> Callable:
+  """The job that `config.task` names.
+
+  Raises:
+    InputError: a name that is no job.
+  """
+  if name not in TASKS:
+    raise InputError(f"`config.task` (={name!r}) must be one of {', '.join(TASKS)}")
+  return TASKS[name]

@@ -2,6 +2,7 @@
 
 from ml_collections import ConfigDict
 
+from adadepth.data.problems import ON_ERROR
 from adadepth.errors import InputError
 from adadepth.loops.budget import UNITS
 from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES
@@ -15,7 +16,7 @@ CHOICES = {
   "policy.combine": COMBINES,
   "policy.gate_features": GATE_FEATURES,
   "policy.budget_unit": UNITS,
-  "data.on_error": ("stop", "skip"),
+  "data.on_error": ON_ERROR,
 }
 SETS = {"gates.losses": ("iou", "cross_entropy"), "gates.prices": ("geometric", "flops")}
 # The lowest value and the one to stay below (None: no limit), and whether the lowest itself is allowed.
@@ -48,6 +49,12 @@ RANGES = {
   "policy.budget": (0, None, True),
   "policy.budgets": (0, None, False),
   "benchmark.rounds": (1, None, True),
+  "benchmark.seconds": (0, None, True),
+  "benchmark.frame_hw": (32, None, True),
+  "benchmark.frames": (2, None, True),
+  "benchmark.targets": (1, None, True),
+  "benchmark.lengths": (2, None, True),
+  "benchmark.pairs": (251, None, True),  # of two videos, which cross-fitting needs
   "eval.keys_per_sequence": (0, None, True),
   "eval.frames_per_sequence": (0, None, True),
   "eval.timing_rounds": (0, None, True),
@@ -72,6 +79,15 @@ def _check_range(name: str, value: float, low: float, high: float | None, closed
     least = f"at least {low}" if closed else f"above {low}"
     most = "" if high is None else f" and below {high}"
     raise InputError(f"`config.{name}` (={value}) must be {least}{most}")
+
+
+def _check_benchmark(config: ConfigDict) -> None:
+  frame_hw, multiple = config.benchmark.frame_hw, 4 * 2**config.network.pools
+  if len(frame_hw) != 2:
+    raise InputError(f"`config.benchmark.frame_hw` (={frame_hw}) must be two numbers: height, width")
+  for px in config.benchmark.crops_px:
+    if px <= 0 or px % multiple:
+      raise InputError(f"`config.benchmark.crops_px` (={px}) must be a positive multiple of {multiple}, 2**(pools + 2)")
 
 
 def tracked_policies(text: str) -> tuple[str, ...]:
@@ -105,7 +121,7 @@ def check_config(config: ConfigDict) -> None:
     value = _get(config, name)
     for item in value if isinstance(value, tuple | list) else () if value is None else (value,):
       _check_range(name, item, *bounds)
-  for name in ("gates.losses", "gates.prices", "gates.price_weights", "policy.thresholds"):
+  for name in ("gates.losses", "gates.prices", "gates.price_weights", "policy.thresholds", "benchmark.targets"):
     if _get(config, name) is not None and not len(_get(config, name)):
       raise InputError(f"`config.{name}` (=()) must hold at least one value")
   if _get(config, "eval.frames_per_sequence") == 1:
@@ -115,6 +131,8 @@ def check_config(config: ConfigDict) -> None:
       f"`config.eval.timing_rounds` (=0) measures no times, and `config.policy.budget` (={config.policy.budget:g}) is "
       "in ms: time some rounds, such as 25"
     )
+  if "benchmark" in config:
+    _check_benchmark(config)
   rendered = _get(config, "data.rendered")
   if rendered is not None and (len(rendered) != 3 or min(rendered) < 0):
     raise InputError(f"`config.data.rendered` (={rendered}) must be three counts: train, dev, test")

@@ -82,7 +82,7 @@ def track_panels(model: Model, sequence: Sequence, *, frames: int) -> list[Frame
   return panels
 
 
-def closer(panels: Listing[FramePanel]) -> list[FramePanel]:
+def zoomed(panels: Listing[FramePanel]) -> list[FramePanel]:
   """The panels cut to one view that holds every box, and scaled to one size."""
   boxes = np.stack([box for panel in panels for box in (panel.predicted_xywh, panel.truth_xywh)])
   view_xywh = view_around(boxes[np.isfinite(boxes).all(axis=1)], panels[0].frame_rgb.shape[:2])
@@ -107,7 +107,7 @@ def draw_figure7(folder: pathlib.Path, model: Model, results: dict, sequences: L
   titles, pictured = [], []
   with VideoWriter(folder / "figure7.mp4", fps=FPS) as video:
     for name, reason in pick_sequences(results["sequences"]):
-      panels = closer(track_panels(model, by_name[name], frames=FRAMES))
+      panels = zoomed(track_panels(model, by_name[name], frames=FRAMES))
       titles.append(f"{name}: {reason}")
       pictured += spread(panels, PICTURED)
       for panel in panels:

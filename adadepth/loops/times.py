@@ -8,8 +8,8 @@ from jaxtyping import Float, UInt8
 
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.io.models import Model
-from adadepth.loops.benchmark.timing import Clock, alternate, clock
 from adadepth.loops.exits import forced, gates_that_exit
+from adadepth.loops.timing import Clock, alternate, clock
 from adadepth.loops.tracking import Tracker
 from adadepth.programs.network import prepare_params
 from adadepth.programs.policies import FIXED

@@ -5,8 +5,10 @@ import dataclasses
 from adadepth.errors import InputError
 
 DEPTHS = 5
+DEPTH_NAMES = tuple(f"xcorr{k + 1}" for k in range(DEPTHS))
 VGG19_CONVS = (2, 2, 4, 4, 4)
 VGG19_CHANNELS = (64, 128, 256, 512, 512)
+IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)  # of 0..255, which VGG-19 wants subtracted
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,17 +59,6 @@ def box_in_crop(
   return _concat([corner, box_in_image[..., 2:] * scale[..., None]])
 
 
-def box_in_image(
-  box_in_crop: Float[Arrays, "*b 4"],
-  center_in_image: Float[Arrays, "*b 2"],
-  scale: Float[Arrays, "*b"] | np.floating,
-  crop_px: int,
-) -> Float[Arrays, "*b 4"]:
-  """Inverse of `box_in_crop`."""
-  corner = (box_in_crop[..., :2] - crop_px / 2) / scale[..., None] + center_in_image
-  return _concat([corner, box_in_crop[..., 2:] / scale[..., None]])
-
-
 def zero_displacement_index(template_cells: int, search_cells: int) -> int:
   """The index of a SAME-padded response at which the target has not moved.
 

@@ -57,13 +57,6 @@ def _subcell_shift(line: Float[Array, "r"], index: Array) -> Float[Array, ""]:
   return jnp.where(index == inner, shift, 0)
 
 
-def peak_offset(response: Float[Array, "r r"], zero: int) -> Float[Array, "2"]:
-  """Offset (x, y) of the highest cell from cell (zero, zero), refined by a parabola on each axis."""
-  row, col = jnp.unravel_index(jnp.argmax(response), response.shape)
-  shift = jnp.stack([_subcell_shift(response[row, :], col), _subcell_shift(response[:, col], row)])
-  return jnp.stack([col, row]).astype(jnp.float32) - zero + shift
-
-
 def searched_map(response: Float[Array, "r r"], readout: Readout, *, template_cells: int) -> Float[Array, "r r"]:
   """The map that is searched for its peak: the response itself, or its mixture with the window, in [0, 1]."""
   if not readout.window:

@@ -10,11 +10,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, PyTree, UInt8
 
-from adadepth.maths.architecture import DEPTHS, VGG19_CONVS, Architecture
+from adadepth.maths.architecture import DEPTHS, IMAGENET_MEAN_BGR, VGG19_CONVS, Architecture
 from adadepth.maths.winograd import transform_kernel, winograd_conv
 
 NHWC = ("NHWC", "HWIO", "NHWC")
-IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
 # Convolutions whose prepared form on a CPU is the plain one: Winograd was slower there.
 PLAIN_ON_CPU = {("block1", "conv1")}

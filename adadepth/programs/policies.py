@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.architecture import DEPTH_NAMES, DEPTHS, Architecture
 from adadepth.maths.cascade import exit_confidences
 from adadepth.maths.features import all_gate_features
 from adadepth.maths.posterior import Belief, weighed
@@ -34,7 +34,7 @@ from adadepth.programs.network import (
   respond_all,
 )
 
-FIXED = tuple(f"xcorr{k + 1}" for k in range(DEPTHS))
+FIXED = DEPTH_NAMES  # a policy each
 POLICIES = (*FIXED, "soft", "hard")
 
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from adadepth.data.images import ImageFolder, decode_image
 from adadepth.data.readers import (
   box_from_otb_rectangle,
   box_from_vot_polygon,
@@ -30,10 +29,9 @@ quarters = st.integers(-200, 6000).map(lambda n: n / 4)
 quarter_lengths = st.integers(4, 2000).map(lambda n: n / 4)
 
 
-def frame_image(seed: int = 0, mode: str = "RGB") -> Image.Image:
+def frame_image(seed: int = 0) -> Image.Image:
   """A small image of random pixels."""
-  pixels = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-  return Image.fromarray(pixels).convert(mode)
+  return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8))
 
 
 def write_frames(folder: pathlib.Path, count: int, *, name: str = "{:04d}.png") -> None:
@@ -189,28 +187,6 @@ def test_an_empty_ground_truth_beside_a_real_one_is_no_target(tmp_path):
   (folder / "groundtruth_rect.1.txt").write_text("")
   (folder / "groundtruth_rect.2.txt").write_text(GOOD)
   assert [files.name for files in find_sequences(tmp_path)] == ["otb/Human4.2"]
-
-
-# Images
-
-
-@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "RGB"])
-def test_every_kind_of_image_is_read_as_pillow_shows_it(tmp_path, mode):
-  image = frame_image(mode=mode)
-  image.save(tmp_path / "1.png")
-  np.testing.assert_array_equal(decode_image(tmp_path / "1.png", name="1"), np.asarray(image.convert("RGB")))
-
-
-def test_sixteen_bit_grey_keeps_its_upper_eight_bits(tmp_path):
-  grey = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
-  Image.fromarray(grey).save(tmp_path / "1.png")
-  np.testing.assert_array_equal(decode_image(tmp_path / "1.png", name="1")[..., 2], grey // 256)
-
-
-def test_an_unreadable_frame_is_named_when_it_is_indexed(tmp_path):
-  (tmp_path / "7.jpg").write_bytes(b"no image")
-  with pytest.raises(InputError, match=r"7\.jpg \(frame 0\): cannot read the image"):
-    ImageFolder((tmp_path / "7.jpg",))[0]
 
 
 # Bad lines: kind of problem, line, what the message says

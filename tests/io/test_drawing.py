@@ -10,7 +10,6 @@ from PIL import Image
 
 from adadepth.io import drawing, plots
 
-RED = (200, 0, 0)
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -27,30 +26,33 @@ def is_near(frame: np.ndarray, color: tuple[int, int, int], tolerance: int = 3) 
   return (np.abs(frame.astype(int) - color) <= tolerance).all(-1)
 
 
+def with_box(frame: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
+  """The picture with a predicted box, without the panel below it; for frames that are not enlarged."""
+  return drawing.annotate_frame(frame, predicted_xywh=box_xywh)[: len(frame)]
+
+
 def test_the_line_lies_on_the_edges_of_the_box():
-  drawn = is_near(drawing.draw_box(grey_frame(60, 80), box(20, 10, 30, 25), RED, 1), RED)
-  rows, columns = np.nonzero(drawn)
-  # Half-open: the box covers columns 20..49 and rows 10..34.
-  assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 34, 20, 49)
-  assert drawn[10, 20:50].all() and drawn[34, 20:50].all()
-  assert drawn[10:35, 20].all() and drawn[10:35, 49].all()
-  assert drawn.sum() == 2 * 30 + 2 * 25 - 4
+  red = is_near(with_box(grey_frame(240, 320), box(20, 10, 30, 25)), drawing.PREDICTION_COLOR)
+  rows, columns = np.nonzero(red)
+  # Half-open: the box covers columns 20..49 and rows 10..34; a line of 2 px reaches one pixel further.
+  assert (rows.min(), rows.max(), columns.min(), columns.max()) == (9, 35, 19, 50)
+  assert red[9:11, 19:51].all() and red[34:36, 19:51].all()
+  assert red[9:36, 19:21].all() and red[9:36, 49:51].all()
+  assert red.sum() == 27 * 32 - 23 * 28
 
 
 def test_a_wider_line_is_centred_on_the_edge_with_a_black_rim():
-  frame = drawing.draw_box(grey_frame(60, 80), box(20, 10, 30, 25), RED, 4)
-  row = frame[22]  # through the left edge
-  assert is_near(row[None], RED)[0, 18:22].all()
+  row = with_box(grey_frame(480, 640), box(20, 10, 30, 25))[22]  # through the left edge, a line of 4 px
+  assert is_near(row[None], drawing.PREDICTION_COLOR)[0, 18:22].all()
   assert tuple(row[17]) == tuple(row[22]) == (0, 0, 0)
   assert tuple(row[16]) == tuple(row[23]) == (128, 128, 128)
 
 
 def test_drawing_leaves_its_inputs_unmodified():
-  frame, box_xywh = grey_frame(40, 40), box(5, 5, 20, 20)
+  frame, box_xywh = grey_frame(240, 320), box(5, 5, 20, 20)
   frame.setflags(write=False)
   box_xywh.setflags(write=False)
-  assert (drawing.draw_box(frame, box_xywh, RED, 2) != frame).any()
-  drawing.annotate_frame(frame, predicted_xywh=box_xywh, truth_xywh=box_xywh)
+  assert (with_box(frame, box_xywh) != frame).any()
 
 
 @pytest.mark.parametrize(
@@ -59,20 +61,20 @@ def test_drawing_leaves_its_inputs_unmodified():
     (np.nan, 1, 5, 5),
     (1, 1, 0, 5),
     (1, 1, 5, -2),
-    (100, 100, 9, 9),
+    (400, 300, 9, 9),
     (-1e9, -1e9, 3e9, 3e9),
     (1, 1, np.inf, 5),
   ],
 )
 def test_a_box_that_cannot_be_seen_draws_nothing(box_xywh: tuple[float, ...]):
-  frame = grey_frame(30, 30)
-  np.testing.assert_array_equal(drawing.draw_box(frame, box(*box_xywh), RED, 2), frame)
+  frame = grey_frame(240, 320)
+  np.testing.assert_array_equal(with_box(frame, box(*box_xywh)), frame)
 
 
 def test_a_box_across_the_border_is_cut_off():
-  drawn = is_near(drawing.draw_box(grey_frame(40, 50), box(-10, 20, 30, 1e7), RED, 1), RED)
-  rows, columns = np.nonzero(drawn)
-  assert (rows.min(), rows.max(), columns.min(), columns.max()) == (20, 39, 0, 19)
+  red = is_near(with_box(grey_frame(240, 320), box(-10, 20, 30, 1e7)), drawing.PREDICTION_COLOR)
+  rows, columns = np.nonzero(red)
+  assert (rows.min(), rows.max(), columns.min(), columns.max()) == (19, 239, 0, 20)
 
 
 @pytest.mark.parametrize(
@@ -134,10 +136,9 @@ def test_figures_are_drawn_in_red_for_every_depth():
 def test_frames_of_one_video_come_out_in_one_size():
   frame, confidences = grey_frame(120, 160), np.full(5, 0.2, np.float32)
   shapes = {
-    drawing.annotate_frame(frame, predicted_xywh=predicted, confidences=confidences, depth=depth, fps=fps).shape
+    drawing.annotate_frame(frame, predicted_xywh=predicted, confidences=confidences, depth=depth).shape
     for predicted in (None, box(1, 2, 30, 40))
     for depth in (None, 0, np.int32(4))
-    for fps in (None, 12.5)
   }
   assert len(shapes) == 1
 

@@ -37,7 +37,7 @@ def write_images(folder, names: list[str], size: tuple[int, int] = (12, 8)) -> N
 def test_written_frames_come_back_in_number_order_and_value(tmp_path):
   frames = smooth_frames(10, 64, 96)
   write_video(tmp_path / "new" / "a.mp4", frames)
-  back = list(video.iter_frames(tmp_path / "new" / "a.mp4"))
+  back = list(video.read_frames(tmp_path / "new" / "a.mp4"))
   assert len(back) == len(frames)
   for written, read in zip(frames, back, strict=True):
     assert read.dtype == np.uint8 and read.shape == written.shape
@@ -55,7 +55,7 @@ def test_odd_sizes_are_padded_by_repeating_and_nothing_is_resized(tmp_path, capl
   with caplog.at_level(logging.WARNING):
     write_video(tmp_path / "odd.mp4", frames)
   assert not caplog.records
-  back = list(video.iter_frames(tmp_path / "odd.mp4"))
+  back = list(video.read_frames(tmp_path / "odd.mp4"))
   assert back[0].shape == (38, 52, 3)
   assert np.abs(back[1][:37, :51].astype(int) - frames[1]).mean() < 4
   assert np.abs(back[1][37, :51].astype(int) - frames[1][36]).mean() < 6
@@ -122,9 +122,16 @@ def test_pictures_of_any_mode_become_rgb(tmp_path, mode: str):
   suffix = "jpg" if mode == "CMYK" else "png"
   # 102 is a level of the web palette, which mode P rounds to.
   Image.new("RGB", (6, 4), (102, 102, 102)).convert(mode).save(tmp_path / f"a.{suffix}")
-  (frame,) = video.iter_frames(tmp_path)
+  (frame,) = video.read_frames(tmp_path)
   assert frame.shape == (4, 6, 3) and frame.dtype == np.uint8
   assert np.abs(frame.astype(int) - 102).max() <= 2  # JPEG rounds
+
+
+def test_sixteen_bit_grey_keeps_its_upper_eight_bits(tmp_path):
+  grey = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
+  Image.fromarray(grey).save(tmp_path / "a.png")
+  (frame,) = video.read_frames(tmp_path)
+  np.testing.assert_array_equal(frame, np.repeat(grey[..., None] // 256, 3, axis=-1))
 
 
 def test_an_orientation_flag_is_applied(tmp_path):
@@ -138,7 +145,7 @@ def test_a_missing_path_names_argument_value_and_cure(tmp_path):
   with pytest.raises(InputError, match=r"^`config\.video` \(=.*nowhere\.mp4\) does not exist; give a video"):
     video.read_frames(tmp_path / "nowhere.mp4")
   with pytest.raises(InputError, match=r"^`config\.other` "):
-    video.iter_frames(str(tmp_path / "nowhere.mp4"), argument="config.other")
+    video.read_frames(str(tmp_path / "nowhere.mp4"), argument="config.other")
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no video " * 100])
@@ -167,9 +174,9 @@ def test_a_corrupt_picture_is_named(tmp_path):
   write_images(tmp_path, ["1.png", "2.png"])
   data = (tmp_path / "2.png").read_bytes()
   (tmp_path / "2.png").write_bytes(data[: len(data) // 2])
-  frames = video.iter_frames(tmp_path)
+  frames = iter(video.read_frames(tmp_path))
   next(frames)
-  with pytest.raises(InputError, match=r"2\.png is not a readable picture"):
+  with pytest.raises(InputError, match=r"2\.png: cannot read the image"):
     next(frames)
 
 
@@ -177,7 +184,7 @@ def test_a_picture_of_another_size_is_named(tmp_path):
   write_images(tmp_path, ["1.png"])
   Image.new("RGB", (5, 5)).save(tmp_path / "2.png")
   with pytest.raises(InputError, match=r"2\.png is 5 x 5 px, the pictures before it 12 x 8"):
-    list(video.iter_frames(tmp_path))
+    list(video.read_frames(tmp_path))
 
 
 def test_boxes_are_written_as_documented(tmp_path):

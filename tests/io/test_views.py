@@ -1,4 +1,4 @@
-"""A closer look: the view holds the boxes, lies in the frame, and boxes move with the pixels."""
+"""A zoomed view: it holds the boxes, lies in the frame, and boxes move with the pixels."""
 
 import numpy as np
 import pytest

@@ -9,8 +9,8 @@ from adadepth.errors import InputError
 from adadepth.loops.benchmark.batch import MIXES, mixed_exits
 from adadepth.loops.benchmark.job import parts_named
 from adadepth.loops.benchmark.peers.process import Peer, PeerError
-from adadepth.loops.benchmark.rows import TABLE, markdown, results_of
-from adadepth.loops.benchmark.timing import alternate, row
+from adadepth.loops.benchmark.rows import TABLE, markdown, results_of, row
+from adadepth.loops.timing import alternate
 
 # The table of experiments/speed.
 IDS = [

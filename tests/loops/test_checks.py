@@ -7,7 +7,7 @@ import pytest
 
 from adadepth.errors import InputError
 from adadepth.loops.checks import check_config, tracked_policies
-from configs import gating
+from configs import benchmark, gating
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,34 @@ def test_values_that_make_no_sense_are_named(part, field, value, message):
     check_config(config)
 
 
-def test_every_config_of_the_main_job_passes():
+@pytest.mark.parametrize(
+  ("field", "value", "message"),
+  [
+    ("frames", 1, r"`config\.benchmark\.frames` \(=1\) must be at least 2"),
+    ("lengths", (1,), r"`config\.benchmark\.lengths` \(=1\) must be at least 2"),
+    ("targets", (), r"`config\.benchmark\.targets` \(=\(\)\) must hold at least one value"),
+    ("targets", (0, 8), r"`config\.benchmark\.targets` \(=0\) must be at least 1"),
+    ("seconds", -1.0, r"`config\.benchmark\.seconds` \(=-1\.0\) must be at least 0"),
+    ("frame_hw", (360,), r"`config\.benchmark\.frame_hw` \(=\(360,\)\) must be two numbers: height, width"),
+    ("frame_hw", (360, 16), r"`config\.benchmark\.frame_hw` \(=16\) must be at least 32"),
+    ("crops_px", (128, 100), r"`config\.benchmark\.crops_px` \(=100\) must be a positive multiple of 64"),
+    ("crops_px", (0,), r"`config\.benchmark\.crops_px` \(=0\) must be a positive multiple of 64"),
+    ("pairs", 250, r"`config\.benchmark\.pairs` \(=250\) must be at least 251"),
+  ],
+)
+def test_a_benchmark_that_could_not_run_is_named(field, value, message):
+  config = benchmark.get_config()
+  with config.unlocked():
+    config.benchmark[field] = value
+  with pytest.raises(InputError, match=message):
+    check_config(config)
+
+
+def test_every_config_of_the_main_job_and_the_benchmark_passes():
   for arg in ("", "scratch", "slim"):
     check_config(gating.get_config(arg))
+  for arg in ("", "slim", "quick"):
+    check_config(benchmark.get_config(arg))
 
 
 def test_vgg19_needs_a_backbone_or_phase_one():
@@ -63,6 +88,7 @@ def test_policies_may_be_spaced_and_empty():
   [
     (["--config=configs/gating.py", "--config.seed=abc"], "error: flag --config.seed=abc: invalid literal"),
     (["--config=configs/gating.py", "--config.nosuch=1"], "error: the config has no field \"'nosuch'\""),
+    (["--config=configs/gating.py", "--config.task=foo"], "error: `config.task` (='foo') must be one of gating, "),
     (["--config=configs/gating.py:slim,quick"], "error: `--config=configs/gating.py:slim,quick`: the variants are"),
     (["--config=configs/gating.py:scratch", "--config.data.root=/no/such"], "error: `config.data.root` (='/no/such')"),
   ],

@@ -3,7 +3,7 @@
 import numpy as np
 
 from adadepth.io.models import Model
-from adadepth.loops.figure7 import closer, pick_sequences, track_panels
+from adadepth.loops.figure7 import pick_sequences, track_panels, zoomed
 from adadepth.loops.tracking import Tracker, track_sequence
 from adadepth.maths.readout import Readout
 
@@ -40,5 +40,5 @@ def test_panels_follow_hard_gating_and_have_every_confidence(params, arch, movin
   assert all(panel.depth == 0 for panel in panels)
   np.testing.assert_allclose([panel.confidences.sum() for panel in panels], 1, rtol=1e-5)
   assert all((panel.confidences > 0).sum() > 1 for panel in panels)
-  shapes = {panel.frame_rgb.shape for panel in closer(panels)}
+  shapes = {panel.frame_rgb.shape for panel in zoomed(panels)}
   assert shapes == {(480, 640, 3)}

@@ -61,12 +61,6 @@ def test_windows_hold_the_crop_with_a_margin_and_come_in_steps():
   assert window_px(500.0, 360) == 360
 
 
-def test_the_frame_stays_as_it_was():
-  frame = random_frame()
-  assert device_crop(frame, (80, 50), 30, 64).shape == (64, 64, 3)
-  np.testing.assert_array_equal(frame, FRAME)
-
-
 # Limits
 
 

@@ -1,14 +1,10 @@
 """Network weights come in (VGG-19 in every format it is published in) and go out (safetensors)."""
 
-from adadepth.io.weights.download import KERAS_VGG19_MD5, KERAS_VGG19_URL, download_vgg19
-from adadepth.io.weights.layout import VGG19_CHANNELS
+from adadepth.io.weights.download import download_vgg19
 from adadepth.io.weights.trees import StoredTree, load_safetensors, save_safetensors
 from adadepth.io.weights.vgg19 import load_vgg19
 
 __all__ = [
-  "KERAS_VGG19_MD5",
-  "KERAS_VGG19_URL",
-  "VGG19_CHANNELS",
   "StoredTree",
   "download_vgg19",
   "load_safetensors",

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from adadepth.errors import InputError
-
-VGG19_CONVS = (2, 2, 4, 4, 4)
-VGG19_CHANNELS = (64, 128, 256, 512, 512)
+from adadepth.maths.architecture import VGG19_CONVS
 
 CURE = "fetch the file again (adadepth.io.weights.download_vgg19 gets the official Keras one)"
 

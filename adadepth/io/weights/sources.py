@@ -10,8 +10,8 @@ import numpy as np
 from adadepth.errors import InputError
 from adadepth.io.weights import layout
 from adadepth.io.weights.unpickle import InertUnpickler, PickledArray
+from adadepth.maths.architecture import IMAGENET_MEAN_BGR, VGG19_CONVS
 
-BGR_MEAN = np.array([103.939, 116.779, 123.68])
 # torchvision's statistics of RGB in 0..1.
 RGB_MEAN = np.array([0.485, 0.456, 0.406])
 RGB_STD = np.array([0.229, 0.224, 0.225])
@@ -74,8 +74,8 @@ def from_torchvision(state: Mapping[str, np.ndarray], path: pathlib.Path) -> dic
 
 def _torchvision_indices() -> list[int]:
   """Where the convolutions stand in `features`: each is followed by a ReLU, each block by a pool."""
-  starts = np.cumsum([0, *(2 * count + 1 for count in layout.VGG19_CONVS)])
-  return [int(start) + 2 * i for start, count in zip(starts, layout.VGG19_CONVS, strict=False) for i in range(count)]
+  starts = np.cumsum([0, *(2 * count + 1 for count in VGG19_CONVS)])
+  return [int(start) + 2 * i for start, count in zip(starts, VGG19_CONVS, strict=False) for i in range(count)]
 
 
 def _with_input_folded(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -83,7 +83,7 @@ def _with_input_folded(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
   if kernel is None or bias is None or kernel.shape[2] != 3 or bias.shape != kernel.shape[3:]:
     return arrays  # The check of names and shapes that follows says what is wrong.
   folded = (kernel.astype(np.float64) / (255 * RGB_STD)[:, None])[:, :, ::-1, :]
-  shift = BGR_MEAN - 255 * RGB_MEAN[::-1]
+  shift = np.array(IMAGENET_MEAN_BGR) - 255 * RGB_MEAN[::-1]
   return arrays | {
     "block1_conv1/kernel": folded,
     "block1_conv1/bias": bias + np.einsum("hwio,i->o", folded, shift),

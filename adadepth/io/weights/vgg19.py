@@ -8,11 +8,12 @@ import numpy as np
 
 from adadepth.errors import InputError
 from adadepth.io.weights import layout, pth, sources, trees
+from adadepth.maths.architecture import VGG19_CHANNELS
 
 FORMATS = "our .safetensors, Keras .h5, torchvision .pth or .safetensors, or the reference's vgg19.npy"
 
 
-def load_vgg19(path: str | os.PathLike[str], *, channels: tuple[int, ...] = layout.VGG19_CHANNELS) -> dict[str, Any]:
+def load_vgg19(path: str | os.PathLike[str], *, channels: tuple[int, ...] = VGG19_CHANNELS) -> dict[str, Any]:
   """Reads the 16 convolutions of VGG-19; the format is recognised by the file's first bytes.
 
   The network's input is BGR in 0..255 minus (103.939, 116.779, 123.68), whatever the file's own convention:

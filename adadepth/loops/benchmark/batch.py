@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.benchmark.timing import Clock, alternate, clock, row
 from adadepth.loops.exits import forced, gates_that_exit_where_told, templates_that_exit
+from adadepth.loops.timing import Clock, alternate, clock
 from adadepth.loops.tracking import Tracker
 from adadepth.maths.architecture import DEPTHS
 from adadepth.programs.policies import FIXED

@@ -2,10 +2,11 @@
 
 import dataclasses
 
+from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.sequences import memory_clock
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.benchmark.timing import alternate, row
 from adadepth.loops.times import step_clock
+from adadepth.loops.timing import alternate
 from adadepth.loops.tracking import Tracker
 
 CROP_POLICIES = ("xcorr1", "xcorr5")

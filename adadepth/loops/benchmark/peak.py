@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from adadepth.loops.benchmark.batch import batch_clock
+from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.benchmark.timing import Clock, alternate, clock, row
+from adadepth.loops.timing import Clock, alternate, clock
 from adadepth.loops.tracking import Tracker
 from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.flops import block_flops, correlation_flops

@@ -3,10 +3,11 @@
 import jax
 import numpy as np
 
+from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.benchmark.timing import alternate, clock, row
 from adadepth.loops.gating import run_phase2
 from adadepth.loops.responses import PairTable
+from adadepth.loops.timing import alternate, clock
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.posterior import places
 from adadepth.programs.costs import pair_costs

@@ -1,6 +1,9 @@
-"""The rows of the table, in the order of results.json, and how they are shown."""
+"""The rows of results.json: made, put in the order of the table, and shown to people."""
 
 from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
 
 
 class Wanted(NamedTuple):
@@ -31,6 +34,12 @@ TABLE = (
   Wanted("gpu_hard_share_batch32", "hard gating, 32 targets: worst sum_k P_k t_k / t_hard", "batch", ">= 0.75"),
   Wanted("gpu_torch_over_ours_min", "PyTorch's time / ours, xcorr5, the least of 1 and 32 targets", "pytorch", ">= 1"),
 )
+
+
+def row(identity: str, what: str, values: Float[np.ndarray, "r"], unit: str) -> dict:
+  """One row of results.json: the median of its rounds, and their quartiles."""
+  low, value, high = (float(v) for v in np.quantile(values, [0.25, 0.5, 0.75]))
+  return {"id": identity, "what": what, "value": value, "low": low, "high": high, "unit": unit}
 
 
 def absent(wanted: Wanted, parts: dict[str, dict], backend: str) -> str:

@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from adadepth.data.ahead import read_ahead
-from adadepth.data.images import ImageFolder
+from adadepth.io.images import ImageFolder
+from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.benchmark.timing import Clock, alternate, clock, row
+from adadepth.loops.timing import Clock, alternate, clock
 from adadepth.loops.tracking import Tracker, follow
 
 POLICIES = ("xcorr1", "xcorr5")  # the first has the least to hide an overhead behind

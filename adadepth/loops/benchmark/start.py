@@ -9,9 +9,10 @@ import sys
 import numpy as np
 
 from adadepth.io.models import save_model
+from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.sequences import write_jpegs
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.benchmark.timing import Clock, alternate, clock, row
+from adadepth.loops.timing import Clock, alternate, clock
 
 ROOT = pathlib.Path(__file__).parents[3]
 STARTS = 3

@@ -1,9 +1,9 @@
 """OpenCV's CSRT and KCF on the same film, for scale: they track by other means, and their boxes are not compared."""
 
-from adadepth.loops.benchmark.peers.process import Peer
-from adadepth.loops.benchmark.peers.pytorch import threads
+from adadepth.loops.benchmark.peers.process import Peer, threads
+from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.benchmark.timing import alternate, row
+from adadepth.loops.timing import alternate
 
 TRACKERS = ("csrt", "kcf")
 

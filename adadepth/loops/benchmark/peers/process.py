@@ -1,6 +1,7 @@
 """Our end of the pipe to another interpreter."""
 
 import contextlib
+import os
 import pathlib
 import pickle
 import subprocess
@@ -8,6 +9,11 @@ import sys
 import tempfile
 
 SERVE = pathlib.Path(__file__).with_name("serve.py")
+
+
+def threads() -> int:
+  """Cores that this process may use, which is how many threads both sides get."""
+  return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 class PeerError(Exception):

@@ -1,15 +1,15 @@
 """The same tracking step here and in PyTorch, in turns."""
 
-import os
 from collections.abc import Mapping
 
 import numpy as np
 
 from adadepth.loops.benchmark.batch import batch_clock
-from adadepth.loops.benchmark.peers.process import Peer, PeerError
+from adadepth.loops.benchmark.peers.process import Peer, PeerError, threads
+from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.benchmark.timing import Clock, alternate, row
 from adadepth.loops.times import step_clock
+from adadepth.loops.timing import Clock, alternate
 from adadepth.loops.tracking import Tracker
 from adadepth.maths.crop import window_px
 from adadepth.maths.geometry import template_side
@@ -18,11 +18,6 @@ from adadepth.programs.policies import FIXED
 LAYOUTS = {"cpu": ("contiguous_format", "channels_last")}
 # "default" and "reduce-overhead" are modes of torch.compile.
 MODES = {"cpu": ("eager", "default"), "gpu": ("default", "reduce-overhead")}
-
-
-def threads() -> int:
-  """Cores that this process may use, which is how many threads both sides get."""
-  return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def comparisons(subject: Subject) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Clocks that are read in turns, and what is said of their readings."""
+"""Clocks that are read in turns."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -49,9 +49,3 @@ def alternate(
       time.sleep(PAUSE_S)
       seconds[name].append(read())
   return {name: np.array(values) for name, values in seconds.items()}
-
-
-def row(identity: str, what: str, values: Float[np.ndarray, "r"], unit: str) -> dict:
-  """One row of results.json: the median of its rounds, and their quartiles."""
-  low, value, high = (float(v) for v in np.quantile(values, [0.25, 0.5, 0.75]))
-  return {"id": identity, "what": what, "value": value, "low": low, "high": high, "unit": unit}

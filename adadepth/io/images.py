@@ -3,11 +3,12 @@
 import dataclasses
 import io
 import pathlib
+from collections.abc import Callable
 from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, ImageOps
 
 from adadepth.errors import InputError
 
@@ -54,11 +55,12 @@ def decode_image(file: pathlib.Path | io.BytesIO, *, name: str) -> UInt8[np.ndar
   Raises:
     InputError: it is missing, cut off or no image; the message has `name` and Pillow's reason.
   """
-  try:
-    with Image.open(file) as image:
-      return _as_rgb(image)
-  except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error...
-    raise InputError(f"{name}: cannot read the image ({_one_line(error)}); restore or remove it") from error
+  return _decode(file, name, lambda image: image)
+
+
+def decode_as_shown(file: pathlib.Path | io.BytesIO, *, name: str) -> UInt8[np.ndarray, "h w 3"]:
+  """`decode_image`, turned as EXIF says: for boxes that are read off the image as viewers show it."""
+  return _decode(file, name, ImageOps.exif_transpose)
 
 
 def image_size(path: pathlib.Path) -> tuple[int, int]:
@@ -76,7 +78,7 @@ def image_size(path: pathlib.Path) -> tuple[int, int]:
       if not _ends_whole(path):
         image.load()
       return size
-  except Exception as error:  # as in decode_image
+  except Exception as error:  # as in _decode
     raise InputError(f"cannot read the image ({_one_line(error)})") from error
 
 
@@ -91,6 +93,14 @@ def encode_png(frame: UInt8[np.ndarray, "h w 3"]) -> bytes:
   file = io.BytesIO()
   Image.fromarray(frame).save(file, "png")
   return file.getvalue()
+
+
+def _decode(file: pathlib.Path | io.BytesIO, name: str, turned: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+  try:
+    with Image.open(file) as image:
+      return _as_rgb(turned(image))
+  except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error...
+    raise InputError(f"{name}: cannot read the image ({_one_line(error)}); restore or remove it") from error
 
 
 def _as_rgb(image: Image.Image) -> np.ndarray:
