@@ -7,9 +7,10 @@ from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
 from adadepth.io.drawing import annotate_frame
-from adadepth.io.models import Model, load_model
+from adadepth.io.models import Model
 from adadepth.io.video import BoxRow, VideoWriter, read_frames, write_boxes_csv
 from adadepth.io.writers import progress, run_record
+from adadepth.loops.from_config import model_of
 from adadepth.loops.tracking import Tracker, check_box, computed_confidences, follow
 from adadepth.programs.tracker import Track
 
@@ -36,7 +37,7 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
     raise InputError("`config.video` (='') must name a video file or a folder of frames")
   stream = read_frames(config.video)
   check_box(box, (stream.info.height, stream.info.width), "config.box")
-  tracker = Tracker(chosen_model(config), config.policy, config.budget or None)
+  tracker = Tracker(chosen_model(config, workdir), config.policy, config.budget or None)
   workdir.mkdir(parents=True, exist_ok=True)
   run_record(workdir, config.to_dict(), 0)
   rows, seconds = [], []
@@ -52,15 +53,15 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
   print(f"{len(rows)} frames{speed}; wrote {workdir / 'boxes.csv'} and {workdir / 'track.mp4'}")
 
 
-def chosen_model(config: ConfigDict) -> Model:
+def chosen_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
   """The model that config names, with its own threshold or config's.
 
   Raises:
-    InputError: no such model, or a threshold of 1 or more.
+    InputError: see `model_of`, or a threshold of 1 or more.
   """
   if config.threshold >= 1:
     raise InputError(f"`config.threshold` (={config.threshold}) must lie below 1; negative: the model's own")
-  model = load_model(config.model)
+  model = model_of(config, workdir)
   return model if config.threshold < 0 else model._replace(threshold=config.threshold)
 
 

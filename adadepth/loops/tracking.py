@@ -82,6 +82,11 @@ class Tracker:
       raise InputError(f"`policy` (={self.policy!r}) must be one of {', '.join(POLICIES)}")
     if not isinstance(self.model, Model):
       object.__setattr__(self, "model", load_model(self.model))
+    if "backbone" not in self.model.params:
+      raise InputError(
+        "`model` holds gates alone, no backbone: give `model._replace(params={**model.params, "
+        '"backbone": adadepth.io.weights.load_vgg19(path)})`'
+      )
     if self.budget is not None and self.policy != "hard":
       raise InputError(f'`budget` (={self.budget}) is for the policy "hard" alone, not for {self.policy!r}')
     if isinstance(self.budget, int | float):

@@ -230,6 +230,7 @@ def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
     ({"video": "/no/such"}, r"config\.video` \(=/no/such\) does not exist"),
     ({"model": "/no/such"}, r"config\.model` \(=/no/such\) is neither"),
     ({"policy": "best"}, "must be one of xcorr1"),
+    ({"model": "vgg19"}, r"config\.backbone\.weights` \(=''\) names no backbone"),
     ({"threshold": 1.5}, r"config\.threshold` \(=1\.5\) must lie below 1"),
   ],
 )

@@ -224,3 +224,8 @@ def test_an_unknown_policy_is_refused(model):
 def test_a_model_that_is_not_there_is_refused(tmp_path):
   with pytest.raises(InputError, match="is neither a model nor a finished workdir"):
     Tracker(str(tmp_path / "nothing"))
+
+
+def test_gates_without_a_backbone_are_refused():
+  with pytest.raises(InputError, match="`model` holds gates alone, no backbone: give"):
+    Tracker("vgg19")
