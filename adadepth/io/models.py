@@ -39,9 +39,9 @@ class Model(NamedTuple):
   """Everything that tracking needs.
 
   Attributes:
-    params: {"backbone", "head", "gates", "beliefs"}.
+    params: {"backbone", "head", "gates", "beliefs"}; without the last two where phase 1 alone wrote it.
     arch: the network's numbers.
-    threshold: T of hard gating.
+    threshold: T of hard gating; means nothing without gates.
     readout: how responses become a displacement.
     calibration: None where the gates were not trained by phase 2.
   """
@@ -100,6 +100,15 @@ def load_model(path: str | pathlib.Path) -> Model:
     Readout(*settings["readout"]),
     calibration and Calibration(*calibration),
   )
+
+
+def check_gates(model: Model, named: str) -> None:
+  """Raises InputError for a model that phase 1 alone wrote; `named` is the argument it came from."""
+  if "gates" not in model.params:
+    raise InputError(
+      f"{named} has no gates, since phase 1 alone wrote it: train them with configs/gating.py and its workdir as "
+      "--config.backbone.weights, or track with xcorr1 to xcorr5"
+    )
 
 
 def asset_path(name: str) -> pathlib.Path:

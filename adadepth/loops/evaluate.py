@@ -6,6 +6,7 @@ from collections.abc import Sequence as Listing
 from ml_collections import ConfigDict
 
 from adadepth.data.sequence import Sequence
+from adadepth.io.models import check_gates
 from adadepth.io.writers import run_record
 from adadepth.loops.assess import assess
 from adadepth.loops.checks import check_config
@@ -18,6 +19,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
   check_config(config)
   sequences = source_of(config).read(("test",))["test"]
   model = model_of(config, workdir)
+  check_gates(model, f"`config.model` (={config.model or workdir})")
   run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
   print(describe_sequences(sequences), flush=True)
   table = pair_table(

@@ -7,11 +7,12 @@ from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
 from adadepth.io.drawing import annotate_frame
-from adadepth.io.models import Model
+from adadepth.io.models import Model, check_gates
 from adadepth.io.video import BoxRow, VideoWriter, read_frames, write_boxes_csv
 from adadepth.io.writers import progress, run_record
 from adadepth.loops.from_config import model_of
 from adadepth.loops.tracking import Tracker, check_box, computed_confidences, follow
+from adadepth.programs.policies import FIXED
 from adadepth.programs.tracker import Track
 
 
@@ -57,11 +58,13 @@ def chosen_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
   """The model that config names, with its own threshold or config's.
 
   Raises:
-    InputError: see `model_of`, or a threshold of 1 or more.
+    InputError: see `model_of`, no gates for a policy that asks them, or a threshold of 1 or more.
   """
   if config.threshold >= 1:
     raise InputError(f"`config.threshold` (={config.threshold}) must lie below 1; negative: the model's own")
   model = model_of(config, workdir)
+  if config.policy not in FIXED:
+    check_gates(model, f"`config.model` (={config.model or workdir})")
   return model if config.threshold < 0 else model._replace(threshold=config.threshold)
 
 

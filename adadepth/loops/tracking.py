@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
-from adadepth.io.models import EMBEDDED, Model, load_model
+from adadepth.io.models import EMBEDDED, Model, check_gates, load_model
 from adadepth.io.writers import progress
 from adadepth.loops.budget import budget_for, relative_costs
 from adadepth.loops.memory import keep_freed_memory
@@ -24,7 +24,7 @@ from adadepth.maths.metrics import center_error, iou, precision, success_auc
 from adadepth.programs.batch import policy_each_named
 from adadepth.programs.budget import Budget
 from adadepth.programs.network import prepare_params
-from adadepth.programs.policies import POLICIES, Policy, policy_named
+from adadepth.programs.policies import FIXED, POLICIES, Policy, policy_named
 from adadepth.programs.sequence import compiled_track_frames
 from adadepth.programs.tracker import (
   Track,
@@ -82,6 +82,8 @@ class Tracker:
       raise InputError(f"`policy` (={self.policy!r}) must be one of {', '.join(POLICIES)}")
     if not isinstance(self.model, Model):
       object.__setattr__(self, "model", load_model(self.model))
+    if self.policy not in FIXED:
+      check_gates(self.model, "`model`")
     if "backbone" not in self.model.params:
       raise InputError(
         "`model` holds gates alone, no backbone: give `model._replace(params={**model.params, "

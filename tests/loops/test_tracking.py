@@ -226,6 +226,16 @@ def test_a_model_that_is_not_there_is_refused(tmp_path):
     Tracker(str(tmp_path / "nothing"))
 
 
+def test_a_model_of_phase_one_tracks_by_fixed_depths_alone(model, moving_target):
+  phase1 = model._replace(params={name: model.params[name] for name in ("backbone", "head")})
+  given = (moving_target.frames[:2], moving_target.boxes_xywh[0])
+  found, expected = (Tracker(m, "xcorr2").track(*given) for m in (phase1, model))
+  jax.tree.map(np.testing.assert_array_equal, found, expected)
+  for policy in ("soft", "hard"):
+    with pytest.raises(InputError, match="`model` has no gates, since phase 1 alone wrote it: train them with"):
+      Tracker(phase1, policy)
+
+
 def test_gates_without_a_backbone_are_refused():
   with pytest.raises(InputError, match="`model` holds gates alone, no backbone: give"):
     Tracker("vgg19")
