@@ -120,9 +120,9 @@ class Tracker:
     """Finds the target in the next frame.
 
     Raises:
-      InputError: the frame has another size than the first.
+      InputError: the frame has another size or type than the first.
     """
-    check_same_shape(frame, target)
+    check_next_frame(frame, target)
     state, track = compiled_update(self.params, target.state, frame, **self._step(target, policy_named))
     return target._replace(state=state), track
 
@@ -154,9 +154,9 @@ class Tracker:
     Returns:
       The targets, and their track with a leading n.
     Raises:
-      InputError: the frames have another shape than the first.
+      InputError: the frames have another shape or type than the first.
     """
-    check_same_shape(frames, targets)
+    check_next_frame(frames, targets)
     step = self._step(targets, policy_each_named)
     states, track = compiled_update_many(self.params, targets.state, frames, **step)
     return targets._replace(state=states), track
@@ -195,10 +195,11 @@ def check_frame(frame: np.ndarray) -> None:
     raise InputError(f"`frame` is {frame.dtype} {frame.shape}: it must be RGB, uint8 [height, width, 3]")
 
 
-def check_same_shape(frame: np.ndarray | Array, target: Target) -> None:
-  """Raises InputError for a frame (or n) of another shape than the first."""
-  if frame.shape != target.frame_shape:
-    raise InputError(f"`frame` is {frame.shape}, the first one was {target.frame_shape}: init a target for it")
+def check_next_frame(frame: np.ndarray | Array, target: Target) -> None:
+  """Raises InputError for a frame (or n) of another shape than the first, or of another type."""
+  if frame.shape != target.frame_shape or frame.dtype != np.uint8:
+    like = f"uint8 {target.frame_shape}, as the first one was"
+    raise InputError(f"`frame` is {frame.dtype} {frame.shape}: it must be {like}; init a target for another size")
 
 
 def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], name: str = "box_xywh") -> None:

@@ -4,13 +4,21 @@ import dataclasses
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import Model
-from adadepth.loops.tracking import TrackedSequence, Tracker, computed_confidences, score_tracking, track_sequence
+from adadepth.loops.tracking import (
+  TrackedSequence,
+  Tracker,
+  check_next_frame,
+  computed_confidences,
+  score_tracking,
+  track_sequence,
+)
 from adadepth.maths.metrics import iou
 from adadepth.maths.readout import Readout
 from adadepth.programs.tracker import Track, compiled_update
@@ -214,6 +222,33 @@ def test_targets_that_cannot_be_tracked_are_refused(tracker, moving_target, fram
   given = moving_target.frames[0] if frames == 1 else moving_target.frames[:frames]
   with pytest.raises(InputError, match=re.escape(message)):
     tracker.init_many(given, boxes)
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    (
+      lambda frame: frame[:90],
+      "`frame` is uint8 (90, 128, 3): it must be uint8 (96, 128, 3), as the first one was",
+    ),
+    (lambda frame: frame / np.float32(255), "`frame` is float32 (96, 128, 3): it must be uint8 (96, 128, 3)"),
+    (lambda frame: jnp.asarray(frame, jnp.int32), "`frame` is int32 (96, 128, 3): it must be uint8"),
+  ],
+)
+def test_a_frame_unlike_the_first_is_refused(tracker, moving_target, change, message):
+  frame = moving_target.frames[0]
+  target = tracker.init(frame, moving_target.boxes_xywh[0])
+  check_next_frame(jnp.asarray(frame), target)
+  with pytest.raises(InputError, match=re.escape(message)):
+    check_next_frame(change(frame), target)
+
+
+def test_a_tracker_refuses_a_frame_unlike_the_first(tracker, moving_target):
+  frame, boxes = moving_target.frames[0], moving_target.boxes_xywh[:2]
+  with pytest.raises(InputError, match=r"`frame` is uint8 \(90, 128, 3\)"):
+    tracker.update(tracker.init(frame, boxes[0]), frame[:90])
+  with pytest.raises(InputError, match=r"`frame` is float32 \(96, 128, 3\)"):
+    tracker.update_many(tracker.init_many(frame, boxes), frame / np.float32(255))
 
 
 def test_an_unknown_policy_is_refused(model):
