@@ -65,32 +65,36 @@ def save_model(path: str | pathlib.Path, model: Model, *, float_dtype: str = "fl
   save_safetensors(path, model.params, metadata, float_dtype=float_dtype)
 
 
-def load_model(path: str | pathlib.Path) -> Model:
+def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
   """Reads a model: a file, a finished workdir, "embedded", the slim one that ships in the package, or "vgg19".
 
   The last has gates and no backbone: `{**model.params, "backbone": load_vgg19(...)}` makes it whole.
 
+  Args:
+    path: of the file or the workdir, or a name.
+    argument: name of the argument the path came from, for error messages.
   Raises:
     InputError: nothing there, or it is not a model of ours.
   """
+  named = f"`{argument}` (={path})"
   file = asset_path(str(path)) if str(path) in ASSETS else pathlib.Path(path)
   if file.is_dir():
     file = file / MODEL_NAME
   if not file.is_file():
     raise InputError(
-      f"`config.model` (={path}) is neither a model nor a finished workdir (no {file}): "
-      f'train one with configs/gating.py, or give "{EMBEDDED}"'
+      f"{named} is neither a model nor a finished workdir (no {file}): train one with configs/gating.py, or give "
+      f'"{EMBEDDED}"'
     )
   stored = load_safetensors(file)
   if "architecture" not in stored.metadata:
-    raise InputError(f"`config.model` (={path}): {file} holds weights, not a model that configs/gating.py wrote")
+    raise InputError(f"{named}: {file} holds weights, not a model that configs/gating.py wrote")
   settings = {name: json.loads(value) for name, value in stored.metadata.items()}
   params = jax.tree.map(jnp.asarray, stored.tree)
   known = {f.name for f in dataclasses.fields(Architecture)} | set(Belief._fields)
   if unknown := {*settings["architecture"], *params.get("beliefs", {})} - known:
     raise InputError(
-      f"`config.model` (={path}): {file} is another version's ({', '.join(sorted(unknown))}): train its gates again "
-      "with configs/gating.py"
+      f"{named}: {file} is another version's ({', '.join(sorted(unknown))}): train its gates again with "
+      "configs/gating.py"
     )
   calibration = settings.get("calibration")
   return Model(

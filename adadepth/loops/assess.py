@@ -45,7 +45,8 @@ def chosen_budget(config: ConfigDict, model: Model, times_ms: dict[str, float]) 
   if not config.policy.budget:
     return None
   unit = config.policy.budget_unit
-  return budget_for(model, config.policy.budget, costs_by_exit(model, unit, times_ms), unit)
+  costs = costs_by_exit(model, unit, times_ms)
+  return budget_for(model, config.policy.budget, costs, unit, argument="config.policy.budget")
 
 
 def budget_rows(

@@ -49,7 +49,7 @@ def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Pat
   if not weights:
     return params
   if weights == EMBEDDED or pathlib.Path(weights).is_dir():
-    model = load_model(weights)
+    model = load_model(weights, argument="config.backbone.weights")
     if model.arch.trained != arch.trained:
       raise InputError(
         f"`config.backbone.weights` (={weights}) was trained with {model.arch.trained}, config.network says "
@@ -67,7 +67,8 @@ def model_of(config: ConfigDict, workdir: pathlib.Path) -> Model:
   Raises:
     InputError: no such model, gates without a backbone, or a backbone for a model that has its own.
   """
-  model = load_model(config.model or (workdir if (workdir / MODEL_NAME).is_file() else EMBEDDED))
+  path = config.model or (workdir if (workdir / MODEL_NAME).is_file() else EMBEDDED)
+  model = load_model(path, argument="config.model")
   weights = config.backbone.weights
   if "backbone" in model.params:
     if weights:

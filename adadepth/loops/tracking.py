@@ -78,10 +78,9 @@ class Tracker:
   params: dict = dataclasses.field(init=False, repr=False)
 
   def __post_init__(self):
-    if self.policy not in POLICIES:
-      raise InputError(f"`policy` (={self.policy!r}) must be one of {', '.join(POLICIES)}")
+    check_policy(self.policy, self.budget)
     if not isinstance(self.model, Model):
-      object.__setattr__(self, "model", load_model(self.model))
+      object.__setattr__(self, "model", load_model(self.model, argument="model"))
     if self.policy not in FIXED:
       check_gates(self.model, "`model`")
     if "backbone" not in self.model.params:
@@ -89,8 +88,6 @@ class Tracker:
         "`model` holds gates alone, no backbone: give `model._replace(params={**model.params, "
         '"backbone": adadepth.io.weights.load_vgg19(path)})`'
       )
-    if self.budget is not None and self.policy != "hard":
-      raise InputError(f'`budget` (={self.budget}) is for the policy "hard" alone, not for {self.policy!r}')
     if isinstance(self.budget, int | float):
       object.__setattr__(self, "budget", budget_for(self.model, self.budget, relative_costs(self.model), "relative"))
     keep_freed_memory()
@@ -187,6 +184,14 @@ class Tracker:
     """The arguments of a step's program, static but for the budget."""
     view = {"arch": self.model.arch, "readout": self.model.readout}
     return {"policy": named(self.policy, **view), "budget": self.budget, "window_hw": target.window_hw, **view}
+
+
+def check_policy(policy: str, budget: float | Budget | None, prefix: str = "") -> None:
+  """Raises InputError for no policy, or one that has no use for the budget; `prefix` is of the arguments' names."""
+  if policy not in POLICIES:
+    raise InputError(f"`{prefix}policy` (={policy!r}) must be one of {', '.join(POLICIES)}")
+  if budget is not None and policy != "hard":
+    raise InputError(f'`{prefix}budget` (={budget}) is for the policy "hard" alone, not for {policy!r}')
 
 
 def check_frame(frame: np.ndarray) -> None:

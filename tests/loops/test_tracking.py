@@ -257,7 +257,7 @@ def test_an_unknown_policy_is_refused(model):
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path):
-  with pytest.raises(InputError, match="is neither a model nor a finished workdir"):
+  with pytest.raises(InputError, match=r"`model` \(=.*\) is neither a model nor a finished workdir"):
     Tracker(str(tmp_path / "nothing"))
 
 
