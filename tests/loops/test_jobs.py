@@ -191,12 +191,14 @@ def test_jobs_that_need_gates_refuse_what_phase_one_left(finetuned, frames_folde
   assert not list(tmp_path.iterdir())
 
 
-def test_evaluate_reads_a_finished_workdir_and_keeps_its_results(finished):
+def test_evaluate_reads_a_finished_workdir_and_keeps_its_results(finished, capsys):
   before = results_of(finished)
   config = small("evaluate")
-  config.eval.tracking = ""
+  config.eval.tracking, config.policy.budgets = "", ()
   TASKS["evaluate"](config, finished)
   check_results(results_of(finished), set())
+  printed = capsys.readouterr().out
+  assert printed.count("| policy |") == 1 and "| budget |" not in printed and "\n\n\n" not in printed
   assert before in [json.loads(path.read_text()) for path in finished.glob("results.*.json")]
 
 
