@@ -1,6 +1,7 @@
 """Tracks one target through a video file or a folder of frames.
 
 python run.py --config=configs/track.py --config.video=VIDEO --config.box=x,y,w,h --workdir=runs/track
+python run.py --config=configs/track.py --config.model=vgg19 --config.backbone.weights=VGG19 --config.video=...
 """
 
 from ml_collections import ConfigDict
@@ -11,7 +12,9 @@ def get_config() -> ConfigDict:
   config.task = "track"
   config.video = ""  # a video file, or a folder of jpg, png or bmp frames
   config.box = ""  # the target in the first frame: x,y,w,h, pixels from the top left
-  config.model = "embedded"  # a finished workdir, a model file, or "embedded"
+  config.model = "embedded"  # a finished workdir, a model file, "embedded" or "vgg19"
+  config.backbone = ConfigDict()
+  config.backbone.weights = ""  # for gates that come without: a VGG-19 file (any official format), or "download"
   config.policy = "hard"  # "xcorr1".."xcorr5", "soft" or "hard"
   config.threshold = -1.0  # T of hard gating; negative: the one chosen when the model was trained
   config.budget = 0.0  # mean cost of a frame, relative to xcorr1, that hard gating holds by moving T; 0: T stays

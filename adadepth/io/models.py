@@ -39,9 +39,9 @@ class Model(NamedTuple):
   """Everything that tracking needs.
 
   Attributes:
-    params: {"backbone", "head", "gates", "beliefs"}.
+    params: {"backbone", "head", "gates", "beliefs"}; without the last two where phase 1 alone wrote it.
     arch: the network's numbers.
-    threshold: T of hard gating.
+    threshold: T of hard gating; means nothing without gates.
     readout: how responses become a displacement.
     calibration: None where the gates were not trained by phase 2.
   """
@@ -65,32 +65,36 @@ def save_model(path: str | pathlib.Path, model: Model, *, float_dtype: str = "fl
   save_safetensors(path, model.params, metadata, float_dtype=float_dtype)
 
 
-def load_model(path: str | pathlib.Path) -> Model:
+def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
   """Reads a model: a file, a finished workdir, "embedded", the slim one that ships in the package, or "vgg19".
 
   The last has gates and no backbone: `{**model.params, "backbone": load_vgg19(...)}` makes it whole.
 
+  Args:
+    path: of the file or the workdir, or a name.
+    argument: name of the argument the path came from, for error messages.
   Raises:
     InputError: nothing there, or it is not a model of ours.
   """
+  named = f"`{argument}` (={path})"
   file = asset_path(str(path)) if str(path) in ASSETS else pathlib.Path(path)
   if file.is_dir():
     file = file / MODEL_NAME
   if not file.is_file():
     raise InputError(
-      f"`config.model` (={path}) is neither a model nor a finished workdir (no {file}): "
-      f'train one with configs/gating.py, or give "{EMBEDDED}"'
+      f"{named} is neither a model nor a finished workdir (no {file}): train one with configs/gating.py, or give "
+      f'"{EMBEDDED}"'
     )
   stored = load_safetensors(file)
   if "architecture" not in stored.metadata:
-    raise InputError(f"`config.model` (={path}): {file} holds weights, not a model that configs/gating.py wrote")
+    raise InputError(f"{named}: {file} holds weights, not a model that configs/gating.py wrote")
   settings = {name: json.loads(value) for name, value in stored.metadata.items()}
   params = jax.tree.map(jnp.asarray, stored.tree)
   known = {f.name for f in dataclasses.fields(Architecture)} | set(Belief._fields)
   if unknown := {*settings["architecture"], *params.get("beliefs", {})} - known:
     raise InputError(
-      f"`config.model` (={path}): {file} is another version's ({', '.join(sorted(unknown))}): train its gates again "
-      "with configs/gating.py"
+      f"{named}: {file} is another version's ({', '.join(sorted(unknown))}): train its gates again with "
+      "configs/gating.py"
     )
   calibration = settings.get("calibration")
   return Model(
@@ -100,6 +104,15 @@ def load_model(path: str | pathlib.Path) -> Model:
     Readout(*settings["readout"]),
     calibration and Calibration(*calibration),
   )
+
+
+def check_gates(model: Model, named: str) -> None:
+  """Raises InputError for a model that phase 1 alone wrote; `named` is the argument it came from."""
+  if "gates" not in model.params:
+    raise InputError(
+      f"{named} has no gates, since phase 1 alone wrote it: train them with configs/gating.py and its workdir as "
+      "--config.backbone.weights, or track with xcorr1 to xcorr5"
+    )
 
 
 def asset_path(name: str) -> pathlib.Path:

@@ -45,7 +45,8 @@ def chosen_budget(config: ConfigDict, model: Model, times_ms: dict[str, float]) 
   if not config.policy.budget:
     return None
   unit = config.policy.budget_unit
-  return budget_for(model, config.policy.budget, costs_by_exit(model, unit, times_ms), unit)
+  costs = costs_by_exit(model, unit, times_ms)
+  return budget_for(model, config.policy.budget, costs, unit, argument="config.policy.budget")
 
 
 def budget_rows(
@@ -106,9 +107,8 @@ def assess(
   path = write_results(workdir, results)
   (workdir / "table1.md").write_text(table1_markdown(model.arch, over_xcorr1(seconds)))
   draw_figures(workdir, model, results, sequences)
-  print(describe(results, model.threshold))
-  print(describe_budgets(results["budgets"]))
-  print(describe_tracking(results["tracking"]))
+  budgets, tracking = describe_budgets(results["budgets"]), describe_tracking(results["tracking"])
+  print("\n".join(table for table in (describe(results, model.threshold), budgets, tracking) if table))
   print(f"wrote {path}, table1.md and figures 1, 6 and 7 beside it")
 
 

@@ -26,23 +26,29 @@ def expected_cost(calibration: Calibration, cost_by_exit: Float[np.ndarray, "5"]
   return np.asarray(calibration.exits) @ cost_by_exit
 
 
-def budget_for(model: Model, target: float, cost_by_exit: Float[np.ndarray, "5"], unit: str) -> Budget:
+def budget_for(
+  model: Model, target: float, cost_by_exit: Float[np.ndarray, "5"], unit: str, *, argument: str = "budget"
+) -> Budget:
   """The budget with the T that met it on the calibration's videos.
 
+  Args:
+    target: what a frame may cost in the mean, in the unit of the costs.
+    cost_by_exit: of a frame that stops at each depth.
+    unit: "relative" or "ms".
+    argument: name of the argument the target came from, for error messages.
   Raises:
     InputError: a model without calibration, or a target that no exit is as cheap, or as dear, as.
   """
   calibration = model.calibration
   if calibration is None:
     raise InputError(
-      f"`config.policy.budget` (={target:g}): the model has no calibration to begin from: train its gates with "
-      "configs/gating.py"
+      f"`{argument}` (={target:g}): the model has no calibration to begin from: train its gates with configs/gating.py"
     )
   low, high = cost_by_exit[0], cost_by_exit[-1]
   if not low < target < high:
     raise InputError(
-      f"`config.policy.budget` (={target:g}, {unit}) must lie between {low:.3g} and {high:.3g}: what a frame costs "
-      "that stops at the first depth, and at the last"
+      f"`{argument}` (={target:g}, {unit}) must lie between {low:.3g} and {high:.3g}: what a frame costs that stops at "
+      "the first depth, and at the last"
     )
   costs, thresholds = expected_cost(calibration, cost_by_exit), np.asarray(calibration.thresholds)
   logit = np.interp(target, costs, np.log(thresholds / (1 - thresholds)))

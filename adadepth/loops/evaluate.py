@@ -6,40 +6,20 @@ from collections.abc import Sequence as Listing
 from ml_collections import ConfigDict
 
 from adadepth.data.sequence import Sequence
-from adadepth.errors import InputError
-from adadepth.io.models import EMBEDDED, MODEL_NAME, Model, load_model
+from adadepth.io.models import check_gates
 from adadepth.io.writers import run_record
 from adadepth.loops.assess import assess
 from adadepth.loops.checks import check_config
-from adadepth.loops.from_config import backbone_of, source_of
+from adadepth.loops.from_config import model_of, source_of
 from adadepth.loops.responses import pair_table
-
-
-def evaluated_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
-  """The model that config names, with the backbone that config names where it has none of its own.
-
-  Raises:
-    InputError: gates without a backbone, or a backbone for a model that has its own.
-  """
-  model = load_model(config.model or (workdir if (workdir / MODEL_NAME).is_file() else EMBEDDED))
-  weights = config.backbone.weights
-  if "backbone" in model.params:
-    if weights:
-      raise InputError(f"`config.backbone.weights` (={weights}): the model has a backbone of its own; leave it empty")
-    return model
-  if not weights:
-    raise InputError(
-      f"`config.backbone.weights` (='') names no backbone, and `config.model` (={config.model}) holds gates alone: "
-      'give VGG-19\'s weights as a file or "download"'
-    )
-  return model._replace(params={**model.params, "backbone": backbone_of(weights, model.arch, workdir)})
 
 
 def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Writes results.json and Figures 1, 6 and 7 to the workdir."""
   check_config(config)
   sequences = source_of(config).read(("test",))["test"]
-  model = evaluated_model(config, workdir)
+  model = model_of(config, workdir)
+  check_gates(model, f"`config.model` (={config.model or workdir})")
   run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
   print(describe_sequences(sequences), flush=True)
   table = pair_table(

@@ -219,7 +219,8 @@ def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
   look(0, params)
   params = run_phase1(config, params, drawn_from, workdir, look)
   look(config.finetune.steps, params)
-  save_model(workdir / MODEL_NAME, Model(params, arch, config.policy.thresholds[0], readout_of(config)))
+  trained = {name: params[name] for name in ("backbone", "head")}  # gates and beliefs are not, and stay out of the file
+  save_model(workdir / MODEL_NAME, Model(trained, arch, config.policy.thresholds[0], readout_of(config)))
   curve = [json.loads(path.read_text()) for path in sorted((workdir / CURVE_FOLDER).glob("*.json"))]
   results = {"before": curve[0], "after": curve[-1], "curve": curve}
   path = write_results(workdir, results)

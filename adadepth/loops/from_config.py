@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from adadepth.data.sources import Source
 from adadepth.errors import InputError
-from adadepth.io.models import EMBEDDED, load_model
+from adadepth.io.models import EMBEDDED, MODEL_NAME, Model, load_model
 from adadepth.io.weights import download_vgg19, load_vgg19
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.readout import Readout
@@ -49,7 +49,7 @@ def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Pat
   if not weights:
     return params
   if weights == EMBEDDED or pathlib.Path(weights).is_dir():
-    model = load_model(weights)
+    model = load_model(weights, argument="config.backbone.weights")
     if model.arch.trained != arch.trained:
       raise InputError(
         f"`config.backbone.weights` (={weights}) was trained with {model.arch.trained}, config.network says "
@@ -57,6 +57,29 @@ def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Pat
       )
     return {**params, "backbone": model.params["backbone"], "head": model.params["head"]}
   return {**params, "backbone": backbone_of(weights, arch, workdir)}
+
+
+def model_of(config: ConfigDict, workdir: pathlib.Path) -> Model:
+  """The finished model that `config.model` names, with the backbone that config names where it has none of its own.
+
+  "" names the workdir's, or the embedded one where it has none.
+
+  Raises:
+    InputError: no such model, gates without a backbone, or a backbone for a model that has its own.
+  """
+  path = config.model or (workdir if (workdir / MODEL_NAME).is_file() else EMBEDDED)
+  model = load_model(path, argument="config.model")
+  weights = config.backbone.weights
+  if "backbone" in model.params:
+    if weights:
+      raise InputError(f"`config.backbone.weights` (={weights}): the model has a backbone of its own; leave it empty")
+    return model
+  if not weights:
+    raise InputError(
+      f"`config.backbone.weights` (='') names no backbone, and `config.model` (={config.model}) holds gates alone: "
+      'give VGG-19\'s weights as a file or "download"'
+    )
+  return model._replace(params={**model.params, "backbone": backbone_of(weights, model.arch, workdir)})
 
 
 def backbone_of(weights: str, arch: Architecture, workdir: pathlib.Path) -> dict:

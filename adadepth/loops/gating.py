@@ -103,8 +103,9 @@ def choose_within(config: ConfigDict, params: dict, tried: list[Choice], fixed: 
   costs = costs_by_exit(model, unit, medians_ms(seconds))
   found = calibrations(tried)
   recipe = max(found, key=lambda recipe: expected_iou(found[recipe], config.policy.budget, costs))
-  start = float(budget_for(model._replace(calibration=found[recipe]), config.policy.budget, costs, unit).start)
-  return min((c for c in tried if c.recipe == recipe), key=lambda c: abs(c.threshold - start))
+  calibrated = model._replace(calibration=found[recipe])
+  budget = budget_for(calibrated, config.policy.budget, costs, unit, argument="config.policy.budget")
+  return min((c for c in tried if c.recipe == recipe), key=lambda c: abs(c.threshold - float(budget.start)))
 
 
 def run_phase2(config: ConfigDict, params: dict, table: PairTable, workdir: pathlib.Path) -> Phase2:

@@ -58,7 +58,9 @@ def describe_budgets(budgets: Listing[dict]) -> str:
 
 
 def describe_tracking(tracking: dict[str, dict]) -> str:
-  """The tracking scores as a table, for people."""
+  """The tracking scores as a table, for people; "" where there are none."""
+  if not tracking:
+    return ""
   lines = [
     "| policy | mean IoU | success AUC | precision at 20 px | FPS |",
     "| --- | --- | --- | --- | --- |",

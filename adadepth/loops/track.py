@@ -7,10 +7,14 @@ from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
 from adadepth.io.drawing import annotate_frame
-from adadepth.io.models import Model, load_model
+from adadepth.io.models import Model, check_gates
 from adadepth.io.video import BoxRow, VideoWriter, read_frames, write_boxes_csv
 from adadepth.io.writers import progress, run_record
-from adadepth.loops.tracking import Tracker, check_box, computed_confidences, follow
+from adadepth.loops.budget import budget_for, relative_costs
+from adadepth.loops.from_config import model_of
+from adadepth.loops.tracking import Tracker, check_box, check_policy, computed_confidences, follow
+from adadepth.programs.budget import Budget
+from adadepth.programs.policies import FIXED
 from adadepth.programs.tracker import Track
 
 
@@ -32,11 +36,13 @@ def parse_box(text: str) -> np.ndarray:
 def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Writes boxes.csv and track.mp4 to the workdir."""
   box = parse_box(config.box)
+  check_policy(config.policy, config.budget or None, "config.")
   if not config.video:
     raise InputError("`config.video` (='') must name a video file or a folder of frames")
   stream = read_frames(config.video)
   check_box(box, (stream.info.height, stream.info.width), "config.box")
-  tracker = Tracker(chosen_model(config), config.policy, config.budget or None)
+  model = chosen_model(config, workdir)
+  tracker = Tracker(model, config.policy, chosen_budget(config, model))
   workdir.mkdir(parents=True, exist_ok=True)
   run_record(workdir, config.to_dict(), 0)
   rows, seconds = [], []
@@ -52,16 +58,25 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
   print(f"{len(rows)} frames{speed}; wrote {workdir / 'boxes.csv'} and {workdir / 'track.mp4'}")
 
 
-def chosen_model(config: ConfigDict) -> Model:
+def chosen_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
   """The model that config names, with its own threshold or config's.
 
   Raises:
-    InputError: no such model, or a threshold of 1 or more.
+    InputError: see `model_of`, no gates for a policy that asks them, or a threshold of 1 or more.
   """
   if config.threshold >= 1:
     raise InputError(f"`config.threshold` (={config.threshold}) must lie below 1; negative: the model's own")
-  model = load_model(config.model)
+  model = model_of(config, workdir)
+  if config.policy not in FIXED:
+    check_gates(model, f"`config.model` (={config.model or workdir})")
   return model if config.threshold < 0 else model._replace(threshold=config.threshold)
+
+
+def chosen_budget(config: ConfigDict, model: Model) -> Budget | None:
+  """`config.budget`, if there is one."""
+  if not config.budget:
+    return None
+  return budget_for(model, config.budget, relative_costs(model), "relative", argument="config.budget")
 
 
 def csv_row(frame: int, track: Track) -> BoxRow:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
-from adadepth.io.models import EMBEDDED, Model, load_model
+from adadepth.io.models import EMBEDDED, Model, check_gates, load_model
 from adadepth.io.writers import progress
 from adadepth.loops.budget import budget_for, relative_costs
 from adadepth.loops.memory import keep_freed_memory
@@ -24,7 +24,7 @@ from adadepth.maths.metrics import center_error, iou, precision, success_auc
 from adadepth.programs.batch import policy_each_named
 from adadepth.programs.budget import Budget
 from adadepth.programs.network import prepare_params
-from adadepth.programs.policies import POLICIES, Policy, policy_named
+from adadepth.programs.policies import FIXED, POLICIES, Policy, policy_named
 from adadepth.programs.sequence import compiled_track_frames
 from adadepth.programs.tracker import (
   Track,
@@ -78,12 +78,16 @@ class Tracker:
   params: dict = dataclasses.field(init=False, repr=False)
 
   def __post_init__(self):
-    if self.policy not in POLICIES:
-      raise InputError(f"`policy` (={self.policy!r}) must be one of {', '.join(POLICIES)}")
+    check_policy(self.policy, self.budget)
     if not isinstance(self.model, Model):
-      object.__setattr__(self, "model", load_model(self.model))
-    if self.budget is not None and self.policy != "hard":
-      raise InputError(f'`budget` (={self.budget}) is for the policy "hard" alone, not for {self.policy!r}')
+      object.__setattr__(self, "model", load_model(self.model, argument="model"))
+    if self.policy not in FIXED:
+      check_gates(self.model, "`model`")
+    if "backbone" not in self.model.params:
+      raise InputError(
+        "`model` holds gates alone, no backbone: give `model._replace(params={**model.params, "
+        '"backbone": adadepth.io.weights.load_vgg19(path)})`'
+      )
     if isinstance(self.budget, int | float):
       object.__setattr__(self, "budget", budget_for(self.model, self.budget, relative_costs(self.model), "relative"))
     keep_freed_memory()
@@ -113,9 +117,9 @@ class Tracker:
     """Finds the target in the next frame.
 
     Raises:
-      InputError: the frame has another size than the first.
+      InputError: the frame has another size or type than the first.
     """
-    check_same_shape(frame, target)
+    check_next_frame(frame, target)
     state, track = compiled_update(self.params, target.state, frame, **self._step(target, policy_named))
     return target._replace(state=state), track
 
@@ -147,9 +151,9 @@ class Tracker:
     Returns:
       The targets, and their track with a leading n.
     Raises:
-      InputError: the frames have another shape than the first.
+      InputError: the frames have another shape or type than the first.
     """
-    check_same_shape(frames, targets)
+    check_next_frame(frames, targets)
     step = self._step(targets, policy_each_named)
     states, track = compiled_update_many(self.params, targets.state, frames, **step)
     return targets._replace(state=states), track
@@ -182,16 +186,25 @@ class Tracker:
     return {"policy": named(self.policy, **view), "budget": self.budget, "window_hw": target.window_hw, **view}
 
 
+def check_policy(policy: str, budget: float | Budget | None, prefix: str = "") -> None:
+  """Raises InputError for no policy, or one that has no use for the budget; `prefix` is of the arguments' names."""
+  if policy not in POLICIES:
+    raise InputError(f"`{prefix}policy` (={policy!r}) must be one of {', '.join(POLICIES)}")
+  if budget is not None and policy != "hard":
+    raise InputError(f'`{prefix}budget` (={budget}) is for the policy "hard" alone, not for {policy!r}')
+
+
 def check_frame(frame: np.ndarray) -> None:
   """Raises InputError for what is no RGB frame."""
   if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
     raise InputError(f"`frame` is {frame.dtype} {frame.shape}: it must be RGB, uint8 [height, width, 3]")
 
 
-def check_same_shape(frame: np.ndarray | Array, target: Target) -> None:
-  """Raises InputError for a frame (or n) of another shape than the first."""
-  if frame.shape != target.frame_shape:
-    raise InputError(f"`frame` is {frame.shape}, the first one was {target.frame_shape}: init a target for it")
+def check_next_frame(frame: np.ndarray | Array, target: Target) -> None:
+  """Raises InputError for a frame (or n) of another shape than the first, or of another type."""
+  if frame.shape != target.frame_shape or frame.dtype != np.uint8:
+    like = f"uint8 {target.frame_shape}, as the first one was"
+    raise InputError(f"`frame` is {frame.dtype} {frame.shape}: it must be {like}; init a target for another size")
 
 
 def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], name: str = "box_xywh") -> None:

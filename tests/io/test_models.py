@@ -46,8 +46,10 @@ def test_weights_alone_are_no_model(tmp_path):
 
 
 def test_an_unfinished_workdir_is_named(tmp_path):
-  with pytest.raises(InputError, match=f"`config.model` \\(={tmp_path}\\) is neither a model nor a finished workdir"):
+  with pytest.raises(InputError, match=f"`path` \\(={tmp_path}\\) is neither a model nor a finished workdir"):
     load_model(tmp_path)
+  with pytest.raises(InputError, match=r"`config\.model` \(="):
+    load_model(tmp_path, argument="config.model")
 
 
 def test_a_model_of_another_version_is_refused_with_what_it_has_more(tmp_path):

@@ -68,10 +68,12 @@ def test_a_score_says_what_a_budget_got(model):
 
 @pytest.mark.parametrize("target", [0.5, 1.0, 16.0, 20.0])
 def test_a_budget_that_no_threshold_meets_is_refused(model, target):
-  with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=.*, ms\) must lie between 1 and 16"):
+  with pytest.raises(InputError, match=r"`budget` \(=.*, ms\) must lie between 1 and 16"):
     budget_for(model, target, COSTS, "ms")
+  with pytest.raises(InputError, match=r"`config\.policy\.budget` \(="):
+    budget_for(model, target, COSTS, "ms", argument="config.policy.budget")
 
 
 def test_a_budget_needs_a_calibration(model):
-  with pytest.raises(InputError, match="has no calibration"):
+  with pytest.raises(InputError, match=r"`budget` \(=4\): the model has no calibration"):
     budget_for(model._replace(calibration=None), 4.0, COSTS, "relative")

@@ -63,6 +63,16 @@ def finished(tmp_path_factory):
   return workdir
 
 
+@pytest.fixture(scope="module")
+def finetuned(tmp_path_factory):
+  """A finished run of phase 1 alone."""
+  workdir = tmp_path_factory.mktemp("finetune")
+  config = small("finetune", "all,quick")
+  config.eval.every_steps = 2
+  TASKS["finetune"](config, workdir)
+  return workdir
+
+
 def results_of(workdir) -> dict:
   return json.loads((workdir / "results.json").read_text())
 
@@ -150,26 +160,45 @@ def stopped_after(config, workdir, steps: int, look) -> dict:
     finetune.training_batches = training_batches
 
 
-def test_finetune_reports_before_along_and_after(tmp_path):
-  config = small("finetune", "all,quick")
-  config.eval.every_steps = 2
-  TASKS["finetune"](config, tmp_path)
-  results = results_of(tmp_path)
+def test_finetune_reports_before_along_and_after(finetuned):
+  results = results_of(finetuned)
   assert [point["step"] for point in results["curve"]] == [0, 2, 4]
   assert results["curve"][0] == results["before"] and results["curve"][-1] == results["after"]
   assert results["curve"][2]["epoch"] == 2 * results["curve"][1]["epoch"] > 0
   assert results["before"]["test"]["xcorr5"] != results["after"]["test"]["xcorr5"]
   assert results["before"]["train"]["xcorr5"]["loss"] != results["after"]["train"]["xcorr5"]["loss"]
   for name in ("losses.png", "figure3.png", "figure4.png"):
-    assert np.asarray(Image.open(tmp_path / name)).std() > 0
+    assert np.asarray(Image.open(finetuned / name)).std() > 0
 
 
-def test_evaluate_reads_a_finished_workdir_and_keeps_its_results(finished):
+def test_phase_one_leaves_a_backbone_and_no_gates(finetuned):
+  assert set(load_model(finetuned).params) == {"backbone", "head"}
+  config = small("finetune", "all,quick")
+  config.backbone.weights = str(finetuned)
+  params = starting_params(config, architecture_of(config), finetuned)
+  assert set(params) == {"backbone", "head", "gates", "beliefs"}
+  jax.tree.map(np.testing.assert_array_equal, {**params, **load_model(finetuned).params}, params)
+
+
+@pytest.mark.parametrize("job", ["evaluate", "track"])
+def test_jobs_that_need_gates_refuse_what_phase_one_left(finetuned, frames_folder, tmp_path, job):
+  config = small(job)
+  config.model = str(finetuned)
+  if job == "track":
+    config.video, config.box = str(frames_folder[0]), frames_folder[1]
+  with pytest.raises(InputError, match=rf"`config\.model` \(={finetuned}\) has no gates, since phase 1 alone wrote it"):
+    TASKS[job](config, tmp_path)
+  assert not list(tmp_path.iterdir())
+
+
+def test_evaluate_reads_a_finished_workdir_and_keeps_its_results(finished, capsys):
   before = results_of(finished)
   config = small("evaluate")
-  config.eval.tracking = ""
+  config.eval.tracking, config.policy.budgets = "", ()
   TASKS["evaluate"](config, finished)
   check_results(results_of(finished), set())
+  printed = capsys.readouterr().out
+  assert printed.count("| policy |") == 1 and "| budget |" not in printed and "\n\n\n" not in printed
   assert before in [json.loads(path.read_text()) for path in finished.glob("results.*.json")]
 
 
@@ -229,7 +258,10 @@ def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
     ({"video": ""}, r"config\.video` \(=''\) must name"),
     ({"video": "/no/such"}, r"config\.video` \(=/no/such\) does not exist"),
     ({"model": "/no/such"}, r"config\.model` \(=/no/such\) is neither"),
-    ({"policy": "best"}, "must be one of xcorr1"),
+    ({"policy": "best"}, r"config\.policy` \(='best'\) must be one of xcorr1"),
+    ({"policy": "soft", "budget": 2.0}, r'config\.budget` \(=2\.0\) is for the policy "hard" alone'),
+    ({"budget": 99.0}, r"config\.budget` \(=99, relative\) must lie between"),
+    ({"model": "vgg19"}, r"config\.backbone\.weights` \(=''\) names no backbone"),
     ({"threshold": 1.5}, r"config\.threshold` \(=1\.5\) must lie below 1"),
   ],
 )

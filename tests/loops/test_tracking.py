@@ -4,13 +4,21 @@ import dataclasses
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import Model
-from adadepth.loops.tracking import TrackedSequence, Tracker, computed_confidences, score_tracking, track_sequence
+from adadepth.loops.tracking import (
+  TrackedSequence,
+  Tracker,
+  check_next_frame,
+  computed_confidences,
+  score_tracking,
+  track_sequence,
+)
 from adadepth.maths.metrics import iou
 from adadepth.maths.readout import Readout
 from adadepth.programs.tracker import Track, compiled_update
@@ -216,11 +224,53 @@ def test_targets_that_cannot_be_tracked_are_refused(tracker, moving_target, fram
     tracker.init_many(given, boxes)
 
 
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    (
+      lambda frame: frame[:90],
+      "`frame` is uint8 (90, 128, 3): it must be uint8 (96, 128, 3), as the first one was",
+    ),
+    (lambda frame: frame / np.float32(255), "`frame` is float32 (96, 128, 3): it must be uint8 (96, 128, 3)"),
+    (lambda frame: jnp.asarray(frame, jnp.int32), "`frame` is int32 (96, 128, 3): it must be uint8"),
+  ],
+)
+def test_a_frame_unlike_the_first_is_refused(tracker, moving_target, change, message):
+  frame = moving_target.frames[0]
+  target = tracker.init(frame, moving_target.boxes_xywh[0])
+  check_next_frame(jnp.asarray(frame), target)
+  with pytest.raises(InputError, match=re.escape(message)):
+    check_next_frame(change(frame), target)
+
+
+def test_a_tracker_refuses_a_frame_unlike_the_first(tracker, moving_target):
+  frame, boxes = moving_target.frames[0], moving_target.boxes_xywh[:2]
+  with pytest.raises(InputError, match=r"`frame` is uint8 \(90, 128, 3\)"):
+    tracker.update(tracker.init(frame, boxes[0]), frame[:90])
+  with pytest.raises(InputError, match=r"`frame` is float32 \(96, 128, 3\)"):
+    tracker.update_many(tracker.init_many(frame, boxes), frame / np.float32(255))
+
+
 def test_an_unknown_policy_is_refused(model):
   with pytest.raises(InputError, match=re.escape("`policy` (='xcorr6') must be one of xcorr1, xcorr2")):
     Tracker(model, "xcorr6")
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path):
-  with pytest.raises(InputError, match="is neither a model nor a finished workdir"):
+  with pytest.raises(InputError, match=r"`model` \(=.*\) is neither a model nor a finished workdir"):
     Tracker(str(tmp_path / "nothing"))
+
+
+def test_a_model_of_phase_one_tracks_by_fixed_depths_alone(model, moving_target):
+  phase1 = model._replace(params={name: model.params[name] for name in ("backbone", "head")})
+  given = (moving_target.frames[:2], moving_target.boxes_xywh[0])
+  found, expected = (Tracker(m, "xcorr2").track(*given) for m in (phase1, model))
+  jax.tree.map(np.testing.assert_array_equal, found, expected)
+  for policy in ("soft", "hard"):
+    with pytest.raises(InputError, match="`model` has no gates, since phase 1 alone wrote it: train them with"):
+      Tracker(phase1, policy)
+
+
+def test_gates_without_a_backbone_are_refused():
+  with pytest.raises(InputError, match="`model` holds gates alone, no backbone: give"):
+    Tracker("vgg19")
