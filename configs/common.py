@@ -122,7 +122,8 @@ def evaluation() -> ConfigDict:
   """What is reported."""
   evaluation = ConfigDict()
   evaluation.keys_per_sequence = 0  # evenly spread; 0: every tenth frame
-  evaluation.frames_per_sequence = 0  # tracking stops after so many; pairs: search frames a key; 0: all
+  evaluation.frames_per_key = 0  # search frames of a pair evaluation's key; 0: all 25
+  evaluation.frames_per_sequence = 0  # tracking stops after so many; 0: all
   evaluation.timing_rounds = 25  # steps of each policy, timed for Figure 6 and budgets in ms; 0: no times
   evaluation.tracking = "xcorr1,xcorr5,soft,hard"  # policies to track with, comma-separated; "": none
   return evaluation

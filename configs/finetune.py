@@ -46,7 +46,7 @@ def get_config(arg: str = "all") -> ConfigDict:
     # A short look: about ten seconds a step on two cores. An epoch of the shared train split is 299 such keys.
     config.finetune.steps = 40
     config.eval.keys_per_sequence = 1
-    config.eval.frames_per_sequence = 10
+    config.eval.frames_per_key = 10
   if network == "half":
     config.network.template_px = 64
     config.network.search_px = 128
@@ -59,5 +59,5 @@ def get_config(arg: str = "all") -> ConfigDict:
     config.finetune.learning_rate = 3e-5
     config.eval.every_steps = 22
     config.eval.sequences = 8
-    config.eval.frames_per_sequence = 25
+    config.eval.frames_per_key = 25
   return config.lock()

@@ -66,7 +66,7 @@ def get_config(arg: str = "") -> ConfigDict:
   if quick:
     config.gates.keys_per_sequence = 1
     config.eval.keys_per_sequence = 1
-    config.eval.frames_per_sequence = 5
+    config.eval.frames_per_key = 5
     config.eval.timing_rounds = 5
     config.eval.tracking = ""
   return config.lock()

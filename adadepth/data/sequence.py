@@ -34,3 +34,8 @@ class Sequence:
 
   def __len__(self) -> int:
     return len(self.boxes_xywh)
+
+  @property
+  def first_box(self) -> int:
+    """Index of the first frame that has a usable box."""
+    return int(np.argmax(np.isfinite(self.boxes_xywh).all(axis=1)))

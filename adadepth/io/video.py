@@ -80,7 +80,7 @@ class FrameStream:
     return _iter_images(self.image_paths, self.info)
 
 
-def read_frames(path: str | os.PathLike, *, argument: str = "config.video") -> FrameStream:
+def read_frames(path: str | os.PathLike, *, argument: str = "path") -> FrameStream:
   """Opens a video file or a folder of pictures (jpg, png, bmp; in natural order: 2.jpg before 10.jpg).
 
   The first frame is decoded at once, so that what cannot be read is refused here and not half-way.

@@ -25,8 +25,8 @@ from adadepth.loops.scores import (
   score_pairs,
   soft_ious,
 )
+from adadepth.loops.step_times import medians_ms, over_xcorr1, policy_trackers, step_seconds
 from adadepth.loops.table1 import table1_markdown
-from adadepth.loops.times import medians_ms, over_xcorr1, policy_trackers, step_seconds
 from adadepth.loops.tracking import TrackedSequence, score_tracking, track_all
 from adadepth.programs.budget import Budget
 from adadepth.programs.policies import FIXED
@@ -37,7 +37,9 @@ def costs_by_exit(model: Model, unit: str, times_ms: dict[str, float]) -> Float[
 
   Hard gating takes the time of the depth where it stops (experiments/table1), so that fixed depths' times are its own.
   """
-  return relative_costs(model) if unit == "relative" else np.array([times_ms[name] for name in FIXED])
+  return (
+    relative_costs(model.arch, model.readout) if unit == "relative" else np.array([times_ms[name] for name in FIXED])
+  )
 
 
 def chosen_budget(config: ConfigDict, model: Model, times_ms: dict[str, float]) -> Budget | None:

@@ -8,17 +8,29 @@ from jaxtyping import Float, Int
 from adadepth.errors import InputError
 from adadepth.io.models import Calibration, Model
 from adadepth.loops.scores import Looked, PairScores, score_exits
+from adadepth.maths.architecture import Architecture
 from adadepth.maths.cascade import exit_depth
+from adadepth.maths.readout import Readout
 from adadepth.programs.budget import Budget, next_threshold
 from adadepth.programs.costs import pair_costs
 
 UNITS = ("relative", "ms")
 
 
-def relative_costs(model: Model) -> Float[np.ndarray, "5"]:
+def relative_costs(arch: Architecture, readout: Readout) -> Float[np.ndarray, "5"]:
   """FLOPs of a gated run that stops at each depth, relative to xcorr1."""
-  costs = pair_costs(model.arch, model.readout)
+  costs = pair_costs(arch, readout)
   return costs.cascade_gflops / costs.fixed_gflops[0]
+
+
+def check_target(target: float, cost_by_exit: Float[np.ndarray, "5"], unit: str, *, argument: str) -> None:
+  """Raises InputError for a budget that no exit is as cheap, or as dear, as; arguments as of `budget_for`."""
+  low, high = cost_by_exit[0], cost_by_exit[-1]
+  if not low < target < high:
+    raise InputError(
+      f"`{argument}` (={target:g}, {unit}) must lie between {low:.3g} and {high:.3g}: what a frame costs that stops at "
+      "the first depth, and at the last"
+    )
 
 
 def expected_cost(calibration: Calibration, cost_by_exit: Float[np.ndarray, "5"]) -> Float[np.ndarray, "t"]:
@@ -44,12 +56,7 @@ def budget_for(
     raise InputError(
       f"`{argument}` (={target:g}): the model has no calibration to begin from: train its gates with configs/gating.py"
     )
-  low, high = cost_by_exit[0], cost_by_exit[-1]
-  if not low < target < high:
-    raise InputError(
-      f"`{argument}` (={target:g}, {unit}) must lie between {low:.3g} and {high:.3g}: what a frame costs that stops at "
-      "the first depth, and at the last"
-    )
+  check_target(target, cost_by_exit, unit, argument=argument)
   costs, thresholds = expected_cost(calibration, cost_by_exit), np.asarray(calibration.thresholds)
   logit = np.interp(target, costs, np.log(thresholds / (1 - thresholds)))
   start = 1 / (1 + np.exp(-logit))

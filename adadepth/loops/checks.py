@@ -2,11 +2,13 @@
 
 from ml_collections import ConfigDict
 
+from adadepth.data.pairs import FRAMES_PER_KEY
 from adadepth.data.problems import ON_ERROR
 from adadepth.errors import InputError
-from adadepth.loops.budget import UNITS
+from adadepth.loops.budget import UNITS, check_target, relative_costs
+from adadepth.maths.architecture import Architecture
 from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES
-from adadepth.maths.readout import COMBINES, GATE_FEATURES, PEAKS
+from adadepth.maths.readout import COMBINES, GATE_FEATURES, PEAKS, Readout
 from adadepth.programs.policies import POLICIES
 
 CHOICES = {
@@ -56,6 +58,7 @@ RANGES = {
   "benchmark.lengths": (2, None, True),
   "benchmark.pairs": (251, None, True),  # of two videos, which cross-fitting needs
   "eval.keys_per_sequence": (0, None, True),
+  "eval.frames_per_key": (0, FRAMES_PER_KEY + 1, True),
   "eval.frames_per_sequence": (0, None, True),
   "eval.timing_rounds": (0, None, True),
   "eval.every_steps": (0, None, True),
@@ -142,3 +145,10 @@ def check_config(config: ConfigDict) -> None:
       'weights as a file or "download", or steps of phase 1'
     )
   tracked_policies(_get(config, "eval.tracking") or "")
+
+
+def check_budget(config: ConfigDict, arch: Architecture, readout: Readout) -> None:
+  """Raises InputError for a relative budget that this network cannot hold; one in ms waits for measured times."""
+  policy = config.policy
+  if policy.budget and policy.budget_unit == "relative":
+    check_target(policy.budget, relative_costs(arch, readout), "relative", argument="config.policy.budget")

@@ -9,7 +9,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.models import check_gates
 from adadepth.io.writers import run_record
 from adadepth.loops.assess import assess
-from adadepth.loops.checks import check_config
+from adadepth.loops.checks import check_budget, check_config
 from adadepth.loops.from_config import model_of, source_of
 from adadepth.loops.responses import pair_table
 
@@ -20,6 +20,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
   sequences = source_of(config).read(("test",))["test"]
   model = model_of(config, workdir)
   check_gates(model, f"`config.model` (={config.model or workdir})")
+  check_budget(config, model.arch, model.readout)
   run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
   print(describe_sequences(sequences), flush=True)
   table = pair_table(
@@ -27,7 +28,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
     sequences,
     arch=model.arch,
     keys=config.eval.keys_per_sequence,
-    frames=min(config.eval.frames_per_sequence, 25),
+    frames=config.eval.frames_per_key,
     threads=config.threads,
     cache=None,
     description="responses",

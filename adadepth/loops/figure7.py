@@ -24,7 +24,7 @@ FRAMES = 40  # that are tracked and filmed of each sequence
 PICTURED = 4  # of them in the PNG
 FPS = 10.0
 EACH_KIND = 2  # sequences where xcorr1 is enough, and that gain by depth
-DEEP = FIXED[3:]  # depth 5, or 4: with adapted templates xcorr5 is nowhere the best
+DEEP = FIXED[3:]  # with adapted templates xcorr5 is hardly anywhere the best
 FOOTNOTE = "Hard gating stops at the framed depth. The confidences right of it are computed for this figure alone."
 
 
@@ -69,7 +69,7 @@ def track_panels(model: Model, sequence: Sequence, *, frames: int) -> list[Frame
   that no confidence reaches.
   """
   tracker = Tracker(model, "hard")
-  start = int(np.argmax(np.isfinite(sequence.boxes_xywh).all(axis=1)))
+  start = sequence.first_box
   target = tracker.init(sequence.frames[start], sequence.boxes_xywh[start])
   panels = []
   for t in progress(range(start + 1, min(start + 1 + frames, len(sequence))), f"figure 7 ({sequence.name})"):

@@ -28,9 +28,10 @@ from adadepth.loops.from_config import (
   starting_params,
 )
 from adadepth.loops.gates import depth_losses
-from adadepth.loops.responses import pair_table
+from adadepth.loops.responses import PairTable, pair_table
 from adadepth.loops.scores import score_depths, score_fixed
 from adadepth.maths.architecture import Architecture
+from adadepth.maths.readout import Readout
 from adadepth.programs.costs import pair_costs
 from adadepth.programs.policies import FIXED
 from adadepth.programs.steps import PairBatch, TrainState, finetune_optimizer, finetune_step, init_state
@@ -163,13 +164,21 @@ def run_phase1(
   return state.params
 
 
+def fixed_scores(params: dict, table: PairTable, *, arch: Architecture, readout: Readout, map_loss: str) -> dict:
+  """The five fixed depths on pairs: {"xcorr1": {"loss", "iou@1", ...}, ...}; the loss is the mean L_i of Eq. 2."""
+  scores = score_depths(table, arch=arch, readout=readout, costs=pair_costs(arch))
+  eq2 = {"map_loss": map_loss, "variance_px2": label_variance(arch)}
+  losses = depth_losses(params, table, scores.ious, loss="cross_entropy", arch=arch, **eq2)
+  entries = zip(score_fixed(scores).items(), losses.mean(axis=0), strict=True)
+  return {name: {"loss": loss, **entry} for (name, entry), loss in entries}
+
+
 def depth_scores(
   config: ConfigDict, params: dict, sequences: dict[str, list[Sequence]], step: int, workdir: pathlib.Path
 ) -> dict[str, dict]:
-  """The five fixed depths on train and test, {"train": {"xcorr1": {"loss", "iou@1", ...}, ...}, "test": ...}.
+  """`fixed_scores` on train and on test, {"train": ..., "test": ...}, of the same pairs at every step.
 
-  The loss is L_i of Eq. 2, averaged over the same pairs at every step, so that they compare. Responses are kept in the
-  workdir by step.
+  Responses are kept in the workdir by step.
   """
   arch, scored = architecture_of(config), {}
   for side in SIDES:
@@ -178,23 +187,13 @@ def depth_scores(
       sequences[side],
       arch=arch,
       keys=config.eval.keys_per_sequence,
-      frames=config.eval.frames_per_sequence,
+      frames=config.eval.frames_per_key,
       threads=config.threads,
       cache=workdir / "responses" / f"{side}-{step}.npz",
       description=f"responses ({side}, step {step})",
     )
-    scores = score_depths(table, arch=arch, readout=readout_of(config), costs=pair_costs(arch))
-    losses = depth_losses(
-      params,
-      table,
-      scores.ious,
-      loss="cross_entropy",
-      arch=arch,
-      map_loss=config.finetune.map_loss,
-      variance_px2=label_variance(arch),
-    )
-    entries = zip(score_fixed(scores).items(), losses.mean(axis=0), strict=True)
-    scored[side] = {name: {"loss": loss, **entry} for (name, entry), loss in entries}
+    view = {"arch": arch, "readout": readout_of(config), "map_loss": config.finetune.map_loss}
+    scored[side] = fixed_scores(params, table, **view)
   return scored
 
 

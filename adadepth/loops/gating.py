@@ -24,7 +24,7 @@ from adadepth.loops.calibration import (
   cross_read,
   deal,
 )
-from adadepth.loops.checks import check_config
+from adadepth.loops.checks import check_budget, check_config
 from adadepth.loops.finetune import run_phase1
 from adadepth.loops.from_config import (
   TRAINED_BY,
@@ -37,7 +37,7 @@ from adadepth.loops.from_config import (
 from adadepth.loops.gates import Fitted, Recipe, fit_gates, fit_reading, seen_pairs
 from adadepth.loops.responses import PairTable, joined, pair_table
 from adadepth.loops.scores import score_fixed
-from adadepth.loops.times import medians_ms, policy_trackers, step_seconds
+from adadepth.loops.step_times import medians_ms, policy_trackers, step_seconds
 
 LOG_EVERY = 100
 
@@ -52,7 +52,7 @@ def cached_table(
     sequences,
     arch=architecture_of(config),
     keys=config.gates.keys_per_sequence if train else config.eval.keys_per_sequence,
-    frames=0 if train else min(config.eval.frames_per_sequence, 25),
+    frames=0 if train else config.eval.frames_per_key,
     threads=config.threads,
     cache=workdir / "responses" / f"{side}.npz",
     description=f"responses ({side})",
@@ -153,6 +153,7 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Phase 1, phase 2, evaluation, figures; resumes from whatever the workdir already holds."""
   check_config(config)
   arch, source = architecture_of(config), source_of(config)
+  check_budget(config, arch, readout_of(config))
   sequences = source.read()
   params = starting_params(config, arch, workdir)
   claim(workdir, {name: config.to_dict()[name] for name in TRAINED_BY})

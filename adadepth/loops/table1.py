@@ -12,7 +12,7 @@ from adadepth.io.writers import run_record
 from adadepth.loops.checks import check_config
 from adadepth.loops.exits import FORCED_THRESHOLD
 from adadepth.loops.from_config import architecture_of
-from adadepth.loops.times import exit_trackers, over_xcorr1, policy_trackers, step_seconds
+from adadepth.loops.step_times import exit_trackers, over_xcorr1, policy_trackers, step_seconds
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.flops import fixed_flops, soft_flops
 from adadepth.maths.readout import PAPER

@@ -39,7 +39,7 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
   check_policy(config.policy, config.budget or None, "config.")
   if not config.video:
     raise InputError("`config.video` (='') must name a video file or a folder of frames")
-  stream = read_frames(config.video)
+  stream = read_frames(config.video, argument="config.video")
   check_box(box, (stream.info.height, stream.info.width), "config.box")
   model = chosen_model(config, workdir)
   tracker = Tracker(model, config.policy, chosen_budget(config, model))
@@ -76,7 +76,9 @@ def chosen_budget(config: ConfigDict, model: Model) -> Budget | None:
   """`config.budget`, if there is one."""
   if not config.budget:
     return None
-  return budget_for(model, config.budget, relative_costs(model), "relative", argument="config.budget")
+  return budget_for(
+    model, config.budget, relative_costs(model.arch, model.readout), "relative", argument="config.budget"
+  )
 
 
 def csv_row(frame: int, track: Track) -> BoxRow:

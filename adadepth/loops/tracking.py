@@ -88,8 +88,9 @@ class Tracker:
         "`model` holds gates alone, no backbone: give `model._replace(params={**model.params, "
         '"backbone": adadepth.io.weights.load_vgg19(path)})`'
       )
-    if isinstance(self.budget, int | float):
-      object.__setattr__(self, "budget", budget_for(self.model, self.budget, relative_costs(self.model), "relative"))
+    if self.budget is not None and not isinstance(self.budget, Budget):
+      costs = relative_costs(self.model.arch, self.model.readout)
+      object.__setattr__(self, "budget", budget_for(self.model, self.budget, costs, "relative"))
     keep_freed_memory()
     object.__setattr__(self, "params", prepare_params(self.model.params))
 
@@ -137,7 +138,7 @@ class Tracker:
       raise InputError(f"`boxes_xywh` has shape {boxes.shape}: it must be [n, 4], a box for each of n targets")
     if frames.ndim == 4 and len(frames) != len(boxes):
       raise InputError(f"`frames` holds {len(frames)} frames for {len(boxes)} boxes: give one for all, or one for each")
-    check_frame(frames[0] if frames.ndim == 4 else frames)
+    check_frame(frames[0] if frames.ndim == 4 else frames, "frames")
     for i, box in enumerate(boxes):
       check_box(box, frames.shape[-3:], f"boxes_xywh[{i}]")
     arch = self.model.arch
@@ -194,10 +195,10 @@ def check_policy(policy: str, budget: float | Budget | None, prefix: str = "") -
     raise InputError(f'`{prefix}budget` (={budget}) is for the policy "hard" alone, not for {policy!r}')
 
 
-def check_frame(frame: np.ndarray) -> None:
+def check_frame(frame: np.ndarray, name: str = "frame") -> None:
   """Raises InputError for what is no RGB frame."""
   if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-    raise InputError(f"`frame` is {frame.dtype} {frame.shape}: it must be RGB, uint8 [height, width, 3]")
+    raise InputError(f"`{name}` is {frame.dtype} {frame.shape}: it must be RGB, uint8 [height, width, 3]")
 
 
 def check_next_frame(frame: np.ndarray | Array, target: Target) -> None:
@@ -276,7 +277,7 @@ def track_sequence(tracker: Tracker, sequence: Sequence, *, frames: int = 0) -> 
   Args:
     frames: at most so many, the first included; 0: all.
   """
-  start = int(np.argmax(np.isfinite(sequence.boxes_xywh).all(axis=1)))
+  start = sequence.first_box
   stop = min(start + frames, len(sequence)) if frames else len(sequence)
   read = read_ahead(sequence.frames, start=start, stop=stop)
   tracks, seconds = [], []

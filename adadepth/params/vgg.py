@@ -112,7 +112,7 @@ def prepare_backbone(backbone: dict, *, backend: str) -> dict:
     backend: "cpu", or "gpu" or "tpu", as `jax.default_backend()` says.
   """
   if backend != "cpu":
-    return jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), backbone)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), backbone)
   return {
     block: {name: conv if (block, name) in PLAIN_ON_CPU else _transformed(conv) for name, conv in convs.items()}
     for block, convs in backbone.items()

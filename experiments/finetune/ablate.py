@@ -13,12 +13,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from adadepth.io.writers import write_json
-from adadepth.loops.finetune import run_phase1
-from adadepth.loops.from_config import architecture_of, label_variance, readout_of, source_of, starting_params
-from adadepth.loops.gates import depth_losses
+from adadepth.loops.finetune import fixed_scores, run_phase1
+from adadepth.loops.from_config import architecture_of, readout_of, source_of, starting_params
 from adadepth.loops.responses import pair_table
-from adadepth.loops.scores import score_depths, score_fixed
-from adadepth.programs.costs import pair_costs
 from configs import finetune
 
 STEPS = 30
@@ -54,12 +51,7 @@ def run_variant(config: ConfigDict, workdir: pathlib.Path) -> dict:
   table = pair_table(
     params, sequences["dev"], arch=arch, keys=KEYS, frames=0, threads=config.threads, cache=None, description="dev"
   )
-  scores = score_depths(table, arch=arch, readout=readout_of(config), costs=pair_costs(arch))
-  losses = depth_losses(
-    params, table, scores.ious, loss="cross_entropy", arch=arch, map_loss="label", variance_px2=label_variance(arch)
-  )
-  entries = zip(score_fixed(scores).items(), losses.mean(axis=0), strict=True)
-  dev = {name: {"loss": loss, **entry} for (name, entry), loss in entries}
+  dev = fixed_scores(params, table, arch=arch, readout=readout_of(config), map_loss="label")
   return {"dev": dev, "logit_scales": np.exp(np.asarray(params["head"]["log_scale"]))}
 
 

@@ -32,7 +32,7 @@ PEERS = {"CSRT": cv2.TrackerCSRT, "KCF": cv2.TrackerKCF}
 def track_peer(name: str, sequence: Sequence, *, frames: int) -> TrackedSequence:
   """`track_sequence` with a tracker of OpenCV; where it says that it has lost the target, the last box stands."""
   cv2.setRNGSeed(0)
-  start = int(np.argmax(np.isfinite(sequence.boxes_xywh).all(axis=1)))
+  start = sequence.first_box
   stop = min(start + frames, len(sequence)) if frames else len(sequence)
   tracker, boxes, seconds = PEERS[name].create(), [sequence.boxes_xywh[start]], [0.0]
   for t, frame in enumerate(read_ahead(sequence.frames, start=start, stop=stop)):

@@ -142,7 +142,7 @@ def test_an_orientation_flag_is_applied(tmp_path):
 
 
 def test_a_missing_path_names_argument_value_and_cure(tmp_path):
-  with pytest.raises(InputError, match=r"^`config\.video` \(=.*nowhere\.mp4\) does not exist; give a video"):
+  with pytest.raises(InputError, match=r"^`path` \(=.*nowhere\.mp4\) does not exist; give a video"):
     video.read_frames(tmp_path / "nowhere.mp4")
   with pytest.raises(InputError, match=r"^`config\.other` "):
     video.read_frames(str(tmp_path / "nowhere.mp4"), argument="config.other")
@@ -151,7 +151,7 @@ def test_a_missing_path_names_argument_value_and_cure(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"this is no video " * 100])
 def test_a_file_that_is_no_video_is_refused_in_one_line(tmp_path, content: bytes):
   (tmp_path / "a.mp4").write_bytes(content)
-  with pytest.raises(InputError, match=r"^`config\.video` \(=.*a\.mp4\) cannot be read as a video") as caught:
+  with pytest.raises(InputError, match=r"^`path` \(=.*a\.mp4\) cannot be read as a video") as caught:
     video.read_frames(tmp_path / "a.mp4")
   assert "\n" not in str(caught.value)
 
@@ -166,7 +166,7 @@ def test_a_truncated_video_is_refused(tmp_path):
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
   (tmp_path / "notes.txt").write_text("none here")
-  with pytest.raises(InputError, match=r"^`config\.video` .* holds no jpg, png or bmp picture"):
+  with pytest.raises(InputError, match=r"^`path` .* holds no jpg, png or bmp picture"):
     video.read_frames(tmp_path)
 
 

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from adadepth.errors import InputError
-from adadepth.loops.checks import check_config, tracked_policies
+from adadepth.loops.checks import check_budget, check_config, tracked_policies
+from adadepth.loops.from_config import architecture_of, readout_of
 from configs import benchmark, gating
 
 
@@ -22,6 +23,7 @@ from configs import benchmark, gating
     ("policy", "peak", "mean", r"`config\.policy\.peak` \(='mean'\) must be one of cell, subcell"),
     ("data", "rendered", (1, 2), r"`config\.data\.rendered` \(=\(1, 2\)\) must be three counts"),
     ("data", "on_error", "ignore", r"`config\.data\.on_error` \(='ignore'\) must be one of stop, skip"),
+    ("eval", "frames_per_key", 26, r"`config\.eval\.frames_per_key` \(=26\) must be at least 0 and below 26"),
     ("eval", "tracking", "xcorr9", r"`config\.eval\.tracking` \(='xcorr9'\) names 'xcorr9'"),
   ],
 )
@@ -31,6 +33,17 @@ def test_values_that_make_no_sense_are_named(part, field, value, message):
     config[part][field] = value
   with pytest.raises(InputError, match=message):
     check_config(config)
+
+
+def test_a_budget_out_of_reach_is_refused_before_any_work():
+  config = gating.get_config()
+  view = architecture_of(config), readout_of(config)
+  with config.unlocked():
+    config.policy.budget = 60.0
+    with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=60, relative\) must lie between 1"):
+      check_budget(config, *view)
+    config.policy.budget_unit = "ms"
+    check_budget(config, *view)
 
 
 @pytest.mark.parametrize(

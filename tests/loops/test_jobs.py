@@ -45,7 +45,13 @@ def small(name: str, arg: str | None = None):
     # The same everywhere, so that one program serves all.
     "finetune": {"steps": 4, "warmup_steps": 0, "groups": 2, "log_every": 1, "checkpoint_every": 2},
     "gates": {"steps": 20, "batch": 16, "keys_per_sequence": 1, "price_weights": (0.0, 0.1), "folds": 2},
-    "eval": {"keys_per_sequence": 1, "frames_per_sequence": 4, "tracking": "xcorr1,hard", "timing_rounds": 0},
+    "eval": {
+      "keys_per_sequence": 1,
+      "frames_per_key": 4,
+      "frames_per_sequence": 4,
+      "tracking": "xcorr1,hard",
+      "timing_rounds": 0,
+    },
     "benchmark": {"rounds": 2, "frame_hw": (96, 128), "frames": 4, "lengths": (4,), "pairs": 500},
   }
   with config.unlocked():

@@ -5,7 +5,7 @@ import dataclasses
 from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.sequences import memory_clock
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.times import step_clock
+from adadepth.loops.step_times import step_clock
 from adadepth.loops.timing import alternate
 from adadepth.loops.tracking import Tracker
 

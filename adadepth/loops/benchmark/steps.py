@@ -4,7 +4,7 @@ import numpy as np
 
 from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.times import exit_trackers, policy_trackers, step_clock
+from adadepth.loops.step_times import exit_trackers, policy_trackers, step_clock
 from adadepth.loops.timing import alternate
 from adadepth.maths.architecture import DEPTHS
 from adadepth.programs.policies import FIXED

@@ -8,7 +8,7 @@ from adadepth.loops.benchmark.batch import batch_clock
 from adadepth.loops.benchmark.peers.process import Peer, PeerError, threads
 from adadepth.loops.benchmark.rows import row
 from adadepth.loops.benchmark.subject import Subject
-from adadepth.loops.times import step_clock
+from adadepth.loops.step_times import step_clock
 from adadepth.loops.timing import Clock, alternate
 from adadepth.loops.tracking import Tracker
 from adadepth.maths.crop import window_px

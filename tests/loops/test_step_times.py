@@ -4,8 +4,8 @@ import numpy as np
 
 from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
+from adadepth.loops.step_times import exit_trackers, medians_ms, over_xcorr1
 from adadepth.loops.table1 import hard_rows, table1_markdown, table1_rows
-from adadepth.loops.times import exit_trackers, medians_ms, over_xcorr1
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.readout import Readout
 
