@@ -91,7 +91,7 @@ def gates() -> ConfigDict:
   gates.steps = 1000
   gates.batch = 512  # pairs
   gates.keys_per_sequence = 0  # keys that train the gates, evenly spread over a sequence; 0: every tenth frame
-  gates.folds = 7  # train and dev sequences are dealt into so many; each is judged by gates that have not seen it
+  gates.folds = 7  # train and dev videos are dealt into so many; each is judged by gates that have not seen it
   return gates
 
 

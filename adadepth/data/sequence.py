@@ -1,6 +1,7 @@
 """A tracking sequence: its frames and the target's box in each of them."""
 
 import dataclasses
+import re
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -39,3 +40,8 @@ class Sequence:
   def first_box(self) -> int:
     """Index of the first frame that has a usable box."""
     return int(np.argmax(np.isfinite(self.boxes_xywh).all(axis=1)))
+
+
+def video_of(name: str) -> str:
+  """The sequence's name without the number of its target: "otb/Jogging" for "otb/Jogging.1"."""
+  return re.sub(r"\.\d+$", "", name)

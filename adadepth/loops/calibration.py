@@ -1,7 +1,7 @@
 """Which lambda and which T: cross-fitted, so that every pair is judged by gates that have not seen its video.
 
 Half a dozen dev videos do not pin a mean cost down, since what a gate costs differs between videos by a factor of
-seven. So train and dev are dealt into folds by sequence, and gates trained on the other folds judge each; the gates
+seven. So train and dev are dealt into folds by video, and gates trained on the other folds judge each; the gates
 that are kept are then trained on all.
 """
 
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from adadepth.data.sequence import video_of
 from adadepth.io.models import Calibration
 from adadepth.loops.beliefs import as_pairs
 from adadepth.loops.gates import Pairs, Reading, Recipe, fit_gates, fit_reading
@@ -66,8 +67,12 @@ class Choice(NamedTuple):
 
 
 def deal(names: Shaped[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarray, "n"]:
-  """The fold of each pair: its sequence's, dealt in turn after a shuffle."""
-  found, which = np.unique(names, return_inverse=True)
+  """The fold of each pair: its video's, dealt in turn after a shuffle. All targets of a video are in one fold.
+
+  Args:
+    names: of the sequences.
+  """
+  found, which = np.unique([video_of(name) for name in names], return_inverse=True)
   order = np.random.default_rng(seed).permutation(len(found))
   return order[which] % min(folds, len(found))
 

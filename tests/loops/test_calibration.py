@@ -38,7 +38,7 @@ def scores():
 # Folds.
 
 
-def test_a_sequence_is_in_one_fold_and_folds_differ_by_one_sequence_at_most():
+def test_a_video_is_in_one_fold_and_folds_differ_by_one_video_at_most():
   names = np.repeat([f"video{i}" for i in range(10)], [3, 1, 4, 1, 5, 9, 2, 6, 5, 3])
   folds = deal(names, 4, seed=0)
   by_name = [np.unique(folds[names == name]) for name in np.unique(names)]
@@ -48,6 +48,12 @@ def test_a_sequence_is_in_one_fold_and_folds_differ_by_one_sequence_at_most():
 
 def test_fewer_sequences_than_folds_are_a_fold_each():
   assert sorted(deal(np.array(["a", "b"]), 7, seed=0)) == [0, 1]
+
+
+def test_all_targets_of_a_video_are_in_one_fold():
+  folds = deal(np.array(["otb/Jogging.1", "otb/Jogging.2", "vot/ball2", "rendered/test-003"]), 4, seed=0)
+  assert folds[0] == folds[1]
+  assert sorted(folds[1:]) == [0, 1, 2]
 
 
 def test_a_seed_deals_anew():
