@@ -33,7 +33,7 @@ from adadepth.programs.network import (
 )
 
 CHUNK = 5
-LAYOUT = 2  # of cached tables: one more than before, where what their arrays hold has changed
+LAYOUT = 3  # of cached tables: one more than before, where what their arrays hold has changed
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A closer look: where in a response's cell the target is, and how much it has grown.
 
-The maps are the first two blocks', four times as fine as the responses, which are there anyway.
+The maps are the first two blocks', finer than the responses, which are there anyway.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,8 @@ class CloserTemplate(NamedTuple):
   """Templates of the target as it would look at each of s sizes.
 
   Attributes:
-    spectrum: Fourier transform of the templates, which have zero mean and unit norm under the weight, [s, f, h, c].
+    spectrum: Fourier transform of the templates, which have zero mean and unit variance under the weight and are then
+      multiplied by it, [s, f, h, c].
     weight: of each of their cells, [n, n].
   """
 
@@ -34,11 +35,10 @@ def closer_template(maps: Float[Array, "s n n c"], weight: Float[Array, "n n"], 
     weight: of each cell, such as how much of it the target's box covers.
     search_cells: f, side of the maps in which the templates will be looked for.
   """
-  weighted = maps * weight[None, :, :, None]
-  mean = jnp.sum(weighted, (1, 2, 3), keepdims=True) / (jnp.sum(weight) * maps.shape[-1])
-  centred = weighted - mean * weight[None, :, :, None]
-  norm = jnp.sqrt(jnp.sum(jnp.square(centred), (1, 2, 3), keepdims=True))
-  return CloserTemplate(_spectrum(centred / jnp.maximum(norm, 1e-12), search_cells), weight)
+  weights = weight[None, :, :, None]
+  mean = jnp.sum(weights * maps, (1, 2, 3), keepdims=True) / (jnp.sum(weight) * maps.shape[-1])
+  norm = jnp.sqrt(jnp.sum(weights * jnp.square(maps - mean), (1, 2, 3), keepdims=True))
+  return CloserTemplate(_spectrum(weights * (maps - mean) / jnp.maximum(norm, 1e-12), search_cells), weight)
 
 
 def _spectrum(maps: Float[Array, "s n n c"], cells: int) -> Complex[Array, "s f h c"]:
@@ -62,12 +62,10 @@ def correlation_coefficients(template: CloserTemplate, fine_map: Float[Array, "f
   """
   weight, (cells, _, channels) = template.weight, fine_map.shape
   places = cells - weight.shape[0] + 1
-  weights = _spectrum(jnp.stack([weight, jnp.square(weight)])[..., None], cells)
-  sums = _slide(weights, jnp.sum(fine_map, -1, keepdims=True), places)
-  squares = _slide(weights[1:], jnp.sum(jnp.square(fine_map), -1, keepdims=True), places)[0]
-  mean = sums[0] / (jnp.sum(weight) * channels)
-  variance = squares - 2 * mean * sums[1] + jnp.square(mean) * channels * jnp.sum(jnp.square(weight))
-  return _slide(template.spectrum, fine_map, places) / jnp.sqrt(jnp.maximum(variance, 1e-6))[None]
+  weights = _spectrum(weight[None, :, :, None], cells)
+  sums, squares = (_slide(weights, jnp.sum(m, -1, keepdims=True), places) for m in (fine_map, jnp.square(fine_map)))
+  variance = squares - jnp.square(sums) / (jnp.sum(weight) * channels)
+  return _slide(template.spectrum, fine_map, places) / jnp.sqrt(jnp.maximum(variance, 1e-6))
 
 
 def of_same_size(template: CloserTemplate) -> CloserTemplate:
