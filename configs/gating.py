@@ -59,7 +59,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.eval.keys_per_sequence = 4
     config.eval.tracking = "xcorr1,hard"  # xcorr5 and soft take a second a frame or so: see configs/evaluate.py
   if paper:
-    # Linear gates on the paper's features of each map, Eq. 5 as printed with Eq. 2's loss, the exit depth's highest cell.
+    # Linear gates on the paper's features of each map, Eq. 5 as printed with Eq. 2's loss, the exit's highest cell.
     config.policy.update({"peak": "cell", "window": 0.0, "combine": "exit", "gate_features": "paper"})
     config.gates.update({"losses": ("cross_entropy",), "prices": ("geometric",), "weight_decay": 0.0})
     config.gates.price_weights = (0.0, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)

@@ -14,6 +14,7 @@ from adadepth.io.weights import load_safetensors, save_safetensors
 from adadepth.maths.architecture import Architecture
 from adadepth.maths.posterior import Belief
 from adadepth.maths.readout import Readout
+from adadepth.params.beliefs import NONNEGATIVE
 
 MODEL_NAME = "model.safetensors"
 # Models in the package: the slim network, and gates for the ImageNet VGG-19, whose weights the user brings.
@@ -90,8 +91,10 @@ def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
     raise InputError(f"{named}: {file} holds weights, not a model that configs/gating.py wrote")
   settings = {name: json.loads(value) for name, value in stored.metadata.items()}
   params = jax.tree.map(jnp.asarray, stored.tree)
+  beliefs = params.get("beliefs", {})
   known = {f.name for f in dataclasses.fields(Architecture)} | set(Belief._fields)
-  if unknown := {*settings["architecture"], *params.get("beliefs", {})} - known:
+  unknown = {*settings["architecture"], *beliefs} - known
+  if unknown := unknown | {f"a negative {name}" for name in NONNEGATIVE if jnp.any(beliefs.get(name, 0) < 0)}:
     raise InputError(
       f"{named}: {file} is another version's ({', '.join(sorted(unknown))}): train its gates again with "
       "configs/gating.py"

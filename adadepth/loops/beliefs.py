@@ -13,7 +13,7 @@ from adadepth.loops.responses import PairTable
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.losses import iou_loss
 from adadepth.maths.posterior import LastPlace, place_and_growth, weighed
-from adadepth.params.beliefs import belief_at, init_beliefs
+from adadepth.params.beliefs import NONNEGATIVE, belief_at, init_beliefs
 
 STEPS, BATCH, LEARNING_RATE = 100, 32, 0.15
 # Units in which Adam moves each number by as much.
@@ -97,7 +97,10 @@ def fit_beliefs(table: PairTable, rows: Int[np.ndarray, "m"], *, arch: Architect
 
 @functools.partial(jax.jit, static_argnames="arch")
 def _train(data, batches, *, arch):
-  optimizer = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, STEPS))
+  optimizer = optax.chain(
+    optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, STEPS)),
+    optax.masked(optax.keep_params_nonnegative(), {name: name in NONNEGATIVE for name in UNITS}),
+  )
   every_depth = jnp.eye(DEPTHS)
 
   def scaled(units: dict) -> dict:
@@ -115,7 +118,7 @@ def _train(data, batches, *, arch):
   def step(state: tuple, batch: tuple) -> tuple[tuple, None]:
     (units, moments), (rows, slipped) = state, batch
     pairs = jax.tree.map(lambda leaf: leaf[rows], data)
-    updates, moments = optimizer.update(jax.grad(loss_of)(units, pairs, slipped), moments)
+    updates, moments = optimizer.update(jax.grad(loss_of)(units, pairs, slipped), moments, units)
     return (optax.apply_updates(units, updates), moments), None
 
   start = {name: leaf / UNITS[name] for name, leaf in init_beliefs().items()}

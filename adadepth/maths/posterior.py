@@ -28,8 +28,8 @@ class Belief(NamedTuple):
   """How far each witness is believed; of d depths, with a leading d.
 
   Attributes:
-    response: nats per unit of each response map; negative counts as 0, [*d, 5].
-    coefficient: nats per unit of the closer look's correlation coefficient; negative counts as 0, [*d].
+    response: nats per unit of each response map, at least 0, [*d, 5].
+    coefficient: nats per unit of the closer look's correlation coefficient, at least 0, [*d].
     log_width: logarithm of the displacement, in grid steps, from which on p(displacement) falls as a power, [*d].
     size: nats against a growth of 0.15 in the logarithm, four times as many against 0.3, [*d].
     gain: of the growth that is read, over its mean, [*d].
@@ -109,7 +109,7 @@ def log_posterior(
   off_y, off_x = (jnp.square(d - d[index]) / (2 * reach2) for index in highest)
   place -= off_x[None, :] + off_y[:, None]
   against_growth = belief.size * jnp.square(growths / 0.15)
-  return place[None] + jax.nn.relu(belief.coefficient) * coefficients - against_growth[:, None, None]
+  return place[None] + belief.coefficient * coefficients - against_growth[:, None, None]
 
 
 def log_motion(
@@ -123,7 +123,7 @@ def log_motion(
 
 def weighed(belief: Belief, responses: Float[Array, "5 r r"]) -> Float[Array, "r r"]:
   """sum_k b_k R_k over the responses that are there; the others are 0."""
-  return jnp.tensordot(jax.nn.relu(belief.response), responses, 1)
+  return jnp.tensordot(belief.response, responses, 1)
 
 
 def log_growths(sizes: int) -> Float[Array, "s"]:

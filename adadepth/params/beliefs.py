@@ -7,6 +7,8 @@ from jaxtyping import Array, Float
 from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.posterior import Belief
 
+NONNEGATIVE = ("response", "coefficient")  # no witness is believed to say the opposite
+
 
 def init_beliefs() -> dict:
   """Where training starts: what has been computed is believed alike, and that a target moves little."""

@@ -56,8 +56,11 @@ def test_a_model_of_another_version_is_refused_with_what_it_has_more(tmp_path):
   path = tmp_path / "old.safetensors"
   settings = {"architecture": {"width": 0.25, "scale_gain": 0.0}, "threshold": 0.5, "readout": ["cell"]}
   metadata = {name: json.dumps(value) for name, value in settings.items()}
-  save_safetensors(path, {"beliefs": {"tail": np.zeros(5, np.float32)}}, metadata, float_dtype="float32")
-  with pytest.raises(InputError, match="another version's \\(scale_gain, tail\\): train its gates again"):
+  beliefs = {"tail": np.zeros(5, np.float32), "coefficient": np.full(5, -1, np.float32)}
+  save_safetensors(path, {"beliefs": beliefs}, metadata, float_dtype="float32")
+  with pytest.raises(
+    InputError, match=r"another version's \(a negative coefficient, scale_gain, tail\): train its gates"
+  ):
     load_model(path)
 
 

@@ -51,6 +51,11 @@ def test_a_misleading_map_is_believed_less_than_a_right_one(fitted):
   assert fitted["response"][1, 1] < fitted["response"][1, 0] - 10
 
 
+def test_no_witness_is_believed_to_say_the_opposite(fitted):
+  assert fitted["response"].min() == 0
+  assert fitted["coefficient"].min() >= 0
+
+
 def test_a_depth_never_believes_a_deeper_one():
   beliefs = {**init_beliefs(), "response": jnp.ones((5, 5))}
   for depth in range(5):

@@ -77,7 +77,7 @@ def test_a_closer_look_moves_a_coarse_peak_and_tells_the_growth():
 
 def test_what_is_not_believed_changes_nothing():
   rng = np.random.default_rng(0)
-  deaf = BELIEF._replace(response=jnp.full(5, -3.0), coefficient=jnp.float32(-3))
+  deaf = BELIEF._replace(response=jnp.zeros(5), coefficient=jnp.float32(0))
   responses = jnp.asarray(rng.random((5, *FLAT.shape), np.float32))
   np.testing.assert_array_equal(weighed(deaf, responses), FLAT)
   coefficients = jnp.asarray(rng.random((5, SIDE, SIDE), np.float32))
