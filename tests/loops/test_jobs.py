@@ -102,7 +102,10 @@ def test_the_main_job_writes_results_models_and_figures(finished):
   for name in ("figure1.png", "figure6.png", "figure7.png"):
     assert np.asarray(Image.open(finished / name)).std() > 0
   assert (finished / "figure7.mp4").stat().st_size > 0
-  assert "erratum" in (finished / "table1.md").read_text().lower()
+  table = (finished / "table1.md").read_text()
+  assert "erratum" in table.lower()
+  soft = next(line for line in table.splitlines() if line.startswith("| soft |")).split("|")
+  assert float(soft[5]) == pytest.approx(results_of(finished)["pairs"]["soft"]["relative_cost"], abs=0.005)
   assert json.loads((finished / "run.json").read_text())["seed"] == 0
   assert load_model(finished).threshold == results_of(finished)["threshold"]
 
