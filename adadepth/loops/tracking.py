@@ -303,9 +303,8 @@ def track_all(
 def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:
   """The "tracking" entry of results.json: one pass, the given first box left out.
 
-  Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left
-  out; FPS is frames over the seconds from
-  decoded frame to box.
+  Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left out; FPS
+  is frames over the seconds from decoded frame to box.
   """
   rows = {}
   for result, sequence in zip(tracked, sequences, strict=True):
