@@ -256,6 +256,7 @@ def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
   assert list(rows[0]) == ["frame", "x", "y", "w", "h", "confidence", "depth"]
   assert all(1 <= int(row["depth"]) <= 5 and 0 <= float(row["confidence"]) <= 1 for row in rows)
   assert (tmp_path / "track.mp4").stat().st_size > 0
+  assert (tmp_path / "track.json").is_file() and not (tmp_path / "run.json").exists()  # which is the model's, if there
 
 
 @pytest.mark.parametrize(
