@@ -57,7 +57,6 @@ def stack_groups(groups: list[PairGroup]) -> PairBatch:
     template=np.stack([g.template for g in groups]),
     search=np.stack([g.search for g in groups]),
     displacement_in_search=np.stack([g.displacement_in_search for g in groups]),
-    valid=np.ones((len(groups), len(groups[0])), np.float32),
   )
 
 
