@@ -2,7 +2,10 @@
 
 import csv
 import importlib
+import itertools
 import json
+import pathlib
+import re
 
 import jax
 import numpy as np
@@ -54,11 +57,10 @@ def small(name: str, arg: str | None = None):
     },
     "benchmark": {"rounds": 2, "frame_hw": (96, 128), "frames": 4, "lengths": (4,), "pairs": 500},
   }
-  with config.unlocked():
-    for part, values in changes.items():
-      if part in config:
-        config[part].update(values)
-  return config.lock()
+  for part, values in changes.items():
+    if part in config:
+      config[part].update({name: value for name, value in values.items() if name in config[part]})
+  return config
 
 
 @pytest.fixture(scope="module")
@@ -328,3 +330,22 @@ def test_configs_load_and_are_locked(config):
   loaded = importlib.import_module(f"configs.{name}").get_config(*([arg[1:]] if arg else []))
   with pytest.raises((AttributeError, KeyError)):
     loaded.no_such_field = 1
+
+
+def fields_without_a_comment(path: pathlib.Path, known: set[str]) -> set[str]:
+  """Names such as "finetune.steps" that a config file is the first to set, with no comment beside or above them."""
+  named = set()
+  for above, line in itertools.pairwise(path.read_text().splitlines()):
+    if field := re.match(r"  (\w+\.[\w.]+) = (?!ConfigDict\(\)|common\.)", line):
+      name = field[1].removeprefix("config.").replace("evaluation.", "eval.")
+      if name not in known and "#" not in line and not above.lstrip().startswith("#"):
+        named.add(name)
+      known.add(name)
+  return named
+
+
+def test_every_field_of_a_config_is_commented():
+  folder, shared = pathlib.Path(__file__).parents[2] / "configs", set()
+  assert not fields_without_a_comment(folder / "common.py", shared)
+  for path in sorted(folder.glob("*.py")):
+    assert not fields_without_a_comment(path, set(shared)), path
