@@ -59,7 +59,7 @@ def finetune() -> ConfigDict:
   finetune.jitter_px = 8.0  # search crops are shifted by up to this many crop pixels on each axis
   finetune.key_every = 1  # keys are drawn from every n-th frame
   finetune.learning_rate = 2e-3  # Adam's peak, after warm-up and before the cosine
-  finetune.warmup_steps = 20
+  finetune.warmup_steps = 20  # in which the learning rate rises from 0
   finetune.clip_norm = 1.0  # of the gradient
   finetune.log_every = 10  # steps
   finetune.checkpoint_every = 250  # steps
@@ -69,13 +69,8 @@ def finetune() -> ConfigDict:
 def vgg19_finetune() -> ConfigDict:
   """Phase 1 on a trained VGG-19: groups as large as two cores' memory likes, and small steps."""
   settings = finetune()
-  settings.groups = 1
-  settings.frames = 6
-  settings.key_every = 10
-  settings.learning_rate = 1e-5
-  settings.warmup_steps = 4
-  settings.log_every = 1
-  settings.checkpoint_every = 10
+  settings.update({"groups": 1, "frames": 6, "key_every": 10, "learning_rate": 1e-5, "warmup_steps": 4})
+  settings.update({"log_every": 1, "checkpoint_every": 10})
   return settings
 
 
@@ -88,7 +83,7 @@ def gates() -> ConfigDict:
   gates.price_weights = (0.001, 0.002, 0.004, 0.006, 0.008, 0.011, 0.015, 0.03)  # lambda
   gates.learning_rate = 1e-2  # Adam
   gates.weight_decay = 2e-4  # L2 on the weights of standardised features
-  gates.steps = 1000
+  gates.steps = 1000  # of each set of gates
   gates.batch = 512  # pairs
   gates.keys_per_sequence = 0  # keys that train the gates, evenly spread over a sequence; 0: every tenth frame
   gates.folds = 7  # train and dev videos are dealt into so many; each is judged by gates that have not seen it

@@ -19,7 +19,7 @@ def get_config(arg: str = "") -> ConfigDict:
   if arg not in ("", "vgg19"):
     raise InputError(f'`--config=configs/evaluate.py:{arg}`: the only variant is "vgg19"')
   config = ConfigDict()
-  config.task = "evaluate"
+  config.task = "evaluate"  # the job of adadepth/loops/__init__.py
   config.seed = 0  # of the rendered sequences
   config.threads = 2  # that decode and cut crops ahead of the network
   # A finished workdir, a model file, "embedded" or "vgg19"; "": the one in --workdir, else embedded.

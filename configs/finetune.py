@@ -19,8 +19,8 @@ def get_config(arg: str = "all") -> ConfigDict:
     variants = '"all" and "deepest", each with ",half" or ",quick"'
     raise InputError(f"`--config=configs/finetune.py:{arg}`: the variants are {variants}")
   config = ConfigDict()
-  config.task = "finetune"
-  config.seed = 0
+  config.task = "finetune"  # the job of adadepth/loops/__init__.py
+  config.seed = 0  # of all that is random: rendered sequences, weights, batches
   config.threads = 2  # that decode and cut crops ahead of the network
   config.network = common.slim_network() if network == "quick" else common.vgg19_network()
   config.backbone = ConfigDict()
@@ -29,8 +29,11 @@ def get_config(arg: str = "all") -> ConfigDict:
   config.finetune = common.finetune() if network == "quick" else common.vgg19_finetune()
   config.finetune.objective = objective
   config.policy = common.policy()
+  for name in ("max_cost", "budget", "budget_unit", "budgets"):
+    del config.policy[name]  # are hard gating's
   config.eval = common.evaluation()
-  config.eval.tracking = ""
+  for name in ("frames_per_sequence", "timing_rounds", "tracking"):
+    del config.eval[name]  # pairs alone are measured
   config.eval.every_steps = 0  # train and test are also measured every n steps of phase 1 (Figure 3); 0: never
   config.eval.sequences = 0  # of each side that are measured, evenly spread; 0: all
   if network == "quick":

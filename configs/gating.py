@@ -22,8 +22,8 @@ def get_config(arg: str = "") -> ConfigDict:
     raise InputError(f"`--config=configs/gating.py:{','.join((arg, *options))}`: the variants are {variants}")
   paper, quick = "paper" in options, "quick" in options
   config = ConfigDict()
-  config.task = "gating"
-  config.seed = 0
+  config.task = "gating"  # the job of adadepth/loops/__init__.py
+  config.seed = 0  # of all that is random: rendered sequences, weights, batches, folds
   config.threads = 2  # that decode and cut crops ahead of the network
   config.network = common.vgg19_network() if arg == "vgg19" else common.slim_network()
   config.backbone = ConfigDict()

@@ -15,7 +15,7 @@ def get_config(arg: str = "") -> ConfigDict:
   if arg not in ("", "slim"):
     raise InputError(f'`--config=configs/table1.py:{arg}`: the only variant is "slim"')
   config = ConfigDict()
-  config.task = "table1"
+  config.task = "table1"  # the job of adadepth/loops/__init__.py
   config.seed = 0  # of the random weights that are timed
   config.network = common.slim_network() if arg == "slim" else common.vgg19_network()
   config.eval = ConfigDict()

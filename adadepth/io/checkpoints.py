@@ -14,7 +14,8 @@ class Checkpoints:
   """
 
   def __init__(self, folder: str | pathlib.Path, *, every: int, keep: int = 2):
-    options = ocp.CheckpointManagerOptions(save_interval_steps=every, max_to_keep=keep)
+    options = ocp.CheckpointManagerOptions(max_to_keep=keep)
+    self._every = every
     self._manager = ocp.CheckpointManager(pathlib.Path(folder).resolve(), options=options)
 
   def __enter__(self) -> "Checkpoints":
@@ -36,5 +37,5 @@ class Checkpoints:
 
   def save(self, step: int, state, *, force: bool = False) -> None:
     """Writes `state` if `step` is a multiple of `every`, or if forced (the last step)."""
-    if step != self._manager.latest_step():
-      self._manager.save(step, args=ocp.args.StandardSave(state), force=force)
+    if (force or step % self._every == 0) and step != self._manager.latest_step():
+      self._manager.save(step, args=ocp.args.StandardSave(state))

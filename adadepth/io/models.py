@@ -78,9 +78,7 @@ def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
     InputError: nothing there, or it is not a model of ours.
   """
   named = f"`{argument}` (={path})"
-  file = asset_path(str(path)) if str(path) in ASSETS else pathlib.Path(path)
-  if file.is_dir():
-    file = file / MODEL_NAME
+  file = model_file(path)
   if not file.is_file():
     raise InputError(
       f"{named} is neither a model nor a finished workdir (no {file}): train one with configs/gating.py, or give "
@@ -116,6 +114,12 @@ def check_gates(model: Model, named: str) -> None:
       f"{named} has no gates, since phase 1 alone wrote it: train them with configs/gating.py and its workdir as "
       "--config.backbone.weights, or track with xcorr1 to xcorr5"
     )
+
+
+def model_file(path: str | pathlib.Path) -> pathlib.Path:
+  """Where the model is that `load_model` takes."""
+  file = asset_path(str(path)) if str(path) in ASSETS else pathlib.Path(path)
+  return file / MODEL_NAME if file.is_dir() else file
 
 
 def asset_path(name: str) -> pathlib.Path:

@@ -71,6 +71,13 @@ class FramePanel(NamedTuple):
   depth: int | np.integer | None = None
 
 
+class FrameRow(NamedTuple):
+  """A row of Figure 7: what stands above it ("": nothing), and its pictures."""
+
+  title: str
+  panels: Sequence[FramePanel]
+
+
 class Phase1Run(NamedTuple):
   """One run of phase 1.
 
@@ -218,40 +225,30 @@ def figure6(
   _save(figure, path)
 
 
-def figure7(
-  path: str | pathlib.Path,
-  panels: Sequence[FramePanel],
-  *,
-  columns: int = 3,
-  row_titles: Sequence[str] = (),
-  footnote: str = "",
-) -> None:
+def figure7(path: str | pathlib.Path, rows: Sequence[FrameRow], *, footnote: str = "") -> None:
   """Draws frames in a grid: truth green, prediction red, confidences in red figures (paper, Figure 7).
 
   Args:
     path: the PNG to write.
-    panels: one or more frames with what was predicted there.
-    columns: pictures a row, >= 1.
-    row_titles: what stands above each row; empty for nothing.
+    rows: one or more, each of one or more frames with what was predicted there.
     footnote: below everything.
   """
-  _require(panels, "panels")
-  columns = min(columns, len(panels))
-  rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
-  pictures = [[annotate_frame(panel.frame_rgb, **_annotations(panel)) for panel in row] for row in rows]
+  _require(rows, "rows")
+  columns = max(len(row.panels) for row in rows)
+  pictures = [[annotate_frame(panel.frame_rgb, **_annotations(panel)) for panel in row.panels] for row in rows]
   aspects = [max(picture.shape[0] / picture.shape[1] for picture in row) for row in pictures]
-  heights = [4.0 * aspect + (0.75 if row_titles else 0.35) for aspect in aspects]
+  heights = [4.0 * aspect + (0.75 if row.title else 0.35) for aspect, row in zip(aspects, rows, strict=True)]
   figure = Figure(figsize=(4.0 * columns, sum(heights)), layout="constrained")
   parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
-  for part, title in zip(parts, row_titles, strict=False):
-    part.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
   if footnote:
     figure.supxlabel(footnote, fontsize=11)
   for part, row, row_pictures in zip(parts, rows, pictures, strict=True):
+    if row.title:
+      part.suptitle(row.title, fontsize=13, fontweight="bold", x=0.01, ha="left")
     grid = part.subplots(1, columns, squeeze=False)[0]
     for axes in grid:
       axes.set_axis_off()
-    for axes, panel, picture in zip(grid, row, row_pictures, strict=False):
+    for axes, panel, picture in zip(grid[: len(row.panels)], row.panels, row_pictures, strict=True):
       axes.imshow(picture, interpolation="antialiased")
       axes.set_title(panel.title, fontsize=10)
   _save(figure, path)

@@ -7,6 +7,7 @@ from adadepth.errors import InputError
 from adadepth.io.writers import write_json
 
 IDENTITY = "identity.json"
+RESULTS = ("results.json", "table1.md", "losses.png", "figure?.???")  # what is kept; patterns of `glob`
 
 
 def claim(workdir: str | pathlib.Path, identity: dict) -> pathlib.Path:
@@ -44,9 +45,11 @@ def _differences(a, b, prefix=""):
 
 
 def write_results(workdir: pathlib.Path, results: dict) -> pathlib.Path:
-  """Writes results.json; an older one stays beside it, the time it was written (ns since 1970) in its name."""
+  """Writes results.json; older results and their figures stay beside it, with when (ns since 1970) in their names."""
   path = pathlib.Path(workdir) / "results.json"
   if path.exists():
-    path.replace(path.with_name(f"results.{path.stat().st_mtime_ns}.json"))
+    written = path.stat().st_mtime_ns
+    for old in [old for pattern in RESULTS for old in path.parent.glob(pattern)]:
+      old.replace(old.with_name(f"{old.stem}.{written}{old.suffix}"))
   write_json(path, results)
   return path

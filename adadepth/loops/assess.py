@@ -107,7 +107,7 @@ def assess(
   if budget is not None and "hard" in tracks:
     results["tracking"]["hard"]["budget"] = tracked_cost(budget, tracks["hard"])
   path = write_results(workdir, results)
-  (workdir / "table1.md").write_text(table1_markdown(model.arch, over_xcorr1(seconds)))
+  (workdir / "table1.md").write_text(table1_markdown(model.arch, over_xcorr1(seconds), readout=model.readout))
   draw_figures(workdir, model, results, sequences)
   budgets, tracking = describe_budgets(results["budgets"]), describe_tracking(results["tracking"])
   print("\n".join(table for table in (describe(results, model.threshold), budgets, tracking) if table))

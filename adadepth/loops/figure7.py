@@ -13,7 +13,7 @@ from adadepth.data.pairs import spread
 from adadepth.data.sequence import Sequence
 from adadepth.io.drawing import annotate_frame, titled
 from adadepth.io.models import Model
-from adadepth.io.plots import FramePanel, figure7
+from adadepth.io.plots import FramePanel, FrameRow, figure7
 from adadepth.io.video import VideoWriter
 from adadepth.io.views import fit_view, view_around
 from adadepth.io.writers import progress
@@ -21,7 +21,7 @@ from adadepth.loops.tracking import Tracker
 from adadepth.programs.policies import FIXED
 
 FRAMES = 40  # that are tracked and filmed of each sequence
-PICTURED = 4  # of them in the PNG
+PICTURED = 4  # of them in the PNG, a row
 FPS = 10.0
 EACH_KIND = 2  # sequences where xcorr1 is enough, and that gain by depth
 DEEP = FIXED[3:]  # with adapted templates xcorr5 is hardly anywhere the best
@@ -104,12 +104,11 @@ def film_frame(name: str, panel: FramePanel) -> UInt8[np.ndarray, "h w 3"]:
 def draw_figure7(folder: pathlib.Path, model: Model, results: dict, sequences: Listing[Sequence]) -> None:
   """figure7.png and figure7.mp4 of the sequences that `pick_sequences` finds."""
   by_name = {sequence.name: sequence for sequence in sequences}
-  titles, pictured = [], []
+  rows = []
   with VideoWriter(folder / "figure7.mp4", fps=FPS) as video:
     for name, reason in pick_sequences(results["sequences"]):
       panels = zoomed(track_panels(model, by_name[name], frames=FRAMES))
-      titles.append(f"{name}: {reason}")
-      pictured += spread(panels, PICTURED)
+      rows.append(FrameRow(f"{name}: {reason}", spread(panels, PICTURED)))
       for panel in panels:
         video.write(film_frame(name, panel))
-  figure7(folder / "figure7.png", pictured, columns=PICTURED, row_titles=titles, footnote=FOOTNOTE)
+  figure7(folder / "figure7.png", rows, footnote=FOOTNOTE)

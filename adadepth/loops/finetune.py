@@ -57,7 +57,6 @@ def stack_groups(groups: list[PairGroup]) -> PairBatch:
     template=np.stack([g.template for g in groups]),
     search=np.stack([g.search for g in groups]),
     displacement_in_search=np.stack([g.displacement_in_search for g in groups]),
-    valid=np.ones((len(groups), len(groups[0])), np.float32),
   )
 
 
@@ -166,7 +165,7 @@ def run_phase1(
 
 def fixed_scores(params: dict, table: PairTable, *, arch: Architecture, readout: Readout, map_loss: str) -> dict:
   """The five fixed depths on pairs: {"xcorr1": {"loss", "iou@1", ...}, ...}; the loss is the mean L_i of Eq. 2."""
-  scores = score_depths(table, arch=arch, readout=readout, costs=pair_costs(arch))
+  scores = score_depths(table, arch=arch, readout=readout, costs=pair_costs(arch, readout))
   eq2 = {"map_loss": map_loss, "variance_px2": label_variance(arch)}
   losses = depth_losses(params, table, scores.ious, loss="cross_entropy", arch=arch, **eq2)
   entries = zip(score_fixed(scores).items(), losses.mean(axis=0), strict=True)

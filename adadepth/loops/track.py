@@ -44,7 +44,7 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
   model = chosen_model(config, workdir)
   tracker = Tracker(model, config.policy, chosen_budget(config, model))
   workdir.mkdir(parents=True, exist_ok=True)
-  run_record(workdir, config.to_dict(), 0)
+  run_record(workdir, config.to_dict(), 0, name="track.json")
   rows, seconds = [], []
   frames = progress(stream, "tracking", total=stream.info.count)
   with VideoWriter(workdir / "track.mp4", fps=stream.info.fps) as video:

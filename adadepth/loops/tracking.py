@@ -17,7 +17,7 @@ from adadepth.io.models import EMBEDDED, Model, check_gates, load_model
 from adadepth.io.writers import progress
 from adadepth.loops.budget import budget_for, relative_costs
 from adadepth.loops.memory import keep_freed_memory
-from adadepth.maths.architecture import DEPTHS
+from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.crop import window_px
 from adadepth.maths.geometry import template_side
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
@@ -110,7 +110,7 @@ class Tracker:
     check_box(box, frame.shape)
     arch = self.model.arch
     threshold = self.threshold if threshold is None else threshold
-    window_hw = _window(float(template_side(box[2:])) * arch.search_px / arch.template_px, frame)
+    window_hw = _window(float(template_side(box[2:])), frame, arch)
     state = compiled_init(self.params, frame, box, threshold=threshold, arch=arch, window_hw=window_hw)
     return Target(state, window_hw, frame.shape)
 
@@ -142,7 +142,7 @@ class Tracker:
     for i, box in enumerate(boxes):
       check_box(box, frames.shape[-3:], f"boxes_xywh[{i}]")
     arch = self.model.arch
-    window_hw = _window(float(template_side(boxes[:, 2:]).max()) * arch.search_px / arch.template_px, frames)
+    window_hw = _window(float(template_side(boxes[:, 2:]).max()), frames, arch)
     states = compiled_init_many(self.params, frames, boxes, threshold=self.threshold, arch=arch, window_hw=window_hw)
     return Target(states, window_hw, frames.shape)
 
@@ -219,8 +219,9 @@ def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], n
     raise InputError(f"`{name}` (={shown}) has its centre outside the {width}x{height} frame")
 
 
-def _window(side_px: float, frame: np.ndarray) -> tuple[int, int]:
-  return window_px(side_px, frame.shape[-3]), window_px(side_px, frame.shape[-2])
+def _window(template_side_px: float, frame: np.ndarray, arch: Architecture) -> tuple[int, int]:
+  side_px, crop_px = template_side_px * arch.search_px / arch.template_px, arch.search_px
+  return tuple(window_px(side_px, px, crop_px=crop_px) for px in frame.shape[-3:-1])
 
 
 def given_track(box_xywh) -> Track:
@@ -303,9 +304,8 @@ def track_all(
 def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:
   """The "tracking" entry of results.json: one pass, the given first box left out.
 
-  Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left
-  out; FPS is frames over the seconds from
-  decoded frame to box.
+  Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left out; FPS
+  is frames over the seconds from decoded frame to box.
   """
   rows = {}
   for result, sequence in zip(tracked, sequences, strict=True):

@@ -10,9 +10,9 @@ from jaxtyping import Array, Float, UInt8
 WINDOW_STEP = 32
 
 
-def window_px(side_px: float, frame_px: int) -> int:
-  """Side of the static window that is cut before resizing: the crop and a margin, in steps of 32."""
-  needed = math.ceil(side_px) + 4
+def window_px(side_px: float, frame_px: int, *, crop_px: int) -> int:
+  """Side of the static window that is cut before resizing: the crop and what the filter reaches, in steps of 32."""
+  needed = math.ceil(side_px) + 2 * (math.ceil(side_px / crop_px) + 1)
   return min(frame_px, -(-needed // WINDOW_STEP) * WINDOW_STEP)
 
 
@@ -32,17 +32,17 @@ def crop_square(
   Args:
     frame: RGB, [h, w, 3].
     center_in_image: (x, y), image pixels.
-    side_px: side of the square, image pixels; at most the window's side less 4 where the window is smaller
-      than the frame.
+    side_px: side of the square, image pixels.
     crop_px: side of the result.
-    window_hw: height and width of the window, from `window_px`.
+    window_hw: height and width of the window, from `window_px` of this side or a larger one.
   Returns:
     RGB 0..255, [crop_px, crop_px, 3].
   """
   mean = jnp.mean(frame.astype(jnp.float32), axis=(0, 1), keepdims=True)
   corner_yx = (center_in_image - side_px / 2)[::-1]
-  limit = jnp.array([frame.shape[0] - window_hw[0], frame.shape[1] - window_hw[1]])
-  start = jnp.clip(jnp.floor(corner_yx).astype(jnp.int32) - 2, 0, limit)
+  size_hw = jnp.array(window_hw)
+  start = jnp.floor(center_in_image[::-1] - size_hw / 2).astype(jnp.int32)
+  start = jnp.clip(start, 0, jnp.array(frame.shape[:2]) - size_hw)
   window = lax.dynamic_slice(frame, (start[0], start[1], 0), (*window_hw, 3)).astype(jnp.float32) - mean
   scale = crop_px / side_px
   resized = jax.image.scale_and_translate(

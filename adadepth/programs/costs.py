@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from adadepth.maths.architecture import DEPTHS, Architecture
 from adadepth.maths.closer import LOG_GROWTHS, closer_template
-from adadepth.maths.readout import PAPER, Readout
+from adadepth.maths.readout import Readout
 from adadepth.programs.looking import Seen, look, nothing_seen
 from adadepth.programs.network import (
   CLOSER_DEPTHS,
@@ -79,7 +79,7 @@ def xla_gflops(program, *arguments) -> float:
 
 
 @functools.cache
-def pair_costs(arch: Architecture, readout: Readout = PAPER) -> PairCosts:
+def pair_costs(arch: Architecture, readout: Readout) -> PairCosts:
   """XLA's count for every policy of a network; nothing is computed or compiled."""
   params = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=1.0), jax.random.key(0))
   sides = (arch.template_px, arch.search_px)

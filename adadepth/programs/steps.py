@@ -28,13 +28,11 @@ class PairBatch(NamedTuple):
     template: RGB uint8, [g, template_px, template_px, 3].
     search: RGB uint8, [g, n, search_px, search_px, 3].
     displacement_in_search: (x, y) from the search crop's centre to the target's, crop pixels, [g, n, 2].
-    valid: 0 where a group has fewer than n frames, [g, n].
   """
 
   template: Array
   search: Array
   displacement_in_search: Array
-  valid: Array
 
 
 class GateBatch(NamedTuple):
@@ -117,11 +115,10 @@ def finetune_step(
   Returns:
     The next state, and the scalars loss, loss1..loss5 and grad_norm.
   """
-  weight = batch.valid / jnp.sum(batch.valid)
 
   def loss_of(trained: dict) -> tuple[Float[Array, ""], Float[Array, "5"]]:
     losses = pair_losses({**state.params, **trained}, batch, **network)
-    return jnp.sum(FINETUNE_LOSSES[objective](losses) * weight), jnp.sum(losses * weight[..., None], (0, 1))
+    return jnp.mean(FINETUNE_LOSSES[objective](losses)), jnp.mean(losses, (0, 1))
 
   trained = {name: state.params[name] for name in ("backbone", "head")}
   (loss, by_depth), grads = jax.value_and_grad(loss_of, has_aux=True)(trained)

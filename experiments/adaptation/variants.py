@@ -20,7 +20,7 @@ from adadepth.io.writers import write_json
 from adadepth.loops.responses import pair_table
 from adadepth.loops.scores import score_depths
 from adadepth.maths.architecture import Architecture
-from adadepth.maths.readout import Readout
+from adadepth.maths.readout import PAPER, Readout
 from adadepth.programs.costs import pair_costs
 from adadepth.programs.network import init_params
 
@@ -63,7 +63,7 @@ def main(data: str, weights: str) -> None:
     )
     results[name] = {}
     for window in WINDOWS:
-      scores = score_depths(table, arch=arch, readout=Readout("subcell", window), costs=pair_costs(plain))
+      scores = score_depths(table, arch=arch, readout=Readout("subcell", window), costs=pair_costs(plain, PAPER))
       results[name][f"window {window:g}"] = scores.ious.mean(axis=0).tolist()
     write_json(path, results)
   titles = [f"xcorr{k + 1}{under}" for under in ("", ", window") for k in range(5)]

@@ -16,7 +16,7 @@ from adadepth.data.pairs import spread
 from adadepth.data.render import render_split
 from adadepth.data.sequence import Sequence
 from adadepth.io.models import load_model
-from adadepth.io.plots import FramePanel, figure7
+from adadepth.io.plots import FramePanel, FrameRow, figure7
 from adadepth.loops.tracking import TrackedSequence, Tracker, computed_confidences, track_sequence
 from adadepth.maths.metrics import iou
 from adadepth.programs.tracker import Track
@@ -44,7 +44,8 @@ def main(workdir: str) -> None:
   _, sequence, run = best
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "figure7.png"
-    figure7(path, [panel_of(sequence, run, t) for t in spread(range(1, len(run.depth)), 6)])
+    panels = [panel_of(sequence, run, t) for t in spread(range(1, len(run.depth)), 6)]
+    figure7(path, [FrameRow("", panels[:3]), FrameRow("", panels[3:])])
     picture = Image.open(path).convert("RGB")
   height = round(picture.height * WIDTH_PX / picture.width)
   picture.resize((WIDTH_PX, height), Image.Resampling.LANCZOS).save("docs/track.jpg", quality=88)

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 from ml_collections import ConfigDict
 
+from adadepth.io.workdir import claim
 from adadepth.io.writers import write_json
 from adadepth.loops.finetune import fixed_scores, run_phase1
 from adadepth.loops.from_config import architecture_of, readout_of, source_of, starting_params
@@ -56,7 +57,8 @@ def run_variant(config: ConfigDict, workdir: pathlib.Path) -> dict:
 
 
 def main(data: str, weights: str, workdir: str, *names: str) -> None:
-  folder, results = pathlib.Path(workdir), {}
+  identity = {"data": {"root": data}, "backbone": {"weights": weights}, "finetune": {"steps": STEPS}}
+  folder, results = claim(workdir, identity), {}
   for name in names or VARIANTS:
     path = folder / f"{name}.json"
     if not path.is_file():

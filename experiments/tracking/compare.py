@@ -4,9 +4,11 @@ pip install -r experiments/tracking/requirements.txt
 python -m experiments.tracking.compare MODEL DATA test runs/tracking [xcorr1,xcorr5,soft,hard] [frames]
 
 MODEL is a finished workdir or a model file. One JSON file a sequence and tracker is written as it goes, and those that
-are there are not run again; then tracking.json and a table. Predictions are fed back; frames 0 (the default) is all.
+are there are not run again, also when other trackers are asked for; then tracking.json and a table. Predictions are fed
+back; frames 0 (the default) is all.
 """
 
+import hashlib
 import json
 import pathlib
 import re
@@ -19,7 +21,8 @@ import numpy as np
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.data.sources import Source
-from adadepth.io.models import Model, load_model
+from adadepth.io.models import Model, load_model, model_file
+from adadepth.io.workdir import claim
 from adadepth.io.writers import write_json
 from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_sequence
 from adadepth.maths.architecture import DEPTHS
@@ -94,7 +97,7 @@ def describe(entries: dict[str, dict]) -> str:
 def main(model_path: str, data: str, side: str, out: str, policies: str = ",".join(POLICIES), frames: str = "0"):
   folder, model = pathlib.Path(out), load_model(model_path)
   sequences = Source(data, "", "stop", (0, 0, 0), 0.0, 0).read((side,))[side]
-  folder.mkdir(parents=True, exist_ok=True)
+  claim(folder, {"model": hashlib.sha256(model_file(model_path).read_bytes()).hexdigest(), "data": {"root": data}})
   tracks = {name: [] for name in (*PEERS, *policies.split(","))}
   for sequence in sequences:
     for name, found in tracks.items():

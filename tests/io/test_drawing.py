@@ -233,15 +233,22 @@ def test_figure6_puts_accuracy_and_cost_on_labelled_axes(tmp_path, monkeypatch):
   np.testing.assert_allclose(relative.get_xlim(), np.array(axes.get_xlim()) / 6.0)
 
 
-def test_figure7_grows_by_rows_of_the_given_columns(tmp_path):
+def test_figure7_draws_the_rows_it_is_given(tmp_path, monkeypatch):
   panel = plots.FramePanel(
     "a", grey_frame(96, 96), box(10, 10, 20, 20), box(12, 12, 20, 20), np.full(5, 0.2, np.float32), 2
   )
-  plots.figure7(tmp_path / "two.png", [panel] * 2, columns=2)
-  plots.figure7(tmp_path / "three.png", [panel] * 3, columns=2)
+  plots.figure7(tmp_path / "two.png", [plots.FrameRow("", [panel] * 2)])
+  plots.figure7(tmp_path / "three.png", [plots.FrameRow("", [panel]), plots.FrameRow("", [panel] * 2)])
   two, three = read_picture(tmp_path / "two.png"), read_picture(tmp_path / "three.png")
   assert three.shape[1] == two.shape[1] and three.shape[0] == pytest.approx(2 * two.shape[0], abs=2)
   assert is_near(two, drawing.TRUTH_COLOR, 40).any() and is_near(two, drawing.PREDICTION_COLOR, 40).any()
+  figures = []
+  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  short, long = plots.FrameRow("short", [panel._replace(title="b")]), plots.FrameRow("long", [panel] * 2)
+  plots.figure7(tmp_path / "x.png", [short, long])
+  titles = [[axes.get_title() for axes in part.axes] for part in figures[0].subfigs]
+  assert [part.get_suptitle() for part in figures[0].subfigs] == ["short", "long"]
+  assert titles == [["b", ""], ["a", "a"]]
 
 
 def test_curves_are_drawn_in_colours_of_their_own(tmp_path):
@@ -254,7 +261,7 @@ def test_curves_are_drawn_in_colours_of_their_own(tmp_path):
 def test_an_empty_figure_is_refused_by_name(tmp_path):
   with pytest.raises(ValueError, match="`pairs` is empty"):
     plots.figure1(tmp_path / "x.png", [])
-  with pytest.raises(ValueError, match="`panels` is empty"):
+  with pytest.raises(ValueError, match="`rows` is empty"):
     plots.figure7(tmp_path / "x.png", [])
   with pytest.raises(ValueError, match="`curves` is empty"):
     plots.plot_curves(tmp_path / "x.png", {}, ylabel="loss")

@@ -22,6 +22,10 @@ def test_other_settings_are_refused_by_name(tmp_path):
 def test_older_results_stay_beside_the_new(tmp_path):
   for value in range(3):
     write_results(tmp_path, {"value": value})
+    (tmp_path / "figure7.mp4").write_text(str(value))
   values = sorted(json.loads(path.read_text())["value"] for path in tmp_path.glob("results*.json"))
   assert values == [0, 1, 2]
   assert json.loads((tmp_path / "results.json").read_text())["value"] == 2
+  for path in tmp_path.glob("results*.json"):
+    film = path.with_name(path.name.replace("results", "figure7")).with_suffix(".mp4")
+    assert film.read_text() == str(json.loads(path.read_text())["value"])

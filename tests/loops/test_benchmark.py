@@ -1,16 +1,20 @@
 """The benchmark's rows, clocks and peers; its parts end to end are in test_jobs."""
 
+import resource
 import sys
+import types
 
 import numpy as np
 import pytest
 
 from adadepth.errors import InputError
+from adadepth.io.workdir import claim
 from adadepth.loops.benchmark.batch import MIXES, mixed_exits
-from adadepth.loops.benchmark.job import parts_named
+from adadepth.loops.benchmark.job import identity_of, parts_named, peak_memory_gib
 from adadepth.loops.benchmark.peers.process import Peer, PeerError
 from adadepth.loops.benchmark.rows import TABLE, markdown, results_of, row
 from adadepth.loops.timing import alternate
+from configs import benchmark
 
 # The table of experiments/speed.
 IDS = [
@@ -78,6 +82,24 @@ def test_parts_run_in_the_benchmarks_order_and_all_by_default():
   assert parts_named("")[0] == "steps"
   with pytest.raises(InputError, match="names 'step'; the parts are steps, "):
     parts_named("step")
+
+
+def test_parts_of_one_folder_are_of_one_film_and_may_come_in_any_number(tmp_path):
+  slim = benchmark.get_config("slim")
+  claim(tmp_path, identity_of(slim))
+  slim.benchmark.update({"parts": "batch", "rounds": 5, "seconds": 3.0, "peers_python": "/usr/bin/python3"})
+  claim(tmp_path, identity_of(slim))
+  with pytest.raises(
+    InputError, match=r"holds a run with config\.benchmark\.crops_px = \[128, 256, 384\], not \[128, 192"
+  ):
+    claim(tmp_path, identity_of(benchmark.get_config("quick")))
+
+
+@pytest.mark.parametrize(("platform", "unit"), [("linux", 2**10), ("darwin", 1)])
+def test_peak_memory_is_in_gib_whatever_the_system_counts_in(monkeypatch, platform, unit):
+  monkeypatch.setattr(sys, "platform", platform)
+  monkeypatch.setattr(resource, "getrusage", lambda _: types.SimpleNamespace(ru_maxrss=2**30 // unit))
+  assert peak_memory_gib() == 1
 
 
 def test_an_interpreter_that_is_not_there_is_one_line():

@@ -7,7 +7,7 @@ from adadepth.io.models import Model
 from adadepth.loops.step_times import exit_trackers, medians_ms, over_xcorr1
 from adadepth.loops.table1 import hard_rows, table1_markdown, table1_rows
 from adadepth.maths.architecture import Architecture
-from adadepth.maths.readout import Readout
+from adadepth.maths.readout import PAPER, Readout
 
 SECONDS = {"xcorr1": np.array([1.0, 2.0, 4.0]), "hard_xcorr3": np.array([3.0, 8.0, 16.0])}
 
@@ -20,12 +20,19 @@ def test_a_ratio_is_taken_within_a_round():
 
 def test_table_1_shows_the_times_there_are(arch):
   times = over_xcorr1(SECONDS)
-  assert [row["ratio_time"] for row in table1_rows(arch, times)] == [times["xcorr1"], *[None] * 5]
-  assert [row["ratio_time"] for row in hard_rows(arch, times)] == [None, None, times["hard_xcorr3"], None, None]
-  lines = {line.split("|")[1].strip(): line for line in table1_markdown(arch, times).splitlines() if "|" in line}
+  assert [row["ratio_time"] for row in table1_rows(arch, times, readout=PAPER)] == [times["xcorr1"], *[None] * 5]
+  assert [row["ratio_time"] for row in hard_rows(arch, times, readout=PAPER)] == [
+    None,
+    None,
+    times["hard_xcorr3"],
+    None,
+    None,
+  ]
+  table = table1_markdown(arch, times, readout=PAPER)
+  lines = {line.split("|")[1].strip(): line for line in table.splitlines() if "|" in line}
   assert lines["hard, stops at xcorr3"].count("| 4.00 (3.50 to 4.00) |") == 1
   assert len({line.count("|") for line in lines.values()}) == 1
-  assert "**Time**" not in table1_markdown(arch, {})
+  assert "**Time**" not in table1_markdown(arch, {}, readout=PAPER)
 
 
 def test_hard_gating_exits_where_it_is_told(params, arch: Architecture, moving_target: Sequence):

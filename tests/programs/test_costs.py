@@ -18,7 +18,7 @@ from adadepth.programs.policies import hard_policy
 @pytest.fixture(scope="module")
 def paper() -> PairCosts:
   """XLA's counts of the paper's network; nothing is compiled."""
-  return pair_costs(Architecture())
+  return pair_costs(Architecture(), PAPER)
 
 
 # Invariants.
@@ -34,11 +34,11 @@ def test_a_gated_run_costs_no_less_than_the_fixed_depth_it_stops_at(paper):
 
 
 def test_a_tiny_network_costs_less_at_every_stop(paper, arch):
-  assert np.all(pair_costs(arch).cascade_gflops < paper.cascade_gflops)
+  assert np.all(pair_costs(arch, PAPER).cascade_gflops < paper.cascade_gflops)
 
 
 def test_a_closer_look_costs_every_policy_the_same_and_little(paper):
-  finer = pair_costs(Architecture(finer_px=4.0))
+  finer = pair_costs(Architecture(finer_px=4.0), PAPER)
   more = finer.soft_gflops - paper.soft_gflops
   assert 0 < more < 0.05 * paper.fixed_gflops[0]
   np.testing.assert_allclose(finer.fixed_gflops - paper.fixed_gflops, more, rtol=1e-9)
@@ -65,7 +65,9 @@ def test_hard_gatings_program_would_be_counted_as_its_dearest_exit(arch):
   params = jax.eval_shape(functools.partial(init_params, arch=arch, logit_scale=1.0), jax.random.key(0))
   crops = [jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in (arch.template_px, arch.search_px)]
   # The two programs differ in bookkeeping, far below a percent of their convolutions.
-  np.testing.assert_allclose(xla_gflops(hard_pair, params, *crops), pair_costs(arch).cascade_gflops[-1], rtol=0.01)
+  np.testing.assert_allclose(
+    xla_gflops(hard_pair, params, *crops), pair_costs(arch, PAPER).cascade_gflops[-1], rtol=0.01
+  )
 
 
 # Limits.
@@ -73,7 +75,7 @@ def test_hard_gatings_program_would_be_counted_as_its_dearest_exit(arch):
 
 @pytest.mark.parametrize("network", ["tiny", "paper"])
 def test_a_gated_run_to_the_last_depth_costs_what_soft_gating_does(network, paper, arch):
-  counted = paper if network == "paper" else pair_costs(arch)
+  counted = paper if network == "paper" else pair_costs(arch, PAPER)
   # Soft gating averages five maps besides: 2 * 5 FLOPs a cell.
   np.testing.assert_allclose(counted.soft_gflops, counted.cascade_gflops[-1], rtol=1e-3)
 

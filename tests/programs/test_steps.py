@@ -47,11 +47,10 @@ def moments(state: TrainState) -> list[jax.Array]:
 
 @pytest.fixture(scope="module")
 def batch(arch, plant) -> PairBatch:
-  """Two keys with two search frames each; the last frame is invalid."""
+  """Two keys with two search frames each."""
   displacements = [[(8, -16), (-3, 5)], [(0, 21), (12, 12)]]
   templates, searches = zip(*(plant(arch.template_px, d, seed=s) for s, d in enumerate(displacements)), strict=True)
-  valid = jnp.array([[1.0, 1.0], [1.0, 0.0]])
-  return PairBatch(np.stack(templates), np.stack(searches), jnp.array(displacements, jnp.float32), valid)
+  return PairBatch(np.stack(templates), np.stack(searches), jnp.array(displacements, jnp.float32))
 
 
 def outside_strict(step):
@@ -156,16 +155,6 @@ def test_a_step_leaves_its_input_as_it_was(phase1, batch, params):
   assert moved(params, state.params) == set()
 
 
-def test_an_invalid_pair_changes_nothing(phase1, batch):
-  state, step = phase1
-  search = batch.search.copy()
-  search[1, 1] = search[1, 1, ::-1]
-  other = batch._replace(search=search, displacement_in_search=batch.displacement_in_search.at[1, 1].set(-40.0))
-  (one, scalars), (two, others) = step(*step(state, batch)[:1], batch), step(*step(state, other)[:1], other)
-  assert moved(one.params, two.params) == set()
-  assert scalars["loss"] == others["loss"]
-
-
 # Limits.
 
 
@@ -212,11 +201,10 @@ def test_pair_losses_are_each_groups_own(params, arch, batch, losses):
         np.testing.assert_allclose(losses[group, frame, depth], expected, atol=2e-4)
 
 
-def test_the_loss_is_the_mean_over_valid_pairs_of_the_sum_over_depths(batch, losses, finetuned):
-  valid = np.asarray(losses)[np.asarray(batch.valid) > 0]
+def test_the_loss_is_the_mean_over_pairs_of_the_sum_over_depths(losses, finetuned):
   first = finetuned[2][0]
-  np.testing.assert_allclose(first["loss"], valid.sum(-1).mean(), rtol=1e-5)  # two float32 programs
-  np.testing.assert_allclose([first[f"loss{k + 1}"] for k in range(DEPTHS)], valid.mean(0), rtol=1e-5)
+  np.testing.assert_allclose(first["loss"], losses.sum(-1).mean(), rtol=1e-5)  # two float32 programs
+  np.testing.assert_allclose([first[f"loss{k + 1}"] for k in range(DEPTHS)], losses.mean((0, 1)), rtol=1e-5)
 
 
 def test_the_deepest_objective_is_the_deepest_loss(params, arch, batch, losses):
@@ -224,8 +212,7 @@ def test_the_deepest_objective_is_the_deepest_loss(params, arch, batch, losses):
   step = functools.partial(finetune_step, optimizer=optimizer, objective="deepest", arch=arch, **LOSS)
   # Only the loss is asked for, so that XLA leaves the whole backward pass out and compiles fast.
   loss = outside_strict(lambda state, batch: step(state, batch)[1]["loss"])(init_state(params, optimizer), batch)
-  valid = np.asarray(losses)[np.asarray(batch.valid) > 0]
-  np.testing.assert_allclose(loss, valid[:, -1].mean(), rtol=1e-5)  # two float32 programs
+  np.testing.assert_allclose(loss, losses[..., -1].mean(), rtol=1e-5)  # two float32 programs
 
 
 def test_half_precision_is_of_the_backbone_alone_and_changes_the_losses_little(params, arch, batch, losses):

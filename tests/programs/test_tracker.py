@@ -30,7 +30,7 @@ SUBCELL = Readout("subcell")
 
 
 def windows(side_px: float, frame: np.ndarray) -> tuple[int, int]:
-  return window_px(side_px, frame.shape[0]), window_px(side_px, frame.shape[1])
+  return tuple(window_px(side_px, px, crop_px=128) for px in frame.shape[:2])
 
 
 @pytest.fixture(scope="module")

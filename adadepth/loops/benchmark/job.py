@@ -4,6 +4,7 @@ import datetime
 import json
 import pathlib
 import resource
+import sys
 
 import jax
 from ml_collections import ConfigDict
@@ -37,6 +38,8 @@ PARTS = {
   "start": measure_start,
   "phase2": measure_phase2,
 }
+# Of config.benchmark: which parts run, and how long. The parts of one workdir agree on all else.
+FREE = ("parts", "peers_python", "rounds", "seconds")
 REQUIREMENTS = (
   "pip install -r experiments/speed/requirements.txt, or name an interpreter: --config.benchmark.peers_python"
 )
@@ -70,7 +73,16 @@ def peak_memory_gib() -> float:
   stats = jax.devices()[0].memory_stats()
   if stats:
     return stats["peak_bytes_in_use"] / 2**30
-  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB, on Linux
+  unit = 1 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB on Linux
+  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def identity_of(config: ConfigDict) -> dict:
+  """What the parts that are merged into one results.json must agree on."""
+  settings = config.to_dict()
+  measured = {name: value for name, value in settings["benchmark"].items() if name not in FREE}
+  machine = {"device": jax.devices()[0].device_kind, "backend": jax.default_backend()}
+  return {**settings, "benchmark": measured, **machine}
 
 
 def run_benchmark(config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -80,8 +92,7 @@ def run_benchmark(config: ConfigDict, workdir: pathlib.Path) -> None:
   """
   check_config(config)
   parts = parts_named(config.benchmark.parts)
-  backend = jax.default_backend()
-  claim(workdir, {"network": config.network.to_dict(), "device": jax.devices()[0].device_kind, "backend": backend})
+  claim(workdir, identity_of(config))
   run_record(workdir, config.to_dict(), config.seed)
   subject = subject_of(config, workdir)
   for part in parts:
@@ -89,7 +100,7 @@ def run_benchmark(config: ConfigDict, workdir: pathlib.Path) -> None:
     write_json(workdir / "parts" / f"{part}.json", done)
     if "skipped" in done:
       print(f"{part}: skipped, {done['skipped']}")
-    rows = write_all(workdir, backend)
+    rows = write_all(workdir, jax.default_backend())
   print(markdown(rows))
   print(f"wrote {workdir / 'results.json'}, results.md and speed.png")
 

@@ -11,8 +11,10 @@ from adadepth.loops.gating import run_phase2
 from adadepth.loops.responses import PairTable
 from adadepth.loops.timing import alternate, clock
 from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.maths.closer import LOG_GROWTHS
 from adadepth.maths.posterior import places
 from adadepth.programs.costs import pair_costs
+from adadepth.programs.network import CLOSER_DEPTHS
 
 RUNS = 3
 FRAMES_PER_VIDEO = 250
@@ -24,7 +26,7 @@ def random_table(n: int, arch: Architecture, seed: int) -> PairTable:
   """n pairs of small targets near the crop's centre, whose responses show nothing."""
   rng, index = np.random.default_rng(seed), np.arange(n)
   size = np.full((n, 2), arch.search_px / 4, np.float32)
-  looks = (2 if arch.finer_px else 0, 5 if arch.growth else 1, places(arch), places(arch))
+  looks = (CLOSER_DEPTHS if arch.finer_px else 0, len(LOG_GROWTHS) if arch.growth else 1, places(arch), places(arch))
   corner = arch.search_px * rng.normal(3 / 8, 1 / 32, (n, 2)).astype(np.float32)
   return PairTable(
     responses=rng.random((n, DEPTHS, arch.search_cells, arch.search_cells), dtype=np.float32),

@@ -37,7 +37,9 @@ def send_network(peer: Peer, subject: Subject) -> str:
     network={name: getattr(arch, name) for name in ("pools", "template_px", "search_px", "scaling")},
     frames=frames,
     boxes_xywh=np.concatenate([subject.box_xywh[None], subject.boxes_xywh[1:]]),
-    windows=tuple(window_px(s, 1 << 20) for s in (side, side * arch.search_px / arch.template_px)),
+    windows=tuple(
+      window_px(side * px / arch.template_px, 1 << 20, crop_px=px) for px in (arch.template_px, arch.search_px)
+    ),
     threads=threads(),
     device="cpu" if subject.backend == "cpu" else "cuda",
   )

@@ -67,7 +67,7 @@ def cut(frame: torch.Tensor, center_xy: torch.Tensor, side: torch.Tensor, *, cro
   for axis, px in ((1, frame.shape[0]), (0, frame.shape[1])):
     size = min(window, px)
     corner = center_xy[:, axis] - side / 2
-    start = (corner.floor() - 2).clamp(0, px - size)
+    start = (center_xy[:, axis] - size / 2).floor().clamp(0, px - size)
     rows = start.long()[:, None] + torch.arange(size, device=frame.device)
     axes.append((rows, resize_weights(corner - start, side, window=size, crop_px=crop_px)))
   (rows, by_row), (cols, by_col) = axes
