@@ -303,9 +303,8 @@ def track_all(
 def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:
   """The "tracking" entry of results.json: one pass, the given first box left out.
 
-  Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left
-  out; FPS is frames over the seconds from
-  decoded frame to box.
+  Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left out; None
+  where that leaves none. FPS is frames over the seconds from decoded frame to box; None where none was tracked.
   """
   rows = {}
   for result, sequence in zip(tracked, sequences, strict=True):
@@ -316,14 +315,14 @@ def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) ->
     ious = iou(result.boxes_xywh[1:][seen], truth[seen])
     errors = center_error(result.boxes_xywh[1:][seen], truth[seen])
     rows[sequence.name] = (ious.mean(), success_auc(ious), precision(errors))
-  mean_iou, auc, within = np.mean(list(rows.values()), axis=0)
+  mean_iou, auc, within = np.mean(list(rows.values()), axis=0).tolist() if rows else (None, None, None)
   seconds = np.concatenate([r.seconds[1:] for r in tracked])
-  exits = np.bincount(np.concatenate([r.depth[1:] for r in tracked]), minlength=DEPTHS) / len(seconds)
+  exits = np.bincount(np.concatenate([r.depth[1:] for r in tracked]), minlength=DEPTHS) / max(1, len(seconds))
   return {
-    "mean_iou": float(mean_iou),
-    "success_auc": float(auc),
-    "precision_20": float(within),
-    "fps": float(len(seconds) / seconds.sum()),
+    "mean_iou": mean_iou,
+    "success_auc": auc,
+    "precision_20": within,
+    "fps": float(len(seconds) / seconds.sum()) if len(seconds) else None,
     "exits": exits.tolist(),
     "mean_iou_by_sequence": {name: float(row[0]) for name, row in rows.items()},
   }

@@ -11,6 +11,7 @@ import pytest
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import Model
+from adadepth.loops.report import describe_tracking
 from adadepth.loops.tracking import (
   TrackedSequence,
   Tracker,
@@ -167,6 +168,14 @@ def test_frames_without_a_true_box_are_not_scored():
   truth = still("a", [(0, 0, 10, 10), nan, (0, 0, 10, 10)])
   scores = score_tracking([result([(0, 0, 10, 10), (70, 0, 9, 9), (0, 0, 10, 10)], [0] * 3, [0, 1, 1])], [truth])
   assert scores["mean_iou"] == 1
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_track_without_a_second_true_box_has_no_scores(frames):
+  truth = still("a", [(0, 0, 10, 10), (np.nan,) * 4, (0, 0, 10, 10)])
+  scores = score_tracking([result([(0, 0, 10, 10)] * frames, [0] * frames, [0, 0.5][:frames])], [truth])
+  assert (scores["mean_iou"], scores["fps"]) == (None, None if frames == 1 else 2)
+  assert "| hard | - | - | - | " in describe_tracking({"hard": scores})
 
 
 def test_a_late_start_is_scored_against_the_frames_it_saw():
