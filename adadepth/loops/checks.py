@@ -148,7 +148,7 @@ def check_config(config: ConfigDict) -> None:
 
 
 def check_budget(config: ConfigDict, arch: Architecture, readout: Readout) -> None:
-  """Raises InputError for a relative budget that this network cannot hold; one in ms waits for measured times."""
+  """Raises InputError for a relative budget that this network cannot hold; `assess.time_steps` does in ms."""
   policy = config.policy
   if policy.budget and policy.budget_unit == "relative":
     check_target(policy.budget, relative_costs(arch, readout), "relative", argument="config.policy.budget")

@@ -74,6 +74,7 @@ def test_every_config_of_the_main_job_and_the_benchmark_passes():
     check_config(gating.get_config(arg))
   for arg in ("", "slim", "quick"):
     check_config(benchmark.get_config(arg))
+  assert "budget" not in benchmark.get_config().policy  # which asks for eval.timing_rounds
 
 
 def test_vgg19_needs_a_backbone_or_phase_one():

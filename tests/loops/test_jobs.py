@@ -13,7 +13,7 @@ from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.io.models import load_model
 from adadepth.io.writers import read_metrics
-from adadepth.loops import TASKS, figure7
+from adadepth.loops import TASKS, assess, figure7
 from adadepth.loops.benchmark import phase2, sequences
 from adadepth.loops.from_config import architecture_of, source_of, starting_params
 
@@ -121,6 +121,16 @@ def test_a_workdir_of_other_settings_is_refused(finished):
   config.gates.learning_rate = 0.5
   with pytest.raises(InputError, match=r"holds a run with config\.gates\.learning_rate = 0\.01, not 0\.5"):
     TASKS["gating"](config, finished)
+
+
+def test_a_budget_in_milliseconds_is_held_against_the_clock_before_the_work(tmp_path, monkeypatch):
+  times = {name: np.array([0.01, 0.02]) * k for k, name in enumerate(sorted(POLICIES), 1)}
+  monkeypatch.setattr(assess, "step_seconds", lambda trackers, rounds: times)
+  config = small("gating", "scratch")
+  config.policy.budget, config.policy.budget_unit, config.eval.timing_rounds = 500.0, "ms", 1
+  with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=500, ms\) must lie between 45 and 105"):
+    TASKS["gating"](config, tmp_path)
+  assert not list(tmp_path.iterdir())
 
 
 def test_phase_one_resumes_as_if_never_interrupted(tmp_path):
