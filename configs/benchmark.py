@@ -23,6 +23,8 @@ def get_config(arg: str = "") -> ConfigDict:
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # see configs/gating.py
   config.policy = common.policy()
+  for name in ("budget", "budget_unit", "budgets"):
+    del config.policy[name]  # are not measured
   config.gates = common.gates()  # of the part phase2
   config.finetune = ConfigDict({"map_loss": "label"})  # its Eq. 2: see configs/common.py
   config.benchmark = ConfigDict()

@@ -17,6 +17,7 @@ Kind = Literal[
   "frame without a box",
   "missing frame",
   "unreadable image",
+  "image of another size",
   "missing sequence",
   "unusable sequence",
 ]

@@ -8,9 +8,10 @@ one name a line, says which of them count and in which order; without it all do,
 PNG or BMP. Each layout's numbers become the one box convention once, in the `box_from_*` functions.
 
 Bad data meets the policy of `problems.Problems`: "stop" at the first, or "skip" and count. Skipped, a bad
-box becomes a row of NaN (its frame stays), a frame that is missing or unreadable leaves the sequence with
-its box, and a sequence without a single usable box is left out. NaN is VOT's own mark for an absent
-target; it is treated alike, so a set with absences is read with "skip".
+box becomes a row of NaN (its frame stays), a frame that is missing, unreadable or of another size than the
+first leaves the sequence with its box, and a sequence without a single usable box is left out. NaN is VOT's
+own mark for an absent target; it is treated alike, so a set with absences is read with "skip". A tracker
+begins at the first box, whose centre must therefore lie inside its image; later ones need only touch theirs.
 """
 
 import dataclasses
@@ -236,7 +237,7 @@ def _nothing_found(root: pathlib.Path, places: list[pathlib.Path]) -> str:
 
 def _read_frames(files: SequenceFiles, lines: list[str], problems: Problems) -> list[tuple[pathlib.Path, Box]]:
   """Image and box of every frame that has both; a bad box is NaN."""
-  frames = []
+  frames, first_wh = [], None
   for number, path in _pair(files, lines, problems):
     where = f"{files.ground_truth}:{number}"
     try:
@@ -244,8 +245,14 @@ def _read_frames(files: SequenceFiles, lines: list[str], problems: Problems) -> 
     except InputError as error:
       problems.report("unreadable image", f"{path} (frame of {where}): {error}")
       continue
+    first_wh = first_wh or size_wh
+    if size_wh != first_wh:
+      sizes = ", the first of its sequence ".join(f"{w} x {h}" for w, h in (size_wh, first_wh))
+      problems.report("image of another size", f"{path} (frame of {where}) is {sizes}")
+      continue
+    begun = any(np.isfinite(box).all() for _, box in frames)
     try:
-      box = _box_in_image(files, lines[number - 1], size_wh)
+      box = _box_in_image(files, lines[number - 1], size_wh, first=not begun)
     except _BadBoxError as error:
       kind, reason = error.args
       problems.report(kind, f"{where}: {reason}")
@@ -295,8 +302,8 @@ def _first_number(images: dict[int, pathlib.Path], boxes: int) -> int:
   return 1 if lowest > 1 and highest == boxes else lowest
 
 
-def _box_in_image(files: SequenceFiles, line: str, size_wh: tuple[int, int]) -> Box:
-  """The box of one line of ground truth; raises _BadBoxError where it has none."""
+def _box_in_image(files: SequenceFiles, line: str, size_wh: tuple[int, int], *, first: bool) -> Box:
+  """The box of one line of ground truth; raises _BadBoxError where it has none that can be used."""
   layout = files.video.split("/")[0]
   numbers = _numbers(line)
   if (layout, len(numbers)) not in BOX_READERS:
@@ -304,7 +311,7 @@ def _box_in_image(files: SequenceFiles, line: str, size_wh: tuple[int, int]) -> 
     raise _BadBoxError("wrong count of numbers", f"{len(numbers)} numbers, where {layout} has {wanted}")
   with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
     box = BOX_READERS[layout, len(numbers)](numbers)
-  problem = _box_problem(box, size_wh)
+  problem = _box_problem(box, size_wh, first=first)
   if problem:
     raise _BadBoxError(*problem)
   return box
@@ -318,8 +325,8 @@ def _numbers(line: str) -> Float64[np.ndarray, "n"]:
     raise _BadBoxError("unparsable line", reason) from None
 
 
-def _box_problem(box: Box, size_wh: tuple[int, int]) -> tuple[Kind, str] | None:
-  """What is wrong with a box of an image of this size, if anything."""
+def _box_problem(box: Box, size_wh: tuple[int, int], *, first: bool) -> tuple[Kind, str] | None:
+  """What is wrong with a box, perhaps a sequence's first, of an image of this size, if anything."""
   (x, y, w, h), (width, height) = box, size_wh
   if not np.isfinite(box).all():
     return "box not finite", f"the box {_text(box)} is not finite (NaN: no target in this frame)"
@@ -327,6 +334,8 @@ def _box_problem(box: Box, size_wh: tuple[int, int]) -> tuple[Kind, str] | None:
     return "box without size", f"the box {_text(box)} must have a width and height above 0"
   if x >= width or y >= height or x + w <= 0 or y + h <= 0:
     return "box outside the image", f"the box {_text(box)} lies outside its image of {width} x {height}"
+  if first and not (0 <= x + w / 2 <= width and 0 <= y + h / 2 <= height):
+    return "box outside the image", f"the first box {_text(box)} has its centre outside its image of {width} x {height}"
   return None
 
 

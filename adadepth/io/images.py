@@ -22,7 +22,7 @@ class ImageFolder:
   """A FrameSource over image files: frame t is paths[t], decoded anew each time it is indexed.
 
   Attributes:
-    paths: the files, in order; they may differ in size and kind.
+    paths: the files, in order; they may differ in kind.
   """
 
   paths: tuple[pathlib.Path, ...]

@@ -130,7 +130,7 @@ def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
     epochs = np.array([point["epoch"] for point in seeds[0].curve])
     for axes, side in zip(row, SIDES, strict=True):
       for name, color in HORIZON_COLORS.items():
-        values = np.array([[point[side]["xcorr5"][name] for point in run.curve] for run in seeds])
+        values = np.array([[point[side]["xcorr5"][name] for point in run.curve] for run in seeds], float)  # None: NaN
         _line_with_band(axes, epochs, values, {"color": color, "marker": "o", "markersize": 4, "label": name.upper()})
       axes.set_title(f"{side}, trained on {objective}", fontsize=11)
       axes.grid(alpha=0.25)

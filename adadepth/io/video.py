@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from adadepth.errors import InputError
-from adadepth.io.images import SUFFIXES, decode_as_shown
+from adadepth.io.images import SUFFIXES, decode_as_shown, image_size
 from adadepth.maths.architecture import DEPTHS
 
 DEFAULT_FPS = 25.0  # where nothing says otherwise: a folder of pictures, a file without a clock
@@ -47,8 +47,8 @@ class BoxRow(NamedTuple):
   Attributes:
     frame: 0-based.
     x: left edge of the predicted box in image pixels, 0-indexed, half-open; y, w, h likewise.
-    confidence: the largest of the confidences computed, in [0, 1].
-    depth: 1..5, as in xcorr1..xcorr5 (a depth of the code plus one).
+    confidence: the largest of the confidences computed, in [0, 1]; 1 for the first box, which is given.
+    depth: the deepest computed, 1..5, as in xcorr1..xcorr5 (a depth of the code plus one); 1 for the first box.
   """
 
   frame: int
@@ -83,7 +83,8 @@ class FrameStream:
 def read_frames(path: str | os.PathLike, *, argument: str = "path") -> FrameStream:
   """Opens a video file or a folder of pictures (jpg, png, bmp; in natural order: 2.jpg before 10.jpg).
 
-  The first frame is decoded at once, so that what cannot be read is refused here and not half-way.
+  The first frame is decoded and every picture's header read at once, so that what cannot be read is refused here and
+  not half-way.
 
   Args:
     path: the file or folder.
@@ -91,8 +92,8 @@ def read_frames(path: str | os.PathLike, *, argument: str = "path") -> FrameStre
   Returns:
     A stream whose frames are uint8 [h, w, 3] RGB, all of one size.
   Raises:
-    InputError: the path does not exist, is no readable video, or holds no picture; while frames are read, a
-      picture that is corrupt or of another size than the first.
+    InputError: the path does not exist, is no readable video, or holds no picture, or one that is cut off or of another
+      size than the first; while frames are read, a picture that is damaged within.
   """
   path = pathlib.Path(path)
   named = f"`{argument}` (={path})"
@@ -217,7 +218,24 @@ def _open_folder(path: pathlib.Path, named: str) -> FrameStream:
   image_paths.sort(key=lambda p: natural_key(p.name))
   height, width = decode_as_shown(image_paths[0], name=str(image_paths[0])).shape[:2]
   info = VideoInfo(DEFAULT_FPS, width, height, len(image_paths))
+  _check_headers(image_paths, info)
   return FrameStream(path, info, tuple(image_paths))
+
+
+def _check_headers(image_paths: list[pathlib.Path], info: VideoInfo) -> None:
+  """Raises InputError for a picture that is cut off or of other sides than the first; which is which waits for EXIF."""
+  for path in image_paths:
+    try:
+      sides = image_size(path)
+    except InputError as error:
+      raise InputError(f"{path}: {error}; restore or remove it") from error
+    if sorted(sides) != sorted((info.width, info.height)):
+      raise _another_size(path, sides, info)
+
+
+def _another_size(path: pathlib.Path, size_wh: tuple[int, int], info: VideoInfo) -> InputError:
+  size = f"{size_wh[0]} x {size_wh[1]}"
+  return InputError(f"{path} is {size} px, the first picture {info.width} x {info.height}; remove or resize it")
 
 
 def _open_file(path: pathlib.Path, named: str) -> FrameStream:
@@ -253,6 +271,5 @@ def _iter_images(image_paths: tuple[pathlib.Path, ...], info: VideoInfo) -> Iter
   for path in image_paths:
     frame = decode_as_shown(path, name=str(path))
     if frame.shape != (info.height, info.width, 3):
-      size = f"{frame.shape[1]} x {frame.shape[0]}"
-      raise InputError(f"{path} is {size} px, the pictures before it {info.width} x {info.height}; remove or resize it")
+      raise _another_size(path, frame.shape[1::-1], info)
     yield frame

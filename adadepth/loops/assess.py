@@ -11,7 +11,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
 from adadepth.io.workdir import write_results
 from adadepth.loops.beliefs import as_pairs
-from adadepth.loops.budget import budget_for, relative_costs, score_budget
+from adadepth.loops.budget import budget_for, check_target, relative_costs, score_budget
 from adadepth.loops.checks import tracked_policies
 from adadepth.loops.gates import Pairs, seen_pairs
 from adadepth.loops.report import describe, describe_budgets, describe_tracking, draw_figures
@@ -30,6 +30,20 @@ from adadepth.loops.table1 import table1_markdown
 from adadepth.loops.tracking import TrackedSequence, score_tracking, track_all
 from adadepth.programs.budget import Budget
 from adadepth.programs.policies import FIXED
+
+
+def time_steps(config: ConfigDict, model: Model) -> dict[str, Float[np.ndarray, "r"]]:
+  """`step_seconds` of every policy, {} for no rounds; what the gates have learnt does not matter to the clock.
+
+  Raises:
+    InputError: `config.policy.budget` is in milliseconds, and no exit takes as few, or as many.
+  """
+  rounds, policy = config.eval.timing_rounds, config.policy
+  seconds = step_seconds(policy_trackers(model), rounds=rounds) if rounds else {}
+  if policy.budget and policy.budget_unit == "ms":
+    costs = costs_by_exit(model, "ms", medians_ms(seconds))
+    check_target(policy.budget, costs, "ms", argument="config.policy.budget")
+  return seconds
 
 
 def costs_by_exit(model: Model, unit: str, times_ms: dict[str, float]) -> Float[np.ndarray, "5"]:
@@ -77,6 +91,7 @@ def assess(
   sequences: Listing[Sequence],
   workdir: pathlib.Path,
   *,
+  seconds: dict[str, Float[np.ndarray, "r"]],
   swept: Listing[tuple[float, dict]] = (),
   **more,
 ) -> None:
@@ -84,6 +99,7 @@ def assess(
 
   Args:
     table: the sequences' pairs.
+    seconds: of `time_steps`.
     swept: gates of other lambdas, which Figure 6 shows too, (lambda, gates).
     more: goes into results.json as it is.
   """
@@ -95,8 +111,6 @@ def assess(
   thresholds = sorted({*config.policy.thresholds, model.threshold})
   results = score_pairs(pairs.scores, looked, soft, thresholds) | {"threshold": model.threshold, **more}
   results["sweep"] = sweep_lambdas(pairs, looked, swept, config.policy.thresholds)
-  rounds = config.eval.timing_rounds
-  seconds = step_seconds(policy_trackers(model), rounds=rounds) if rounds else {}
   times = medians_ms(seconds)
   results |= {"times_ms": times, "budgets": budget_rows(config, model, pairs, looked, times)}
   budget = chosen_budget(config, model, times)

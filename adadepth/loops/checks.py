@@ -1,5 +1,7 @@
 """Config values are checked here, before any work: one clear line each."""
 
+import math
+
 from ml_collections import ConfigDict
 
 from adadepth.data.pairs import FRAMES_PER_KEY
@@ -21,14 +23,15 @@ CHOICES = {
   "data.on_error": ON_ERROR,
 }
 SETS = {"gates.losses": ("iou", "cross_entropy"), "gates.prices": ("geometric", "flops")}
-# The lowest value and the one to stay below (None: no limit), and whether the lowest itself is allowed.
+# The lowest value and the highest (None: no limit), and whether these ends are allowed themselves.
 RANGES = {
   "seed": (0, None, True),
-  "threads": (1, 65, True),
+  "threads": (1, 64, True),
   "network.logit_scale": (0, None, False),
+  "data.hardest": (0, 1, True),
   "finetune.steps": (0, None, True),
   "finetune.groups": (1, None, True),
-  "finetune.frames": (1, 26, True),
+  "finetune.frames": (1, FRAMES_PER_KEY, True),
   "finetune.jitter_px": (0, None, True),
   "finetune.key_every": (1, None, True),
   "finetune.learning_rate": (0, None, False),
@@ -58,7 +61,7 @@ RANGES = {
   "benchmark.lengths": (2, None, True),
   "benchmark.pairs": (251, None, True),  # of two videos, which cross-fitting needs
   "eval.keys_per_sequence": (0, None, True),
-  "eval.frames_per_key": (0, FRAMES_PER_KEY + 1, True),
+  "eval.frames_per_key": (0, FRAMES_PER_KEY, True),
   "eval.frames_per_sequence": (0, None, True),
   "eval.timing_rounds": (0, None, True),
   "eval.every_steps": (0, None, True),
@@ -77,10 +80,10 @@ def _get(config: ConfigDict, name: str):
 
 
 def _check_range(name: str, value: float, low: float, high: float | None, closed: bool) -> None:
-  above = value >= low if closed else value > low
-  if not above or (high is not None and value >= high):
+  top = math.inf if high is None else high
+  if not (low <= value <= top if closed else low < value < top):
     least = f"at least {low}" if closed else f"above {low}"
-    most = "" if high is None else f" and below {high}"
+    most = "" if high is None else f" and at most {high}" if closed else f" and below {high}"
     raise InputError(f"`config.{name}` (={value}) must be {least}{most}")
 
 
@@ -148,7 +151,7 @@ def check_config(config: ConfigDict) -> None:
 
 
 def check_budget(config: ConfigDict, arch: Architecture, readout: Readout) -> None:
-  """Raises InputError for a relative budget that this network cannot hold; one in ms waits for measured times."""
+  """Raises InputError for a relative budget that this network cannot hold; `assess.time_steps` does in ms."""
   policy = config.policy
   if policy.budget and policy.budget_unit == "relative":
     check_target(policy.budget, relative_costs(arch, readout), "relative", argument="config.policy.budget")

@@ -8,10 +8,11 @@ from ml_collections import ConfigDict
 from adadepth.data.sequence import Sequence
 from adadepth.io.models import check_gates
 from adadepth.io.writers import run_record
-from adadepth.loops.assess import assess
+from adadepth.loops.assess import assess, chosen_budget, time_steps
 from adadepth.loops.checks import check_budget, check_config
 from adadepth.loops.from_config import model_of, source_of
 from adadepth.loops.responses import pair_table
+from adadepth.loops.step_times import medians_ms
 
 
 def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -21,6 +22,8 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
   model = model_of(config, workdir)
   check_gates(model, f"`config.model` (={config.model or workdir})")
   check_budget(config, model.arch, model.readout)
+  seconds = time_steps(config, model)
+  chosen_budget(config, model, medians_ms(seconds))  # what has none is refused before the work
   run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
   print(describe_sequences(sequences), flush=True)
   table = pair_table(
@@ -33,7 +36,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
     cache=None,
     description="responses",
   )
-  assess(config, model, table, sequences, workdir)
+  assess(config, model, table, sequences, workdir, seconds=seconds)
 
 
 def describe_sequences(sequences: Listing[Sequence]) -> str:

@@ -11,7 +11,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.models import MODEL_NAME, Model, save_model
 from adadepth.io.workdir import claim
 from adadepth.io.writers import MetricWriter, run_record
-from adadepth.loops.assess import assess, costs_by_exit
+from adadepth.loops.assess import assess, costs_by_exit, time_steps
 from adadepth.loops.budget import budget_for, expected_iou
 from adadepth.loops.calibration import (
   Choice,
@@ -37,7 +37,7 @@ from adadepth.loops.from_config import (
 from adadepth.loops.gates import Fitted, Recipe, fit_gates, fit_reading, seen_pairs
 from adadepth.loops.responses import PairTable, joined, pair_table
 from adadepth.loops.scores import score_fixed
-from adadepth.loops.step_times import medians_ms, policy_trackers, step_seconds
+from adadepth.loops.step_times import medians_ms
 
 LOG_EVERY = 100
 
@@ -93,14 +93,15 @@ def cost_limit(config: ConfigDict, fixed: dict[str, dict]) -> float:
   return config.policy.max_cost * max(fixed.values(), key=lambda entry: entry["iou@25"])["relative_cost"]
 
 
-def choose_within(config: ConfigDict, params: dict, tried: list[Choice], fixed: dict[str, dict]) -> Choice:
+def choose_within(
+  config: ConfigDict, params: dict, tried: list[Choice], fixed: dict[str, dict], times_ms: dict[str, float]
+) -> Choice:
   """By `config.policy.budget` where there is one: the most accurate lambda there. Else by `config.policy.max_cost`."""
   if not config.policy.budget:
     return choose(tried, max_relative_cost=cost_limit(config, fixed))
   unit = config.policy.budget_unit
   model = Model(params, architecture_of(config), 0.5, readout_of(config))
-  seconds = step_seconds(policy_trackers(model), rounds=config.eval.timing_rounds) if unit == "ms" else {}
-  costs = costs_by_exit(model, unit, medians_ms(seconds))
+  costs = costs_by_exit(model, unit, times_ms)
   found = calibrations(tried)
   recipe = max(found, key=lambda recipe: expected_iou(found[recipe], config.policy.budget, costs))
   calibrated = model._replace(calibration=found[recipe])
@@ -108,11 +109,14 @@ def choose_within(config: ConfigDict, params: dict, tried: list[Choice], fixed: 
   return min((c for c in tried if c.recipe == recipe), key=lambda c: abs(c.threshold - float(budget.start)))
 
 
-def run_phase2(config: ConfigDict, params: dict, table: PairTable, workdir: pathlib.Path) -> Phase2:
+def run_phase2(
+  config: ConfigDict, params: dict, table: PairTable, workdir: pathlib.Path, times_ms: dict[str, float]
+) -> Phase2:
   """Chooses loss, price, lambda and T by cross-fitting, then trains on all pairs.
 
   Args:
     table: of the train and the dev sequences.
+    times_ms: of a step at each depth, for a budget in milliseconds.
   """
   view = {"arch": architecture_of(config), "readout": readout_of(config)}
   pairs, tried = seen_pairs(params, table, **view), []
@@ -122,7 +126,7 @@ def run_phase2(config: ConfigDict, params: dict, table: PairTable, workdir: path
     fitted = cross_fit(params, pairs, read, folds=folds, recipe=recipe, arch=view["arch"])
     tried += choices(fitted, pairs.scores, config.policy.thresholds)
   fixed = score_fixed(pairs.scores)
-  chosen = choose_within(config, params, tried, fixed)
+  chosen = choose_within(config, params, tried, fixed, times_ms)
   recipe = chosen.recipe._replace(price_weights=tuple(config.gates.price_weights))
   every = np.arange(len(table))
   reading = fit_reading(params, pairs, every, seed=config.seed, **view)
@@ -152,19 +156,20 @@ def describe_choice(chosen: Choice, best: list[Choice]) -> dict:
 def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Phase 1, phase 2, evaluation, figures; resumes from whatever the workdir already holds."""
   check_config(config)
-  arch, source = architecture_of(config), source_of(config)
-  check_budget(config, arch, readout_of(config))
+  arch, readout, source = architecture_of(config), readout_of(config), source_of(config)
+  check_budget(config, arch, readout)
   sequences = source.read()
   params = starting_params(config, arch, workdir)
+  seconds = time_steps(config, Model(params, arch, 0.5, readout))
   claim(workdir, {name: config.to_dict()[name] for name in TRAINED_BY})
   run_record(workdir, config.to_dict(), config.seed)
   if config.finetune.steps:
     params = run_phase1(config, params, source.training(sequences["train"]), workdir)
   tables = {side: cached_table(config, params, found, side, workdir) for side, found in sequences.items()}
-  done = run_phase2(config, params, joined([tables["train"], tables["dev"]]), workdir)
+  done = run_phase2(config, params, joined([tables["train"], tables["dev"]]), workdir, medians_ms(seconds))
   save_model(workdir / MODEL_NAME, done.model)
-  gates = describe_choice(done.chosen, done.best)
-  assess(config, done.model, tables["test"], sequences["test"], workdir, swept=done.swept, gates=gates)
+  more = {"seconds": seconds, "swept": done.swept, "gates": describe_choice(done.chosen, done.best)}
+  assess(config, done.model, tables["test"], sequences["test"], workdir, **more)
   recipe = done.chosen.recipe
   how = f"{recipe.loss} loss, {recipe.price} price, lambda {recipe.price_weights[0]:g}, T {done.chosen.threshold:g}"
   print(f"gates: {how}, chosen by cross-fitting on train and dev; wrote {MODEL_NAME} too")

@@ -10,12 +10,23 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.models import Model
 from adadepth.io.plots import PairPicture, figure1, figure6
 from adadepth.loops.figure7 import draw_figure7
+from adadepth.loops.scores import HORIZONS
 from adadepth.programs.policies import FIXED
 
 
 def hard_entry(results: dict, threshold: float) -> dict:
   """The entry of "hard" whose threshold is nearest to the chosen one."""
   return min(results["pairs"]["hard"], key=lambda entry: abs(entry["threshold"] - threshold))
+
+
+def shown(value: float | None, digits: int = 3) -> str:
+  """A number in a table; "-" where there is none."""
+  return "-" if value is None else f"{value:.{digits}f}"
+
+
+def shown_ious(entry: dict) -> str:
+  """The cells of IOU@1, @5 and @25."""
+  return " | ".join(shown(entry[f"iou@{n}"]) for n in HORIZONS)
 
 
 def describe(results: dict, threshold: float) -> str:
@@ -27,18 +38,16 @@ def describe(results: dict, threshold: float) -> str:
     "| --- | --- | --- | --- | --- | --- |",
   ]
   for name, row in rows.items():
-    at = " | ".join(f"{row[f'iou@{n}']:.3f}" for n in (1, 5, 25))
-    lines.append(f"| {name} | {at} | {row['gflops']:.3f} | {row['relative_cost']:.2f} |")
+    lines.append(f"| {name} | {shown_ious(row)} | {row['gflops']:.3f} | {row['relative_cost']:.2f} |")
   for name, title in (
     ("center", "no displacement"),
     ("perfect_displacement", "perfect displacement"),
     ("best_depth", "best depth of each pair"),
   ):
-    at = " | ".join(f"{results['bounds'][name][f'iou@{n}']:.3f}" for n in (1, 5, 25))
-    lines.append(f"| *{title}* | {at} | | |")
+    lines.append(f"| *{title}* | {shown_ious(results['bounds'][name])} | | |")
   cheap = results["bounds"]["cheapest_good_depth"]
-  at = " | ".join(f"{cheap[f'iou@{n}']:.3f}" for n in (1, 5, 25))
-  lines.append(f"| *cheapest depth within 0.02 of it* | {at} | {cheap['gflops']:.3f} | {cheap['relative_cost']:.2f} |")
+  costs = f"{cheap['gflops']:.3f} | {cheap['relative_cost']:.2f}"
+  lines.append(f"| *cheapest depth within 0.02 of it* | {shown_ious(cheap)} | {costs} |")
   return "\n".join(lines) + "\n"
 
 
@@ -66,8 +75,8 @@ def describe_tracking(tracking: dict[str, dict]) -> str:
     "| --- | --- | --- | --- | --- |",
   ]
   for name, row in tracking.items():
-    numbers = f"{row['mean_iou']:.3f} | {row['success_auc']:.3f} | {row['precision_20']:.3f} | {row['fps']:.1f}"
-    lines.append(f"| {name} | {numbers} |")
+    numbers = " | ".join(shown(row[key]) for key in ("mean_iou", "success_auc", "precision_20"))
+    lines.append(f"| {name} | {numbers} | {shown(row['fps'], 1)} |")
   return "\n".join(lines) + "\n"
 
 

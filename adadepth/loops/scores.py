@@ -169,8 +169,10 @@ def soft_ious(
   return displaced_ious(table, np.asarray(found), arch)
 
 
-def _horizons(scores: PairScores, ious: Float[np.ndarray, "n"]) -> dict[str, float]:
-  return {f"iou@{n}": float(iou_at(ious, scores.frames_after_key, n)) for n in HORIZONS}
+def _horizons(scores: PairScores, ious: Float[np.ndarray, "n"]) -> dict[str, float | None]:
+  """IOU@1, @5, @25; None where no pair is that near to its key."""
+  nearest = scores.frames_after_key.min()
+  return {f"iou@{n}": float(iou_at(ious, scores.frames_after_key, n)) if n >= nearest else None for n in HORIZONS}
 
 
 def score(scores: PairScores, ious: Float[np.ndarray, "n"], gflops: float) -> dict:

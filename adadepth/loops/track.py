@@ -13,6 +13,7 @@ from adadepth.io.writers import progress, run_record
 from adadepth.loops.budget import budget_for, relative_costs
 from adadepth.loops.from_config import model_of
 from adadepth.loops.tracking import Tracker, check_box, check_policy, computed_confidences, follow
+from adadepth.maths.architecture import DEPTHS
 from adadepth.programs.budget import Budget
 from adadepth.programs.policies import FIXED
 from adadepth.programs.tracker import Track
@@ -37,6 +38,7 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Writes boxes.csv and track.mp4 to the workdir."""
   box = parse_box(config.box)
   check_policy(config.policy, config.budget or None, "config.")
+  check_threshold(config)
   if not config.video:
     raise InputError("`config.video` (='') must name a video file or a folder of frames")
   stream = read_frames(config.video, argument="config.video")
@@ -47,25 +49,34 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
   run_record(workdir, config.to_dict(), 0, name="track.json")
   rows, seconds = [], []
   frames = progress(stream, "tracking", total=stream.info.count)
-  with VideoWriter(workdir / "track.mp4", fps=stream.info.fps) as video:
-    for frame, track, elapsed in follow(tracker, frames, box):
-      rows.append(csv_row(len(rows), track))
-      seconds.append(elapsed)
-      depth, confidences = int(track.depth), computed_confidences(track)
-      video.write(annotate_frame(frame, predicted_xywh=track.box_xywh, confidences=confidences, depth=depth))
-  write_boxes_csv(workdir / "boxes.csv", rows)
+  try:
+    with VideoWriter(workdir / "track.mp4", fps=stream.info.fps) as video:
+      for frame, track, elapsed in follow(tracker, frames, box):
+        figures = shown_figures(track, config.policy, given=not rows)
+        rows.append(csv_row(len(rows), track))
+        seconds.append(elapsed)
+        video.write(annotate_frame(frame, predicted_xywh=track.box_xywh, **figures))
+  finally:  # what was tracked is kept if a later frame cannot be read
+    write_boxes_csv(workdir / "boxes.csv", rows)
   speed = f", {len(seconds[1:]) / sum(seconds[1:]):.1f} FPS from decoded frame to box" if seconds[1:] else ""
   print(f"{len(rows)} frames{speed}; wrote {workdir / 'boxes.csv'} and {workdir / 'track.mp4'}")
+
+
+def check_threshold(config: ConfigDict) -> None:
+  """Raises InputError for a `config.threshold` that cannot be, or that nothing would use."""
+  if not config.threshold < 1:
+    raise InputError(f"`config.threshold` (={config.threshold}) must lie below 1; negative: the model's own")
+  if config.threshold >= 0 and (config.policy != "hard" or config.budget):
+    used = f"config.budget = {config.budget:g} moves T" if config.budget else f"{config.policy!r} has no T"
+    raise InputError(f'`config.threshold` (={config.threshold}) is for the policy "hard" without a budget: {used}')
 
 
 def chosen_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
   """The model that config names, with its own threshold or config's.
 
   Raises:
-    InputError: see `model_of`, no gates for a policy that asks them, or a threshold of 1 or more.
+    InputError: see `model_of`, or no gates for a policy that asks them.
   """
-  if config.threshold >= 1:
-    raise InputError(f"`config.threshold` (={config.threshold}) must lie below 1; negative: the model's own")
   model = model_of(config, workdir)
   if config.policy not in FIXED:
     check_gates(model, f"`config.model` (={config.model or workdir})")
@@ -79,6 +90,12 @@ def chosen_budget(config: ConfigDict, model: Model) -> Budget | None:
   return budget_for(
     model, config.budget, relative_costs(model.arch, model.readout), "relative", argument="config.budget"
   )
+
+
+def shown_figures(track: Track, policy: str, *, given: bool) -> dict:
+  """`confidences` and `depth` of `annotate_frame`: nothing was computed for a given box, and "soft" has no exit."""
+  confidences = np.full(DEPTHS, np.nan, np.float32) if given else computed_confidences(track)
+  return {"confidences": confidences, "depth": None if given or policy == "soft" else int(track.depth)}
 
 
 def csv_row(frame: int, track: Track) -> BoxRow:

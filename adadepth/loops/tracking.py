@@ -94,21 +94,23 @@ class Tracker:
     keep_freed_memory()
     object.__setattr__(self, "params", prepare_params(self.model.params))
 
-  def init(self, frame: np.ndarray, box_xywh, threshold: float | Array | None = None) -> Target:
+  def init(self, frame, box_xywh, threshold: float | Array | None = None) -> Target:
     """Takes the template of the target in a box of the first frame.
 
     Args:
-      frame: RGB.
+      frame: RGB, uint8 [h, w, 3].
       box_xywh: four numbers, image pixels, 0-indexed, half-open; its centre must lie inside the frame.
-      threshold: T to begin with, such as the `state.threshold` that a budget brought another target to; None: the
-        budget's start, or the model's own.
+      threshold: T to begin with, in [0, 1], such as the `state.threshold` that a budget brought another target to;
+        None: the budget's start, or the model's own.
     Raises:
-      InputError: a box that cannot be tracked.
+      InputError: a frame that is none, a box that cannot be tracked, or a threshold that is none.
     """
-    box = np.asarray(box_xywh, np.float32)
+    box = box_array(box_xywh)
     check_frame(frame)
     check_box(box, frame.shape)
     arch = self.model.arch
+    if threshold is not None and not 0 <= threshold <= 1:
+      raise InputError(f"`threshold` (={threshold}) must lie in [0, 1]; None: the model's own")
     threshold = self.threshold if threshold is None else threshold
     window_hw = _window(float(template_side(box[2:])), frame, arch)
     state = compiled_init(self.params, frame, box, threshold=threshold, arch=arch, window_hw=window_hw)
@@ -124,21 +126,21 @@ class Tracker:
     state, track = compiled_update(self.params, target.state, frame, **self._step(target, policy_named))
     return target._replace(state=state), track
 
-  def init_many(self, frames: np.ndarray, boxes_xywh) -> Target:
+  def init_many(self, frames, boxes_xywh) -> Target:
     """Takes the templates of n targets; n stays, since each n is a program of its own.
 
     Args:
       frames: RGB, one frame that holds all targets, [h, w, 3], or each target's own, [n, h, w, 3].
       boxes_xywh: the targets' boxes, as `init` takes them, [n, 4].
     Raises:
-      InputError: a box that cannot be tracked, or another number of frames than boxes.
+      InputError: frames that are none, a box that cannot be tracked, or another number of frames than boxes.
     """
-    boxes = np.asarray(boxes_xywh, np.float32)
+    boxes = box_array(boxes_xywh, "boxes_xywh")
     if boxes.ndim != 2 or not len(boxes):
       raise InputError(f"`boxes_xywh` has shape {boxes.shape}: it must be [n, 4], a box for each of n targets")
+    check_frame(frames, "frames", "n, " if getattr(frames, "ndim", 3) == 4 else "")
     if frames.ndim == 4 and len(frames) != len(boxes):
       raise InputError(f"`frames` holds {len(frames)} frames for {len(boxes)} boxes: give one for all, or one for each")
-    check_frame(frames[0] if frames.ndim == 4 else frames, "frames")
     for i, box in enumerate(boxes):
       check_box(box, frames.shape[-3:], f"boxes_xywh[{i}]")
     arch = self.model.arch
@@ -159,15 +161,18 @@ class Tracker:
     states, track = compiled_update_many(self.params, targets.state, frames, **step)
     return targets._replace(state=states), track
 
-  def track(self, frames: UInt8[np.ndarray, "t h w 3"], box_xywh) -> Track:
+  def track(self, frames, box_xywh) -> Track:
     """Tracks a target through a video in memory: one program for all frames (and one per number of frames).
 
     Args:
-      frames: RGB.
+      frames: RGB, one uint8 array [t, h, w, 3].
       box_xywh: the target's box in the first frame, as `init` takes it.
     Returns:
       The track on the host, with a leading t; the first row is the given box, with confidence 0 at depth 0.
+    Raises:
+      InputError: frames that are no such array, or a box that cannot be tracked.
     """
+    check_frame(frames, "frames", "t, ")
     target = self.init(frames[0], box_xywh)
     step = self._step(target, policy_named)
     first = given_track(box_xywh)
@@ -195,10 +200,13 @@ def check_policy(policy: str, budget: float | Budget | None, prefix: str = "") -
     raise InputError(f'`{prefix}budget` (={budget}) is for the policy "hard" alone, not for {policy!r}')
 
 
-def check_frame(frame: np.ndarray, name: str = "frame") -> None:
-  """Raises InputError for what is no RGB frame."""
-  if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-    raise InputError(f"`{name}` is {frame.dtype} {frame.shape}: it must be RGB, uint8 [height, width, 3]")
+def check_frame(frame, name: str = "frame", leading: str = "") -> None:
+  """Raises InputError for what is no RGB frame, or no array of them where a `leading` axis such as "t, " is named."""
+  wanted = f"it must be RGB, uint8 [{leading}height, width, 3]"
+  if not isinstance(frame, np.ndarray | Array):
+    raise InputError(f"`{name}` is a {type(frame).__name__}: {wanted}, one array")
+  if frame.ndim != 3 + bool(leading) or not frame.size or frame.shape[-1] != 3 or frame.dtype != np.uint8:
+    raise InputError(f"`{name}` is {frame.dtype} {frame.shape}: {wanted}{'' if frame.size else ', not empty'}")
 
 
 def check_next_frame(frame: np.ndarray | Array, target: Target) -> None:
@@ -206,6 +214,14 @@ def check_next_frame(frame: np.ndarray | Array, target: Target) -> None:
   if frame.shape != target.frame_shape or frame.dtype != np.uint8:
     like = f"uint8 {target.frame_shape}, as the first one was"
     raise InputError(f"`frame` is {frame.dtype} {frame.shape}: it must be {like}; init a target for another size")
+
+
+def box_array(box_xywh, name: str = "box_xywh") -> Float[np.ndarray, "..."]:
+  """What was given as a box, or n, as an array; raises InputError for what holds no numbers."""
+  try:
+    return np.asarray(box_xywh, np.float32)
+  except (TypeError, ValueError):
+    raise InputError(f"`{name}` (={box_xywh!r}) must be x,y,w,h in pixels with w and h above 0") from None
 
 
 def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], name: str = "box_xywh") -> None:
@@ -304,8 +320,8 @@ def track_all(
 def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:
   """The "tracking" entry of results.json: one pass, the given first box left out.
 
-  Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left out; FPS
-  is frames over the seconds from decoded frame to box.
+  Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left out; None
+  where that leaves none. FPS is frames over the seconds from decoded frame to box; None where none was tracked.
   """
   rows = {}
   for result, sequence in zip(tracked, sequences, strict=True):
@@ -316,14 +332,14 @@ def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) ->
     ious = iou(result.boxes_xywh[1:][seen], truth[seen])
     errors = center_error(result.boxes_xywh[1:][seen], truth[seen])
     rows[sequence.name] = (ious.mean(), success_auc(ious), precision(errors))
-  mean_iou, auc, within = np.mean(list(rows.values()), axis=0)
+  mean_iou, auc, within = np.mean(list(rows.values()), axis=0).tolist() if rows else (None, None, None)
   seconds = np.concatenate([r.seconds[1:] for r in tracked])
-  exits = np.bincount(np.concatenate([r.depth[1:] for r in tracked]), minlength=DEPTHS) / len(seconds)
+  exits = np.bincount(np.concatenate([r.depth[1:] for r in tracked]), minlength=DEPTHS) / max(1, len(seconds))
   return {
-    "mean_iou": float(mean_iou),
-    "success_auc": float(auc),
-    "precision_20": float(within),
-    "fps": float(len(seconds) / seconds.sum()),
+    "mean_iou": mean_iou,
+    "success_auc": auc,
+    "precision_20": within,
+    "fps": float(len(seconds) / seconds.sum()) if len(seconds) else None,
     "exits": exits.tolist(),
     "mean_iou_by_sequence": {name: float(row[0]) for name, row in rows.items()},
   }

@@ -24,7 +24,7 @@ def iou_at(
 
   Args:
     ious: IoU of each pair (and, optionally, of each depth), [p, *k].
-    frames_after_key: 1 is the frame right after the key, [p].
+    frames_after_key: 1 is the frame right after the key, [p]; one of them at least is up to n.
     n: the horizon, in frames (paper: 1, 5, 25).
   """
   return ious[frames_after_key <= n].mean(axis=0)

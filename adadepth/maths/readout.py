@@ -19,7 +19,7 @@ class Readout(NamedTuple):
 
   Attributes:
     peak: "cell", the highest cell (reference), or "subcell", refined by a parabola.
-    window: in [0, 1), the share of a cosine window in the map that is searched for its peak; 0 is the
+    window: in [0, 1], the share of a cosine window in the map that is searched for its peak; 0 is the
       reference. Targets seldom jump, so that a little of it settles ties with look-alikes.
     combine: what gated policies read: "exit", the map of the depth where hard gating stops and soft gating's average
       (paper), or "posterior", all that was computed on the way, weighed as phase 2 has learnt (see `maths.posterior`).

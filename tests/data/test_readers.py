@@ -223,8 +223,19 @@ def test_skip_leaves_the_frame_without_a_box_and_counts_it(tmp_path, kind, line,
 
 
 def test_a_box_that_touches_the_last_pixel_is_inside(tmp_path):
-  write_otb(tmp_path, [f"{WIDTH},{HEIGHT},10,8"], frames=1)
-  np.testing.assert_array_equal(read_sequences(tmp_path).sequences[0].boxes_xywh, [[31, 23, 10, 8]])
+  write_otb(tmp_path, [GOOD, f"{WIDTH},{HEIGHT},10,8"], frames=2)
+  np.testing.assert_array_equal(read_sequences(tmp_path).sequences[0].boxes_xywh[1], [31, 23, 10, 8])
+
+
+def test_a_sequence_begins_with_a_box_that_can_be_tracked(tmp_path):
+  across = "-6,4,10,8"  # its centre is 2 px left of the image
+  write_otb(tmp_path, [across, GOOD, across], frames=3)
+  message = r"groundtruth_rect\.txt:1: the first box x=-7 y=3 w=10 h=8 has its centre outside its image of 32 x 24"
+  with pytest.raises(InputError, match=message):
+    read_sequences(tmp_path)
+  (sequence,), problems = read_sequences(tmp_path, on_error="skip")
+  assert (sequence.first_box, problems.counts) == (1, {"box outside the image": 1})
+  np.testing.assert_array_equal(sequence.boxes_xywh[2], [-7, 3, 10, 8])
 
 
 def test_vot_lines_may_have_four_or_eight_numbers_but_not_six(tmp_path):
@@ -242,6 +253,7 @@ BAD_FOLDERS = {
   "a box is gone": ("frame without a box", 4, r"groundtruth_rect\.txt:4: the boxes end here"),
   "a frame is no image": ("unreadable image", 4, r"0003\.png \(frame of .*groundtruth_rect\.txt:3\)"),
   "a frame is cut off": ("unreadable image", 4, r"0003\.jpg \(frame of .*groundtruth_rect\.txt:3\)"),
+  "a frame is smaller": ("image of another size", 4, r"0003\.png .*\.txt:3\) is 16 x 12, the first .* 32 x 24"),
 }
 
 
@@ -253,6 +265,8 @@ def write_bad_folder(root: pathlib.Path, what: str) -> None:
     (folder / "img" / f"{number:04d}.png").unlink()
   elif what == "a frame is no image":
     (folder / "img" / "0003.png").write_text("no image")
+  elif what == "a frame is smaller":
+    frame_image().resize((16, 12)).save(folder / "img" / "0003.png")
   elif what == "a frame is cut off":
     (folder / "img" / "0003.png").unlink()
     whole = folder / "img" / "0003.jpg"

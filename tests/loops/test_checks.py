@@ -21,9 +21,10 @@ from configs import benchmark, gating
     ("gates", "price_weights", (-1.0,), r"`config\.gates\.price_weights` \(=-1\.0\) must be at least 0"),
     ("policy", "thresholds", (0.5, 1.4), r"`config\.policy\.thresholds` \(=1\.4\) must be above 0 and below 1"),
     ("policy", "peak", "mean", r"`config\.policy\.peak` \(='mean'\) must be one of cell, subcell"),
+    ("data", "hardest", 1.5, r"`config\.data\.hardest` \(=1\.5\) must be at least 0 and at most 1"),
     ("data", "rendered", (1, 2), r"`config\.data\.rendered` \(=\(1, 2\)\) must be three counts"),
     ("data", "on_error", "ignore", r"`config\.data\.on_error` \(='ignore'\) must be one of stop, skip"),
-    ("eval", "frames_per_key", 26, r"`config\.eval\.frames_per_key` \(=26\) must be at least 0 and below 26"),
+    ("eval", "frames_per_key", 26, r"`config\.eval\.frames_per_key` \(=26\) must be at least 0 and at most 25"),
     ("eval", "tracking", "xcorr9", r"`config\.eval\.tracking` \(='xcorr9'\) names 'xcorr9'"),
   ],
 )
@@ -74,6 +75,7 @@ def test_every_config_of_the_main_job_and_the_benchmark_passes():
     check_config(gating.get_config(arg))
   for arg in ("", "slim", "quick"):
     check_config(benchmark.get_config(arg))
+  assert "budget" not in benchmark.get_config().policy  # which asks for eval.timing_rounds
 
 
 def test_vgg19_needs_a_backbone_or_phase_one():

@@ -6,6 +6,7 @@ import itertools
 import json
 import pathlib
 import re
+import shutil
 
 import jax
 import numpy as np
@@ -16,9 +17,12 @@ from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.io.models import load_model
 from adadepth.io.writers import read_metrics
-from adadepth.loops import TASKS, figure7
+from adadepth.loops import TASKS, assess, figure7
 from adadepth.loops.benchmark import phase2, sequences
 from adadepth.loops.from_config import architecture_of, source_of, starting_params
+from adadepth.loops.track import shown_figures
+from adadepth.loops.tracking import given_track
+from adadepth.programs.tracker import Track
 
 POLICIES = {"xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft", "hard"}
 
@@ -126,6 +130,16 @@ def test_a_workdir_of_other_settings_is_refused(finished):
   config.gates.learning_rate = 0.5
   with pytest.raises(InputError, match=r"holds a run with config\.gates\.learning_rate = 0\.01, not 0\.5"):
     TASKS["gating"](config, finished)
+
+
+def test_a_budget_in_milliseconds_is_held_against_the_clock_before_the_work(tmp_path, monkeypatch):
+  times = {name: np.array([0.01, 0.02]) * k for k, name in enumerate(sorted(POLICIES), 1)}
+  monkeypatch.setattr(assess, "step_seconds", lambda trackers, rounds: times)
+  config = small("gating", "scratch")
+  config.policy.budget, config.policy.budget_unit, config.eval.timing_rounds = 500.0, "ms", 1
+  with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=500, ms\) must lie between 45 and 105"):
+    TASKS["gating"](config, tmp_path)
+  assert not list(tmp_path.iterdir())
 
 
 def test_phase_one_resumes_as_if_never_interrupted(tmp_path):
@@ -261,6 +275,25 @@ def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
   assert (tmp_path / "track.json").is_file() and not (tmp_path / "run.json").exists()  # which is the model's, if there
 
 
+def test_a_damaged_frame_leaves_the_boxes_before_it(finished, frames_folder, tmp_path):
+  frames, config = tmp_path / "frames", small("track")
+  shutil.copytree(frames_folder[0], frames)
+  whole = (frames / "4.png").read_bytes()
+  (frames / "4.png").write_bytes(whole[:1000] + bytes(1000) + whole[2000:])
+  config.video, config.box, config.model = str(frames), frames_folder[1], str(finished)
+  with pytest.raises(InputError, match=r"4\.png: cannot read the image"):
+    TASKS["track"](config, tmp_path / "run")
+  assert [row["frame"] for row in csv.DictReader((tmp_path / "run" / "boxes.csv").open())] == list("012")
+
+
+def test_the_video_states_no_exit_that_did_not_happen():
+  found = Track(np.zeros(4, np.float32), np.array([0.3, 0.7, 0, 0, 0], np.float32), np.int32(1))
+  hard, soft = (shown_figures(found, policy, given=False) for policy in ("hard", "soft"))
+  assert (hard["depth"], soft["depth"]) == (1, None)
+  first = shown_figures(given_track(np.zeros(4)), "hard", given=True)
+  assert first["depth"] is None and np.isnan(first["confidences"]).all()
+
+
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
@@ -275,6 +308,12 @@ def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
     ({"budget": 99.0}, r"config\.budget` \(=99, relative\) must lie between"),
     ({"model": "vgg19"}, r"config\.backbone\.weights` \(=''\) names no backbone"),
     ({"threshold": 1.5}, r"config\.threshold` \(=1\.5\) must lie below 1"),
+    ({"threshold": float("nan")}, r"config\.threshold` \(=nan\) must lie below 1"),
+    (
+      {"threshold": 0.5, "policy": "soft"},
+      r'config\.threshold` \(=0\.5\) is for the policy "hard" without .* has no T',
+    ),
+    ({"threshold": 0.5, "budget": 2.0}, r"config\.threshold` \(=0\.5\) is for .*: config\.budget = 2 moves T"),
   ],
 )
 def test_track_refuses_bad_input_before_it_writes(finished, frames_folder, tmp_path, changes, message):

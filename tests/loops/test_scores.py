@@ -9,6 +9,7 @@ import pytest
 from planted import ARCH, planted_table
 
 from adadepth.loops.beliefs import as_pairs
+from adadepth.loops.report import describe
 from adadepth.loops.scores import (
   Looked,
   confidences_of,
@@ -68,6 +69,16 @@ def test_iou_at_counts_only_the_first_frames(scores):
   fixed = score_fixed(scores)["xcorr3"]
   assert (fixed["iou@1"], fixed["iou@5"], fixed["iou@25"]) == pytest.approx((1, 0.5, 0.5))
   assert (fixed["gflops"], fixed["relative_cost"]) == (4, 4)
+
+
+def test_a_horizon_that_no_pair_lies_within_has_no_number(scores):
+  late = dataclasses.replace(scores, frames_after_key=np.array([3, 4], np.int32))
+  looked = Looked(np.full((2, 5), 0.2, np.float32), scores.ious)
+  results = score_pairs(late, looked, scores.center, (0.5,))
+  fixed = results["pairs"]["xcorr3"]
+  assert (fixed["iou@1"], fixed["iou@5"], fixed["iou@25"]) == (None, 0.5, 0.5)
+  assert results["bounds"]["center"]["iou@1"] is None
+  assert "| xcorr3 | - | 0.500 | 0.500 |" in describe(results, 0.5)
 
 
 def test_hard_gating_pays_for_the_exits_it_took(scores):

@@ -11,6 +11,7 @@ import pytest
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.models import Model
+from adadepth.loops.report import describe_tracking
 from adadepth.loops.tracking import (
   TrackedSequence,
   Tracker,
@@ -169,6 +170,14 @@ def test_frames_without_a_true_box_are_not_scored():
   assert scores["mean_iou"] == 1
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_track_without_a_second_true_box_has_no_scores(frames):
+  truth = still("a", [(0, 0, 10, 10), (np.nan,) * 4, (0, 0, 10, 10)])
+  scores = score_tracking([result([(0, 0, 10, 10)] * frames, [0] * frames, [0, 0.5][:frames])], [truth])
+  assert (scores["mean_iou"], scores["fps"]) == (None, None if frames == 1 else 2)
+  assert "| hard | - | - | - | " in describe_tracking({"hard": scores})
+
+
 def test_a_late_start_is_scored_against_the_frames_it_saw():
   nan = (np.nan,) * 4
   truth = still("a", [nan, (50, 0, 10, 10), (0, 0, 10, 10), (0, 0, 10, 10)])
@@ -197,6 +206,8 @@ def test_exits_are_shares_of_the_tracked_frames():
     ((10, 10, 0, 20), "`box_xywh` (=10,10,0,20) must be x,y,w,h in pixels with w and h above 0"),
     ((10, 10, 20, -1), "`box_xywh` (=10,10,20,-1) must be"),
     ((10, 10, 20), "`box_xywh` (=10,10,20) must be"),
+    ((1, 2, 3, "a"), "`box_xywh` (=(1, 2, 3, 'a')) must be"),
+    (None, "`box_xywh` (="),
     ((10, float("nan"), 20, 20), "`box_xywh` (=10,nan,20,20) must be"),
     ((10, 10, float("inf"), 20), "`box_xywh` (=10,10,inf,20) must be"),
     ((120, 50, 20, 20), "`box_xywh` (=120,50,20,20) has its centre outside the 128x96 frame"),
@@ -207,6 +218,32 @@ def test_exits_are_shares_of_the_tracked_frames():
 def test_a_box_that_cannot_be_tracked_is_refused(tracker, moving_target, box, message):
   with pytest.raises(InputError, match=re.escape(message)):
     tracker.init(moving_target.frames[0], box)
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    (list, "`frames` is a list: it must be RGB, uint8 [t, height, width, 3], one array"),
+    (lambda frames: frames[0], "`frames` is uint8 (96, 128, 3): it must be RGB, uint8 [t, height, width, 3]"),
+    (
+      lambda frames: frames[:0],
+      "`frames` is uint8 (0, 96, 128, 3): it must be RGB, uint8 [t, height, width, 3], not em",
+    ),
+  ],
+)
+def test_frames_that_are_no_video_in_memory_are_refused(tracker, moving_target, change, message):
+  with pytest.raises(InputError, match=re.escape(message)):
+    tracker.track(change(moving_target.frames), moving_target.boxes_xywh[0])
+
+
+def test_a_first_frame_or_threshold_that_is_none_is_refused(tracker, moving_target):
+  frame, box = moving_target.frames[0], moving_target.boxes_xywh[0]
+  for init in (tracker.init, tracker.init_many):
+    with pytest.raises(InputError, match=r"is a list: it must be RGB, uint8 \[height, width, 3\]"):
+      init([[1]], box[None] if init == tracker.init_many else box)
+  for threshold in (float("nan"), 2.0, -0.1):
+    with pytest.raises(InputError, match=rf"`threshold` \(={threshold}\) must lie in \[0, 1\]"):
+      tracker.init(frame, box, threshold)
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,14 @@ def measure_phase2(subject: Subject) -> list[dict]:
   """All of it on random responses, since the clock does not mind: beliefs, gates, cross-fitting and choice."""
   n, config = subject.settings.pairs, ConfigDict(subject.config.to_dict())
   config.network.update(CLOSER_LOOK)
+  config.policy.budget = 0.0
   table, params = random_table(n, architecture_of(config), config.seed), subject.plain_params()
 
   def run() -> None:
     # As in a new process, which traces every program anew and finds it compiled in the cache on disk.
     jax.clear_caches()
     pair_costs.cache_clear()
-    run_phase2(config, params, table, subject.folder / "phase2")
+    run_phase2(config, params, table, subject.folder / "phase2", times_ms={})
 
   seconds = alternate({"phase2": clock(run)}, rounds=RUNS, limit_s=subject.settings.seconds, title="phase 2")
   return [row("phase2", f"phase 2 from the cached responses of {n} pairs", seconds["phase2"], "s")]
