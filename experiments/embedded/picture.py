@@ -44,7 +44,9 @@ def main(workdir: str) -> None:
   _, sequence, run = best
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "figure7.png"
-    figure7(path, [panel_of(sequence, run, t) for t in spread(range(1, len(run.depth)), 6)])
+    panels = [panel_of(sequence, run, t) for t in spread(range(1, len(run.depth)), 6)]
+    rule = f"The exit is the first depth whose confidence exceeds T = {tracker.model.threshold:.2f}, else xcorr5."
+    figure7(path, panels, footnote=rule)
     picture = Image.open(path).convert("RGB")
   height = round(picture.height * WIDTH_PX / picture.width)
   picture.resize((WIDTH_PX, height), Image.Resampling.LANCZOS).save("docs/track.jpg", quality=88)

@@ -104,6 +104,15 @@ def test_truth_is_green_and_prediction_red_at_the_enlarged_place():
     assert (rows.min(), rows.max()) == (79, 240)
 
 
+def test_truth_and_prediction_are_both_seen_where_they_coincide():
+  same = box(20, 10, 60, 80)
+  picture = drawing.annotate_frame(grey_frame(240, 320), predicted_xywh=same, truth_xywh=same)[:240]
+  # Dashes of 8 px: every edge shows about half of each.
+  for edge in (picture[9:11, 19:81], picture[89:91, 19:81], picture[9:91, 19:21], picture[9:91, 79:81]):
+    green, red = (is_near(edge, color).mean() for color in (drawing.TRUTH_COLOR, drawing.PREDICTION_COLOR))
+    assert min(green, red) > 0.4 and green + red == pytest.approx(1)
+
+
 @pytest.mark.parametrize("depth", range(5))
 def test_the_exit_is_marked_in_its_own_fifth_of_the_panel(depth: int):
   confidences = np.full(5, 0.2, np.float32)
