@@ -241,7 +241,7 @@ def figure7(
   pictures = [[annotate_frame(panel.frame_rgb, **_annotations(panel)) for panel in row] for row in rows]
   aspects = [max(picture.shape[0] / picture.shape[1] for picture in row) for row in pictures]
   heights = [4.0 * aspect + (0.75 if row_titles else 0.35) for aspect in aspects]
-  figure = Figure(figsize=(4.0 * columns, sum(heights)), layout="constrained")
+  figure = Figure(figsize=(4.0 * columns, sum(heights) + (0.3 if footnote else 0)), layout="constrained")
   parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
   for part, title in zip(parts, row_titles, strict=False):
     part.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
