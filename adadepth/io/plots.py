@@ -37,7 +37,8 @@ CURVE_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 DPI = 150
 SIDES = ("train", "test")
 HORIZON_COLORS = {"iou@1": BLUE, "iou@5": GREEN, "iou@25": ORANGE}
-OBJECTIVES = {"all": (BLUE, "-", "s"), "deepest": (VERMILION, "--", "o")}  # of Eq. 3: colour, line, marker
+# Of Eq. 3: colour, line, marker, title.
+OBJECTIVES = {"all": (BLUE, "-", "s", "loss: all depths"), "deepest": (VERMILION, "--", "o", "loss: deepest depth")}
 
 
 class PairPicture(NamedTuple):
@@ -119,19 +120,19 @@ def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
   rows = by_objective(runs)
   figure = Figure(figsize=(9.0, 0.6 + 3.4 * len(rows)), layout="constrained")
   grid = figure.subplots(len(rows), 2, squeeze=False, sharex=True, sharey=True)
-  for row, (objective, seeds) in zip(grid, rows.items(), strict=True):
+  for row, seeds in zip(grid, rows.values(), strict=True):
     epochs = np.array([point["epoch"] for point in seeds[0].curve])
     for axes, side in zip(row, SIDES, strict=True):
       for name, color in HORIZON_COLORS.items():
         values = np.array([[point[side]["xcorr5"][name] for point in run.curve] for run in seeds])
         _line_with_band(axes, epochs, values, {"color": color, "marker": "o", "markersize": 4, "label": name.upper()})
-      axes.set_title(f"{side}, trained on {objective}", fontsize=11)
+      axes.set_title(f"{side}, {_loss_title(seeds)}", fontsize=11)
       axes.grid(alpha=0.25)
     row[0].set_ylabel("IOU of xcorr5")
   for axes in grid[-1]:
     axes.set_xlabel("epochs of phase 1")
-  handles, labels = grid[0, 0].get_legend_handles_labels()
-  figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+  handles = [*grid[0, 0].get_legend_handles_labels()[0], *_band_handles(rows)]
+  figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
   _save(figure, path)
 
 
@@ -141,22 +142,21 @@ def figure4(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
   A line is the mean over seeds, a band goes from the lowest to the highest.
   """
   figure = Figure(figsize=(9.0, 4.2), layout="constrained")
-  depths = np.arange(1, 6)
+  depths, rows = np.arange(1, 6), by_objective(runs)
   for axes, side in zip(figure.subplots(1, 2, sharey=True), SIDES, strict=True):
     before = np.array([_depths(run.curve[0], side) for run in runs])
-    style = {"color": BLACK, "linestyle": ":", "marker": "x", "label": "before" if side == "train" else None}
-    _line_with_band(axes, depths, before, style)
-    for objective, seeds in by_objective(runs).items():
-      color, line, marker = OBJECTIVES[objective]
+    _line_with_band(axes, depths, before, {"color": BLACK, "linestyle": ":", "marker": "x", "label": "before"})
+    for objective, seeds in rows.items():
+      color, line, marker, _ = OBJECTIVES[objective]
       after = np.array([_depths(run.curve[-1], side) for run in seeds])
-      count = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
-      label = f"{objective}, {seeds[0].curve[-1]['epoch']:.2g} epochs ({count})" if side == "train" else None
+      label = f"{_loss_title(seeds)}, {seeds[0].curve[-1]['epoch']:.2g} epochs"
       style = {"color": color, "linestyle": line, "marker": marker, "markersize": 5, "label": label}
       _line_with_band(axes, depths, after, style)
-    axes.set(title=side, xticks=depths, xticklabels=DEPTH_NAMES)
+    axes.set(title=side, xticks=depths, xticklabels=DEPTH_NAMES, xlim=(0.6, 5.4))
     axes.grid(alpha=0.25)
   figure.axes[0].set_ylabel("IOU@25")
-  figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+  handles = [*figure.axes[0].get_legend_handles_labels()[0], *_band_handles(rows)]
+  figure.legend(handles=handles, loc="outside lower center", ncols=2, handlelength=4, frameon=False, fontsize=9)
   _save(figure, path)
 
 
@@ -310,6 +310,15 @@ def _depths(point: dict, side: str) -> list[float]:
 def _line_with_band(axes: Axes, x: Shaped[np.ndarray, "n"], values: Float[np.ndarray, "seeds n"], style: dict) -> None:
   axes.plot(x, values.mean(axis=0), linewidth=1.6, **style)
   axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _loss_title(seeds: Sequence[Phase1Run]) -> str:
+  return f"{OBJECTIVES[seeds[0].objective][-1]} ({len(seeds)} seed{'s' if len(seeds) > 1 else ''})"
+
+
+def _band_handles(rows: Mapping[str, Sequence[Phase1Run]]) -> list[Rectangle]:
+  bands = any(len(seeds) > 1 for seeds in rows.values())
+  return [Rectangle((0, 0), 1, 1, color="0.8", label="line: mean, band: lowest to highest seed")] if bands else []
 
 
 def _plot_levels(axes: Axes, oracle: float | None, baseline: float | None) -> None:

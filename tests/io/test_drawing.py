@@ -199,10 +199,14 @@ def test_figures_3_and_4_draw_the_mean_over_seeds(tmp_path, monkeypatch):
   plots.figure4(tmp_path / "4.png", runs)
   over_epochs = {line.get_label(): line.get_xydata() for line in figures[0].axes[0].lines}
   np.testing.assert_allclose(over_epochs["IOU@25"], [[0, 0.55], [0.5, 0.65], [1, 0.75]])
+  assert figures[0].axes[0].get_title() == "train, loss: all depths (2 seeds)"
   by_depth = {line.get_label(): line.get_ydata() for line in figures[1].axes[0].lines}
   np.testing.assert_allclose(by_depth["before"], [0.51, 0.52, 0.53, 0.54, 0.55])
-  np.testing.assert_allclose(by_depth["all, 1 epochs (2 seeds)"], [0.71, 0.72, 0.73, 0.74, 0.75])
-  np.testing.assert_allclose(by_depth["deepest, 1 epochs (1 seed)"], [0.91, 0.92, 0.93, 0.94, 0.95])
+  np.testing.assert_allclose(by_depth["loss: all depths (2 seeds), 1 epochs"], [0.71, 0.72, 0.73, 0.74, 0.75])
+  np.testing.assert_allclose(by_depth["loss: deepest depth (1 seed), 1 epochs"], [0.91, 0.92, 0.93, 0.94, 0.95])
+  plots.figure4(tmp_path / "one.png", runs[:1])
+  bands = [[t.get_text() for t in f.legends[0].texts if "lowest to highest" in t.get_text()] for f in figures]
+  assert [len(found) for found in bands] == [1, 1, 0]
 
 
 def test_figure6_draws_every_kind_of_policy_and_only_what_is_given(tmp_path):
