@@ -246,6 +246,20 @@ def test_figure6_puts_accuracy_and_cost_on_labelled_axes(tmp_path, monkeypatch):
   np.testing.assert_allclose(relative.get_xlim(), np.array(axes.get_xlim()) / 6.0)
 
 
+def test_figure6_cuts_its_axis_near_the_policies(tmp_path, monkeypatch):
+  figures = []
+  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  for baseline in (0.1, 0.49, 0.9):
+    entries = {"fixed": fixed_entries(), "soft": {"iou@25": 0.7, "gflops": 30.2}, "hard": hard_entries()}
+    plots.figure6(tmp_path / "x.png", **entries, baseline=baseline)
+    axes = figures[-1].axes[0]
+    low, high = axes.get_ylim()
+    assert 0.4 < low < 0.5 and max(baseline, 0.7) < high  # from xcorr1's 0.5 down by a margin alone
+    notes = [text.get_text() for text in axes.texts if "baseline" in text.get_text()]
+    lines = [line for line in axes.lines if "baseline" in line.get_label()]
+    assert (len(notes), len(lines)) == ((1, 0) if baseline < low else (0, 1))
+
+
 def test_figure7_grows_by_rows_of_the_given_columns(tmp_path):
   panel = plots.FramePanel(
     "a", grey_frame(96, 96), box(10, 10, 20, 20), box(12, 12, 20, 20), np.full(5, 0.2, np.float32), 2
