@@ -1,7 +1,8 @@
 """Annotated frames: boxes, the confidence of each depth and the exit, drawn on a picture.
 
 Colours are the paper's (Figure 7): ground truth green, prediction red, confidences in red figures. The
-green is light and the red dark, so that the two differ in a grey print too.
+green is light and the red dark, so that the two differ in a grey print too. The truth is dashed and lies on top:
+where the boxes coincide both are seen.
 """
 
 import functools
@@ -52,10 +53,12 @@ def annotate_frame(
   factor = enlargement(*frame_rgb.shape[:2])
   picture = Image.fromarray(frame_rgb.repeat(factor, axis=0).repeat(factor, axis=1))
   width = max(2, round(min(picture.size) / 120))
-  draw = ImageDraw.Draw(picture)
-  for box_xywh, color in ((truth_xywh, TRUTH_COLOR), (predicted_xywh, PREDICTION_COLOR)):
-    if box_xywh is not None:
-      _draw_box(draw, picture.size, box_xywh * np.float32(factor), color, width)
+  if predicted_xywh is not None:
+    _draw_box(picture, predicted_xywh * np.float32(factor), PREDICTION_COLOR, width)
+  if truth_xywh is not None:
+    below = picture.copy()
+    _draw_box(picture, truth_xywh * np.float32(factor), TRUTH_COLOR, width)
+    picture.paste(below, mask=_stripes(picture.size, 4 * width))
   entries = _legend_entries(predicted_xywh, truth_xywh)
   return np.array(_with_panel(picture, entries, confidences, depth))
 
@@ -84,19 +87,27 @@ class _Cell(NamedTuple):
   font_px: int
 
 
-def _draw_box(draw: ImageDraw.ImageDraw, size: tuple[int, int], box_xywh: np.ndarray, color: Color, width: int) -> None:
+def _draw_box(picture: Image.Image, box_xywh: np.ndarray, color: Color, width: int) -> None:
   x, y, w, h = (float(v) for v in box_xywh)
   if not (np.isfinite(box_xywh).all() and w > 0 and h > 0):
     return
   # Pillow overflows on huge numbers: a far edge is brought to just outside the frame, still invisible.
   margin = width + 2
-  xs = np.clip((x, x + w), -margin, size[0] + margin)
-  ys = np.clip((y, y + h), -margin, size[1] + margin)
+  xs = np.clip((x, x + w), -margin, picture.width + margin)
+  ys = np.clip((y, y + h), -margin, picture.height + margin)
   left, right = round(xs[0]) - width // 2, round(xs[1]) - 1 + width // 2
   top, bottom = round(ys[0]) - width // 2, round(ys[1]) - 1 + width // 2
   right, bottom = max(left, right), max(top, bottom)
+  draw = ImageDraw.Draw(picture)
   draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=EDGE_COLOR, width=width + 2)
   draw.rectangle((left, top, right, bottom), outline=color, width=width)
+
+
+@functools.lru_cache(maxsize=1)
+def _stripes(size: tuple[int, int], width_px: int) -> Image.Image:
+  """A mask of diagonal stripes: a line, level or upright, is cut into dashes."""
+  diagonals = np.add.outer(np.arange(size[1]), np.arange(size[0]))
+  return Image.fromarray(np.uint8(diagonals // width_px % 2 * 255))
 
 
 def _legend_entries(predicted_xywh: np.ndarray | None, truth_xywh: np.ndarray | None) -> list[tuple[str, Color]]:

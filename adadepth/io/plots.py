@@ -37,7 +37,8 @@ CURVE_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 DPI = 150
 SIDES = ("train", "test")
 HORIZON_COLORS = {"iou@1": BLUE, "iou@5": GREEN, "iou@25": ORANGE}
-OBJECTIVES = {"all": (BLUE, "-", "s"), "deepest": (VERMILION, "--", "o")}  # of Eq. 3: colour, line, marker
+# Of Eq. 3: colour, line, marker, title.
+OBJECTIVES = {"all": (BLUE, "-", "s", "loss: all depths"), "deepest": (VERMILION, "--", "o", "loss: deepest depth")}
 
 
 class PairPicture(NamedTuple):
@@ -126,19 +127,19 @@ def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
   rows = by_objective(runs)
   figure = Figure(figsize=(9.0, 0.6 + 3.4 * len(rows)), layout="constrained")
   grid = figure.subplots(len(rows), 2, squeeze=False, sharex=True, sharey=True)
-  for row, (objective, seeds) in zip(grid, rows.items(), strict=True):
+  for row, seeds in zip(grid, rows.values(), strict=True):
     epochs = np.array([point["epoch"] for point in seeds[0].curve])
     for axes, side in zip(row, SIDES, strict=True):
       for name, color in HORIZON_COLORS.items():
         values = np.array([[point[side]["xcorr5"][name] for point in run.curve] for run in seeds], float)  # None: NaN
         _line_with_band(axes, epochs, values, {"color": color, "marker": "o", "markersize": 4, "label": name.upper()})
-      axes.set_title(f"{side}, trained on {objective}", fontsize=11)
+      axes.set_title(f"{side}, {_loss_title(seeds)}", fontsize=11)
       axes.grid(alpha=0.25)
     row[0].set_ylabel("IOU of xcorr5")
   for axes in grid[-1]:
     axes.set_xlabel("epochs of phase 1")
-  handles, labels = grid[0, 0].get_legend_handles_labels()
-  figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+  handles = [*grid[0, 0].get_legend_handles_labels()[0], *_band_handles(rows)]
+  figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
   _save(figure, path)
 
 
@@ -148,22 +149,21 @@ def figure4(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
   A line is the mean over seeds, a band goes from the lowest to the highest.
   """
   figure = Figure(figsize=(9.0, 4.2), layout="constrained")
-  depths = np.arange(1, 6)
+  depths, rows = np.arange(1, 6), by_objective(runs)
   for axes, side in zip(figure.subplots(1, 2, sharey=True), SIDES, strict=True):
     before = np.array([_depths(run.curve[0], side) for run in runs])
-    style = {"color": BLACK, "linestyle": ":", "marker": "x", "label": "before" if side == "train" else None}
-    _line_with_band(axes, depths, before, style)
-    for objective, seeds in by_objective(runs).items():
-      color, line, marker = OBJECTIVES[objective]
+    _line_with_band(axes, depths, before, {"color": BLACK, "linestyle": ":", "marker": "x", "label": "before"})
+    for objective, seeds in rows.items():
+      color, line, marker, _ = OBJECTIVES[objective]
       after = np.array([_depths(run.curve[-1], side) for run in seeds])
-      count = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
-      label = f"{objective}, {seeds[0].curve[-1]['epoch']:.2g} epochs ({count})" if side == "train" else None
+      label = f"{_loss_title(seeds)}, {seeds[0].curve[-1]['epoch']:.2g} epochs"
       style = {"color": color, "linestyle": line, "marker": marker, "markersize": 5, "label": label}
       _line_with_band(axes, depths, after, style)
-    axes.set(title=side, xticks=depths, xticklabels=DEPTH_NAMES)
+    axes.set(title=side, xticks=depths, xticklabels=DEPTH_NAMES, xlim=(0.6, 5.4))
     axes.grid(alpha=0.25)
   figure.axes[0].set_ylabel("IOU@25")
-  figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+  handles = [*figure.axes[0].get_legend_handles_labels()[0], *_band_handles(rows)]
+  figure.legend(handles=handles, loc="outside lower center", ncols=2, handlelength=4, frameon=False, fontsize=9)
   _save(figure, path)
 
 
@@ -205,17 +205,20 @@ def figure6(
   figure = Figure(figsize=(0.8 + 6.4 * len(costs), 5.2), layout="constrained")
   panels = figure.subplots(1, len(costs), squeeze=False, sharey=True)[0]
   for axes, (label, cost) in zip(panels, costs, strict=True):
-    _plot_levels(axes, oracle, baseline)
+    if oracle is not None:
+      axes.axhline(oracle, linestyle="--", color=PURPLE, linewidth=1.4, label="oracle: best depth each frame")
     _plot_sweep(axes, sweep, cost)
     _plot_fixed(axes, fixed, cost)
     _plot_hard(axes, hard, chosen_threshold, cost)
-    axes.plot(*_point(soft, cost), "D", color=GREEN, markersize=8, label="soft gating", zorder=4)
+    axes.plot(*_point(soft, cost), "D", color=GREEN, markersize=7, label="soft gating", zorder=4)
     if cheap_oracle is not None:
       label_of = "oracle: cheapest depth within 0.02"
       axes.plot(*_point(cheap_oracle, cost), "*", color=PURPLE, markersize=13, label=label_of, zorder=4)
     axes.set_xlabel(label)
     axes.set_xlim(left=0.0)
     axes.margins(y=0.12)
+    if baseline is not None:
+      _plot_baseline(axes, baseline)
     axes.grid(alpha=0.25)
     unit = float(fixed["xcorr1"][cost])
     relative = axes.secondary_xaxis("top", functions=(lambda c, unit=unit: c / unit, lambda r, unit=unit: r * unit))
@@ -238,7 +241,7 @@ def figure7(path: str | pathlib.Path, rows: Sequence[FrameRow], *, footnote: str
   pictures = [[annotate_frame(panel.frame_rgb, **_annotations(panel)) for panel in row.panels] for row in rows]
   aspects = [max(picture.shape[0] / picture.shape[1] for picture in row) for row in pictures]
   heights = [4.0 * aspect + (0.75 if row.title else 0.35) for aspect, row in zip(aspects, rows, strict=True)]
-  figure = Figure(figsize=(4.0 * columns, sum(heights)), layout="constrained")
+  figure = Figure(figsize=(4.0 * columns, sum(heights) + (0.3 if footnote else 0)), layout="constrained")
   parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
   if footnote:
     figure.supxlabel(footnote, fontsize=11)
@@ -309,40 +312,46 @@ def _line_with_band(axes: Axes, x: Shaped[np.ndarray, "n"], values: Float[np.nda
   axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.15, linewidth=0)
 
 
-def _plot_levels(axes: Axes, oracle: float | None, baseline: float | None) -> None:
-  if oracle is not None:
-    axes.axhline(oracle, linestyle="--", color=PURPLE, linewidth=1.4, label="oracle: best depth each frame")
-  if baseline is not None:
-    axes.axhline(baseline, linestyle=":", color="0.35", linewidth=1.6, label="baseline: centre of the crop")
+def _loss_title(seeds: Sequence[Phase1Run]) -> str:
+  return f"{OBJECTIVES[seeds[0].objective][-1]} ({len(seeds)} seed{'s' if len(seeds) > 1 else ''})"
+
+
+def _band_handles(rows: Mapping[str, Sequence[Phase1Run]]) -> list[Rectangle]:
+  bands = any(len(seeds) > 1 for seeds in rows.values())
+  return [Rectangle((0, 0), 1, 1, color="0.8", label="line: mean, band: lowest to highest seed")] if bands else []
+
+
+def _plot_baseline(axes: Axes, baseline: float) -> None:
+  """A line, or a note at the lower edge where it lies so far below the policies that it would squeeze them."""
+  low, _ = axes.get_ylim()
+  label = "baseline: centre of the crop"
+  if baseline < low:
+    axes.text(0.01, 0.015, f"{label}, {baseline:.3f} \u2193", transform=axes.transAxes, fontsize=8, color="0.35")
+  else:
+    axes.axhline(baseline, linestyle=":", color="0.35", linewidth=1.6, label=label)
+    axes.set_ylim(bottom=low)
 
 
 def _plot_sweep(axes: Axes, sweep: Sequence[Mapping[str, Any]], cost: str) -> None:
   if not sweep:
     return
   x, y = np.array([_point(entry, cost) for entry in sweep]).T
-  axes.plot(x, y, ".", color=ORANGE, markersize=3, alpha=0.5, label="hard gating, all \u03bb and T", zorder=2)
+  axes.plot(x, y, ".", color=ORANGE, markersize=3, label="hard gating, all \u03bb and T", zorder=2)
   front = np.flatnonzero(pareto_front(x, y))
   front = front[np.argsort(x[front])]
-  axes.step(x[front], y[front], "-", where="post", color=BLACK, linewidth=1.0, label="their Pareto front", zorder=3)
+  label = "Pareto front of all \u03bb and T, picked on these pairs"
+  axes.step(x[front], y[front], "-", where="post", color=BLACK, linewidth=1.0, label=label, zorder=3)
 
 
 def _plot_fixed(axes: Axes, fixed: Mapping[str, Mapping[str, Any]], cost: str) -> None:
   names = sorted(fixed)
   points = [_point(fixed[name], cost) for name in names]
   axes.plot(*zip(*points, strict=True), "s-", color=BLUE, markersize=6, label="fixed depth", zorder=3)
-  for name, point in zip(names, points, strict=True):
-    axes.annotate(
-      name,
-      point,
-      xytext=(0, -9),
-      textcoords="offset points",
-      ha="center",
-      va="top",
-      fontsize=8,
-      color=BLUE,
-      path_effects=[withStroke(linewidth=2.5, foreground="white")],
-      zorder=6,
-    )
+  for name, (x, y) in zip(names, points, strict=True):
+    # The name stands above all data, where nothing else is drawn, and a thin line leads down to its point.
+    place = {"xytext": (x, 0.985), "textcoords": axes.get_xaxis_transform(), "ha": "center", "va": "top"}
+    line = {"arrowstyle": "-", "color": BLUE, "alpha": 0.35, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
+    axes.annotate(name, (x, y), **place, arrowprops=line, fontsize=8, color=BLUE, zorder=1)
 
 
 def _plot_hard(axes: Axes, hard: Sequence[Mapping[str, Any]], chosen_threshold: float | None, cost: str) -> None:
@@ -351,7 +360,7 @@ def _plot_hard(axes: Axes, hard: Sequence[Mapping[str, Any]], chosen_threshold: 
   by_cost = sorted(hard, key=lambda entry: _point(entry, cost))
   points = [_point(entry, cost) for entry in by_cost]
   label = "hard gating, chosen \u03bb, T swept"
-  axes.plot(*zip(*points, strict=True), "o-", color=VERMILION, markersize=4.5, label=label, zorder=4)
+  axes.plot(*zip(*points, strict=True), "o-", color=VERMILION, markersize=3, linewidth=1, label=label, zorder=4)
   chosen = [point for point, entry in zip(points, by_cost, strict=True) if entry["threshold"] == chosen_threshold]
   if chosen:
     label = f"hard gating, chosen T = {chosen_threshold:.3g}"

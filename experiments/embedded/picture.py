@@ -45,7 +45,8 @@ def main(workdir: str) -> None:
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "figure7.png"
     panels = [panel_of(sequence, run, t) for t in spread(range(1, len(run.depth)), 6)]
-    figure7(path, [FrameRow("", panels[:3]), FrameRow("", panels[3:])])
+    rule = f"The exit is the first depth whose confidence exceeds T = {tracker.model.threshold:.2f}, else xcorr5."
+    figure7(path, [FrameRow("", panels[:3]), FrameRow("", panels[3:])], footnote=rule)
     picture = Image.open(path).convert("RGB")
   height = round(picture.height * WIDTH_PX / picture.width)
   picture.resize((WIDTH_PX, height), Image.Resampling.LANCZOS).save("docs/track.jpg", quality=88)

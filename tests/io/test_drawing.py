@@ -104,6 +104,15 @@ def test_truth_is_green_and_prediction_red_at_the_enlarged_place():
     assert (rows.min(), rows.max()) == (79, 240)
 
 
+def test_truth_and_prediction_are_both_seen_where_they_coincide():
+  same = box(20, 10, 60, 80)
+  picture = drawing.annotate_frame(grey_frame(240, 320), predicted_xywh=same, truth_xywh=same)[:240]
+  # Dashes of 8 px: every edge shows about half of each.
+  for edge in (picture[9:11, 19:81], picture[89:91, 19:81], picture[9:91, 19:21], picture[9:91, 79:81]):
+    green, red = (is_near(edge, color).mean() for color in (drawing.TRUTH_COLOR, drawing.PREDICTION_COLOR))
+    assert min(green, red) > 0.4 and green + red == pytest.approx(1)
+
+
 @pytest.mark.parametrize("depth", range(5))
 def test_the_exit_is_marked_in_its_own_fifth_of_the_panel(depth: int):
   confidences = np.full(5, 0.2, np.float32)
@@ -191,10 +200,14 @@ def test_figures_3_and_4_draw_the_mean_over_seeds(tmp_path, monkeypatch):
   plots.figure4(tmp_path / "4.png", runs)
   over_epochs = {line.get_label(): line.get_xydata() for line in figures[0].axes[0].lines}
   np.testing.assert_allclose(over_epochs["IOU@25"], [[0, 0.55], [0.5, 0.65], [1, 0.75]])
+  assert figures[0].axes[0].get_title() == "train, loss: all depths (2 seeds)"
   by_depth = {line.get_label(): line.get_ydata() for line in figures[1].axes[0].lines}
   np.testing.assert_allclose(by_depth["before"], [0.51, 0.52, 0.53, 0.54, 0.55])
-  np.testing.assert_allclose(by_depth["all, 1 epochs (2 seeds)"], [0.71, 0.72, 0.73, 0.74, 0.75])
-  np.testing.assert_allclose(by_depth["deepest, 1 epochs (1 seed)"], [0.91, 0.92, 0.93, 0.94, 0.95])
+  np.testing.assert_allclose(by_depth["loss: all depths (2 seeds), 1 epochs"], [0.71, 0.72, 0.73, 0.74, 0.75])
+  np.testing.assert_allclose(by_depth["loss: deepest depth (1 seed), 1 epochs"], [0.91, 0.92, 0.93, 0.94, 0.95])
+  plots.figure4(tmp_path / "one.png", runs[:1])
+  bands = [[t.get_text() for t in f.legends[0].texts if "lowest to highest" in t.get_text()] for f in figures]
+  assert [len(found) for found in bands] == [1, 1, 0]
 
 
 def test_figure6_draws_every_kind_of_policy_and_only_what_is_given(tmp_path):
@@ -232,6 +245,20 @@ def test_figure6_puts_accuracy_and_cost_on_labelled_axes(tmp_path, monkeypatch):
   (relative,) = axes.child_axes
   plots.FigureCanvasAgg(figures[0]).draw()
   np.testing.assert_allclose(relative.get_xlim(), np.array(axes.get_xlim()) / 6.0)
+
+
+def test_figure6_cuts_its_axis_near_the_policies(tmp_path, monkeypatch):
+  figures = []
+  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  for baseline in (0.1, 0.49, 0.9):
+    entries = {"fixed": fixed_entries(), "soft": {"iou@25": 0.7, "gflops": 30.2}, "hard": hard_entries()}
+    plots.figure6(tmp_path / "x.png", **entries, baseline=baseline)
+    axes = figures[-1].axes[0]
+    low, high = axes.get_ylim()
+    assert 0.4 < low < 0.5 and max(baseline, 0.7) < high  # from xcorr1's 0.5 down by a margin alone
+    notes = [text.get_text() for text in axes.texts if "baseline" in text.get_text()]
+    lines = [line for line in axes.lines if "baseline" in line.get_label()]
+    assert (len(notes), len(lines)) == ((1, 0) if baseline < low else (0, 1))
 
 
 def test_figure7_draws_the_rows_it_is_given(tmp_path, monkeypatch):

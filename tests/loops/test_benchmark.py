@@ -6,10 +6,12 @@ import types
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from adadepth.errors import InputError
 from adadepth.io.workdir import claim
 from adadepth.loops.benchmark.batch import MIXES, mixed_exits
+from adadepth.loops.benchmark.draw import COLORS, draw_crops, draw_frames, draw_targets
 from adadepth.loops.benchmark.job import identity_of, parts_named, peak_memory_gib
 from adadepth.loops.benchmark.peers.process import Peer, PeerError
 from adadepth.loops.benchmark.rows import TABLE, markdown, results_of, row
@@ -56,6 +58,30 @@ def test_the_table_for_people_has_a_line_for_every_row():
   lines = markdown(results_of({"steps": {"rows": [measured("cpu_t5_over_t1")]}}, "cpu")).splitlines()
   assert len(lines) == 2 + len(TABLE)
   assert "| 2 ratio | 1.5 to 2.5 | >= 5 |" in lines[2]
+
+
+def test_targets_stand_where_their_number_is_and_one_of_hard_gating_is_the_mean_over_exits():
+  rows = {f"step_hard_xcorr{k}": {"value": 10.0 * k, "low": 9.0 * k, "high": 12.0 * k} for k in range(1, 6)}
+  rows |= {f"targets{n}_hard_even": measured("x") for n in (8, 32)}
+  axes = Figure().add_subplot()
+  draw_targets(axes, rows)
+  line, _, (bar,) = axes.containers[0]
+  np.testing.assert_allclose(line.get_xydata(), [[1, 30], [8, 2], [32, 2]])
+  np.testing.assert_allclose(bar.get_segments()[0], [[1, 27], [1, 36]])
+  assert axes.get_xscale() == "log"
+
+
+def test_a_colour_of_the_benchmarks_picture_means_one_policy():
+  names = ("step_xcorr1", "step_xcorr5", "crop_xcorr1_128", "crop_xcorr5_128", "length_4", "frame_xcorr1_program")
+  rows = {name: measured(name) for name in names}
+  for draw, policies in ((draw_targets, ("xcorr1", "xcorr5")), (draw_crops, ("xcorr1", "xcorr5"))):
+    axes = Figure().add_subplot()
+    draw(axes, rows)
+    assert [container[0].get_color() for container in axes.containers] == [COLORS[name] for name in policies]
+  axes = Figure().add_subplot()
+  draw_frames(axes, rows)
+  lines = [line for line in axes.lines if line.get_linestyle() != "None"]
+  assert len(lines) == 2 and {line.get_color() for line in lines} == {COLORS["xcorr1"]}
 
 
 def test_clocks_are_read_in_turns_after_one_uncounted_reading():

@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from adadepth.io.plots import BLACK, BLUE, DPI, GREEN, VERMILION
+from adadepth.io.plots import BLACK, BLUE, DPI, GREEN, PURPLE, VERMILION
 from adadepth.loops.benchmark.batch import SOME
 from adadepth.programs.policies import FIXED
 
 Rows = dict[str, dict]
+COLORS = {"xcorr1": GREEN, "xcorr5": PURPLE, "hard_even": VERMILION}
 
 
 def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
@@ -28,7 +29,7 @@ def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
       continue
     axes.grid(alpha=0.25)
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, handlelength=3)
   FigureCanvasAgg(figure)
   figure.savefig(path, dpi=DPI, format="png")
 
@@ -50,34 +51,56 @@ def draw_depths(axes: Axes, rows: Rows) -> None:
 
 
 def draw_targets(axes: Axes, rows: Rows) -> None:
-  """Time per target by how many there are; one alone is the tracking step's."""
+  """Time per target by how many there are; one alone is the tracking step's, of hard gating the mean over exits."""
   axes.set(title="many targets in a frame", xlabel="targets", ylabel="ms per target")
   counts = sorted({int(m[1]) for identity in rows if (m := re.match(r"targets(\d+)_", identity))})
-  for name, style, color in zip(SOME, ("s-", "s-", "o--"), (GREEN, BLUE, VERMILION), strict=True):
-    alone = [rows.get(f"step_{name}")]
-    points = alone + [rows.get(f"targets{n}_{name}") for n in counts]
-    label = name if name in FIXED else "hard gating, exits even over the depths"
-    plot_rows(axes, ["1", *map(str, counts)], points, style, color, label)
+  even = "hard gating, exits even over the depths\n(1 target: mean of its steps to each exit)"
+  alone = {name: rows.get(f"step_{name}") for name in FIXED}
+  alone["hard_even"] = mean_row([rows.get(f"step_hard_{name}") for name in FIXED])
+  for name, style, label in zip(SOME, ("s-", "s-", "o--"), (*SOME[:2], even), strict=True):
+    points = [alone[name], *(rows.get(f"targets{n}_{name}") for n in counts)]
+    plot_rows(axes, [1, *counts], points, style, COLORS[name], label)
+  doubling(axes, [1, *counts])
+  axes.margins(y=0.4)  # for the legend
 
 
 def draw_crops(axes: Axes, rows: Rows) -> None:
   """A step by the side of the search crop."""
   axes.set(title="one target: crop size", xlabel="side of the search crop, px", ylabel="ms")
   found = [re.fullmatch(r"crop_(xcorr\d)_(\d+)", identity) for identity in rows]
-  for policy, color in (("xcorr1", GREEN), ("xcorr5", BLUE)):
+  for policy in ("xcorr1", "xcorr5"):
     sides = [int(m[2]) for m in found if m and m[1] == policy]
-    plot_rows(axes, sides, [rows[f"crop_{policy}_{px}"] for px in sides], "s-", color, policy)
+    plot_rows(axes, sides, [rows[f"crop_{policy}_{px}"] for px in sides], "s-", COLORS[policy], policy)
     axes.set_xticks(sides)
 
 
 def draw_frames(axes: Axes, rows: Rows) -> None:
-  """A frame of xcorr1 by the length of the sequence, beside the program alone and files on disk."""
-  axes.set(title="xcorr1: a frame of a whole sequence", xlabel="frames in the sequence", ylabel="ms per frame")
+  """A frame of xcorr1 by the length of the sequence; as levels, what another part of the benchmark took."""
+  axes.set(title="xcorr1: a frame of a sequence, two parts timed apart", ylabel="ms per frame")
+  axes.set_xlabel("frames in the sequence")
   lengths = [int(i.removeprefix("length_")) for i in rows if i.startswith("length_")]
-  plot_rows(axes, list(map(str, lengths)), [rows[f"length_{n}"] for n in lengths], "s-", BLUE, "from memory")
-  for name, color, label in (("program", BLACK, "the frame program alone"), ("disk", VERMILION, "from JPEG files")):
+  label = "part 'growth': the film's first frames, from memory"
+  plot_rows(axes, lengths, [rows[f"length_{n}"] for n in lengths], "s-", COLORS["xcorr1"], label)
+  doubling(axes, lengths)
+  levels = (
+    ("program", "--", "single calls of the frame program, in turn with others"),
+    ("memory", "-.", "the whole film, from memory"),
+    ("disk", ":", "the whole film, from JPEG files"),
+  )
+  for name, style, label in levels:
     if (row := rows.get(f"frame_xcorr1_{name}")) and lengths:
-      axes.axhline(row["value"], color=color, linestyle="--", label=label)
+      axes.axhline(row["value"], color=COLORS["xcorr1"], linestyle=style, label=f"part 'sequence': {label}")
+
+
+def doubling(axes: Axes, counts: list[int]) -> None:
+  """An axis on which each doubling takes the same length, with a tick at each count."""
+  axes.set_xscale("log", base=2)
+  axes.set_xticks(counts, list(map(str, counts)))
+
+
+def mean_row(rows: list[dict | None]) -> dict | None:
+  """The mean of the rows and of their quartiles; None where one is missing."""
+  return {name: np.mean([row[name] for row in rows]) for name in ("value", "low", "high")} if all(rows) else None
 
 
 def fastest_torch(rows: Rows, policy: str) -> dict | None:
