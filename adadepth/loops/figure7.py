@@ -25,7 +25,10 @@ PICTURED = 4  # of them in the PNG, a row
 FPS = 10.0
 EACH_KIND = 2  # sequences where xcorr1 is enough, and that gain by depth
 DEEP = FIXED[3:]  # with adapted templates xcorr5 is hardly anywhere the best
-FOOTNOTE = "Hard gating stops at the framed depth. The confidences right of it are computed for this figure alone."
+FOOTNOTE = (
+  "Hard gating stops at the framed depth, the first whose confidence exceeds T = {:.2f}, else xcorr5. "
+  "The confidences right of it are computed for this figure alone."
+)
 
 
 class Pick(NamedTuple):
@@ -111,4 +114,4 @@ def draw_figure7(folder: pathlib.Path, model: Model, results: dict, sequences: L
       rows.append(FrameRow(f"{name}: {reason}", spread(panels, PICTURED)))
       for panel in panels:
         video.write(film_frame(name, panel))
-  figure7(folder / "figure7.png", rows, footnote=FOOTNOTE)
+  figure7(folder / "figure7.png", rows, footnote=FOOTNOTE.format(model.threshold))
