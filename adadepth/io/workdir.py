@@ -19,21 +19,24 @@ def claim(workdir: str | pathlib.Path, identity: dict) -> pathlib.Path:
   Raises:
     InputError: the folder holds a run of other settings; the message names the first that differs.
   """
+  check_claim(workdir, identity)
   workdir = pathlib.Path(workdir)
   workdir.mkdir(parents=True, exist_ok=True)
-  path = workdir / IDENTITY
+  write_json(workdir / IDENTITY, identity)
+  return workdir
+
+
+def check_claim(workdir: str | pathlib.Path, identity: dict) -> None:
+  """Raises InputError where `claim` would, and writes nothing."""
+  path = pathlib.Path(workdir) / IDENTITY
   identity = json.loads(json.dumps(identity))
-  if not path.exists():
-    write_json(path, identity)
-    return workdir
-  earlier = json.loads(path.read_text())
+  earlier = json.loads(path.read_text()) if path.exists() else identity
   if earlier != identity:
     name, was, now = next(_differences(earlier, identity))
     raise InputError(
       f"`--workdir` (={workdir}) holds a run with config.{name} = {was!r}, not {now!r}: "
       "give another --workdir, or the settings it was begun with"
     )
-  return workdir
 
 
 def _differences(a, b, prefix=""):

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from adadepth.data.sequence import Sequence
 from adadepth.io.models import MODEL_NAME, Model, save_model
-from adadepth.io.workdir import claim
+from adadepth.io.workdir import check_claim, claim
 from adadepth.io.writers import MetricWriter, run_record
 from adadepth.loops.assess import assess, costs_by_exit, time_steps
 from adadepth.loops.budget import budget_for, expected_iou
@@ -156,12 +156,14 @@ def describe_choice(chosen: Choice, best: list[Choice]) -> dict:
 def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Phase 1, phase 2, evaluation, figures; resumes from whatever the workdir already holds."""
   check_config(config)
+  identity = {name: config.to_dict()[name] for name in TRAINED_BY}
+  check_claim(workdir, identity)
   arch, readout, source = architecture_of(config), readout_of(config), source_of(config)
   check_budget(config, arch, readout)
   sequences = source.read()
   params = starting_params(config, arch, workdir)
   seconds = time_steps(config, Model(params, arch, 0.5, readout))
-  claim(workdir, {name: config.to_dict()[name] for name in TRAINED_BY})
+  claim(workdir, identity)
   run_record(workdir, config.to_dict(), config.seed)
   if config.finetune.steps:
     params = run_phase1(config, params, source.training(sequences["train"]), workdir)

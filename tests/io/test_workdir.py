@@ -5,7 +5,7 @@ import json
 import pytest
 
 from adadepth.errors import InputError
-from adadepth.io.workdir import claim, write_results
+from adadepth.io.workdir import check_claim, claim, write_results
 
 
 def test_the_same_settings_may_come_again(tmp_path):
@@ -17,6 +17,14 @@ def test_other_settings_are_refused_by_name(tmp_path):
   claim(tmp_path, {"seed": 0, "network": {"pools": 3}})
   with pytest.raises(InputError, match=r"holds a run with config\.network\.pools = 3, not 4"):
     claim(tmp_path, {"seed": 0, "network": {"pools": 4}})
+
+
+def test_a_check_claims_nothing(tmp_path):
+  check_claim(tmp_path / "new", {"seed": 1})
+  assert not (tmp_path / "new").exists()
+  claim(tmp_path / "new", {"seed": 0})
+  with pytest.raises(InputError, match=r"config.seed = 0, not 1"):
+    check_claim(tmp_path / "new", {"seed": 1})
 
 
 def test_older_results_stay_beside_the_new(tmp_path):
