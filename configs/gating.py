@@ -59,14 +59,15 @@ def get_config(arg: str = "") -> ConfigDict:
     config.eval.keys_per_sequence = 4
     config.eval.tracking = "xcorr1,hard"  # xcorr5 and soft take a second a frame or so: see configs/evaluate.py
   if paper:
-    # Linear gates on the paper's features of each map, Eq. 5 as printed with Eq. 2's loss, the exit's highest cell.
-    config.policy.update({"peak": "cell", "window": 0.0, "combine": "exit", "gate_features": "paper"})
-    config.gates.update({"losses": ("cross_entropy",), "prices": ("geometric",), "weight_decay": 0.0})
-    config.gates.price_weights = (0.0, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)
+    gate_as_in_the_paper(config)
   if quick:
     config.gates.keys_per_sequence = 1
-    config.eval.keys_per_sequence = 1
-    config.eval.frames_per_key = 5
-    config.eval.timing_rounds = 5
-    config.eval.tracking = ""
+    config.eval.update({"keys_per_sequence": 1, "frames_per_key": 5, "timing_rounds": 5, "tracking": ""})
   return config.lock()
+
+
+def gate_as_in_the_paper(config: ConfigDict) -> None:
+  """Linear gates on the paper's features of each map, Eq. 5 as printed with Eq. 2's loss, the exit's highest cell."""
+  config.policy.update({"peak": "cell", "window": 0.0, "combine": "exit", "gate_features": "paper"})
+  config.gates.update({"losses": ("cross_entropy",), "prices": ("geometric",), "weight_decay": 0.0})
+  config.gates.price_weights = (0.0, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)

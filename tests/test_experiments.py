@@ -1,8 +1,9 @@
-"""Experiments that go on where they were: never with what another model or other data left there."""
+"""Experiments go on where they were, never with what another model or other data left there; and what they add."""
 
 import sys
 import types
 
+import numpy as np
 import pytest
 
 from adadepth.errors import InputError
@@ -18,13 +19,26 @@ def test_ablations_are_of_one_data_root_and_one_backbone(tmp_path, monkeypatch):
     ablate.main("data", "others", str(tmp_path), "scale-1")
 
 
-def test_tracks_are_of_one_model(tmp_path, monkeypatch):
+@pytest.fixture
+def compare(monkeypatch):
+  """experiments.tracking.compare, whose OpenCV only its own environment has."""
   monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(TrackerCSRT=None, TrackerKCF=None))
   from experiments.tracking import compare
 
+  return compare
+
+
+def test_a_track_at_its_first_size_keeps_its_places(compare):
+  boxes = np.array([(10, 10, 20, 40), (8, 12, 30, 60)], np.float32)
+  rows = np.zeros(2)
+  track = compare.TrackedSequence(boxes, np.zeros((2, 5)), rows.astype(int), rows, 0)
+  np.testing.assert_allclose(compare.at_first_size(track).boxes_xywh, [(10, 10, 20, 40), (13, 22, 20, 40)])
+
+
+def test_tracks_are_of_one_model(tmp_path, compare, monkeypatch):
   monkeypatch.setattr(compare, "load_model", lambda path: None)
   monkeypatch.setattr(compare.Source, "read", lambda self, sides: {"test": []})
-  scores = {"mean_iou": 0.5, "success_auc": 0.5, "precision_20": 0.5, "exits": []}
+  scores = {"mean_iou": 0.5, "success_auc": 0.5, "precision_20": 0.5, "exits": [], "mean_iou_by_sequence": {}}
   monkeypatch.setattr(compare, "score_tracking", lambda found, sequences: dict(scores))
   monkeypatch.setattr(compare, "relative_cost", lambda *_: None)
   model, out = tmp_path / "model.safetensors", str(tmp_path / "tracks")

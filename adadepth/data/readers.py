@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from adadepth.data.problems import Kind, Problems
-from adadepth.data.sequence import Sequence
+from adadepth.data.sequence import Sequence, video_of
 from adadepth.errors import InputError
 from adadepth.io.images import ImageFolder, image_size, numbered_images
 
@@ -48,15 +48,18 @@ class SequenceFiles:
 
   Attributes:
     name: "vot/ball2", "otb/Girl", "otb/Jogging.1": unique within its data root.
-    video: the name without the number of the target: "otb/Jogging".
     folder: the sequence's own folder.
     ground_truth: the target's ground-truth file.
   """
 
   name: str
-  video: str
   folder: pathlib.Path
   ground_truth: pathlib.Path
+
+  @property
+  def video(self) -> str:
+    """The name of the video, which may hold several targets: "otb/Jogging"."""
+    return video_of(self.name)
 
 
 class ReadResult(NamedTuple):
@@ -209,14 +212,12 @@ def _folders(place: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
 def _targets(folder: pathlib.Path) -> list[SequenceFiles]:
   """The targets of one sequence folder, none if it is no such folder."""
   if (folder / "groundtruth.txt").is_file():
-    name = f"vot/{folder.name}"
-    return [SequenceFiles(name, name, folder, folder / "groundtruth.txt")]
+    return [SequenceFiles(f"vot/{folder.name}", folder, folder / "groundtruth.txt")]
   files = [path for path in sorted(folder.glob("groundtruth_rect*.txt")) if _otb_number(path) is not None]
   numbered = [path for path in files if _otb_number(path)] or files
   # Official OTB folders may hold an empty file beside the real one.
   filled = [path for path in numbered if path.stat().st_size] or numbered
-  video = f"otb/{folder.name}"
-  return [SequenceFiles(f"{video}{_otb_number(path)}", video, folder, path) for path in filled]
+  return [SequenceFiles(f"otb/{folder.name}{_otb_number(path)}", folder, path) for path in filled]
 
 
 def _otb_number(path: pathlib.Path) -> str | None:

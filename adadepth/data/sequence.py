@@ -43,5 +43,5 @@ class Sequence:
 
 
 def video_of(name: str) -> str:
-  """The sequence's name without the number of its target: "otb/Jogging" for "otb/Jogging.1"."""
-  return re.sub(r"\.\d+$", "", name)
+  """The sequence's name without the number of its target, which OTB has: "otb/Jogging" for "otb/Jogging.1"."""
+  return re.sub(r"^(otb/.+)\.\d+$", r"\1", name)

@@ -51,9 +51,9 @@ def costs_by_exit(model: Model, unit: str, times_ms: dict[str, float]) -> Float[
 
   Hard gating takes the time of the depth where it stops (experiments/table1), so that fixed depths' times are its own.
   """
-  return (
-    relative_costs(model.arch, model.readout) if unit == "relative" else np.array([times_ms[name] for name in FIXED])
-  )
+  if unit == "relative":
+    return relative_costs(model.arch, model.readout)
+  return np.array([times_ms[name] for name in FIXED])
 
 
 def chosen_budget(config: ConfigDict, model: Model, times_ms: dict[str, float]) -> Budget | None:

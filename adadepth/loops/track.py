@@ -57,7 +57,8 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
         seconds.append(elapsed)
         video.write(annotate_frame(frame, predicted_xywh=track.box_xywh, **figures))
   finally:  # what was tracked is kept if a later frame cannot be read
-    write_boxes_csv(workdir / "boxes.csv", rows)
+    if rows:
+      write_boxes_csv(workdir / "boxes.csv", rows)
   speed = f", {len(seconds[1:]) / sum(seconds[1:]):.1f} FPS from decoded frame to box" if seconds[1:] else ""
   print(f"{len(rows)} frames{speed}; wrote {workdir / 'boxes.csv'} and {workdir / 'track.mp4'}")
 

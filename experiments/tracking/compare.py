@@ -26,6 +26,7 @@ from adadepth.io.workdir import claim
 from adadepth.io.writers import write_json
 from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_sequence
 from adadepth.maths.architecture import DEPTHS
+from adadepth.maths.geometry import box_center, box_from_center
 from adadepth.programs.costs import pair_costs
 from adadepth.programs.policies import FIXED, POLICIES
 
@@ -70,6 +71,13 @@ def kept_track(path: pathlib.Path, name: str, model: Model, sequence: Sequence, 
   return track._replace(**{field: np.asarray(getattr(track, field), dtype) for field, dtype in dtypes.items()})
 
 
+def at_first_size(track: TrackedSequence) -> TrackedSequence:
+  """The same places with boxes of the first one's size: what is left of a track if its size is not read."""
+  centers = box_center(track.boxes_xywh)
+  sizes = np.broadcast_to(track.boxes_xywh[0, 2:], centers.shape)
+  return track._replace(boxes_xywh=box_from_center(centers, sizes))
+
+
 def relative_cost(name: str, exits: list[float], model: Model) -> float | None:
   """GFLOPs of a pair relative to xcorr1's, by XLA's count; None for peers."""
   if name in PEERS:
@@ -107,6 +115,8 @@ def main(model_path: str, data: str, side: str, out: str, policies: str = ",".jo
   entries = {name: score_tracking(found, sequences) for name, found in tracks.items()}
   for name, entry in entries.items():
     entry["relative_cost"] = relative_cost(name, entry["exits"], model)
+    unsized = score_tracking([at_first_size(track) for track in tracks[name]], sequences)
+    entry["at_first_size"] = {key: unsized[key] for key in ("mean_iou", "mean_iou_by_sequence")}
   write_json(folder / "tracking.json", {"side": side, "frames": int(frames), "trackers": entries})
   print(describe(entries))
 
