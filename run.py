@@ -13,7 +13,7 @@ from ml_collections import config_flags
 
 from adadepth.errors import InputError
 from adadepth.io.compilation import enable_compilation_cache
-from adadepth.loops import task_named
+from adadepth.jobs import task_named
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", "", "Folder for results; by default runs/<task>.")

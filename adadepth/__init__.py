@@ -3,11 +3,11 @@
 import importlib
 
 _PUBLIC = {
-  "Tracker": "adadepth.loops.tracking",
-  "Architecture": "adadepth.maths.architecture",
+  "Tracker": "adadepth.tracking.tracker",
+  "Architecture": "adadepth.models.architecture",
   "InputError": "adadepth.errors",
   "enable_compilation_cache": "adadepth.io.compilation",
-  "load_model": "adadepth.io.models",
+  "load_model": "adadepth.models.model",
 }
 __all__ = list(_PUBLIC)
 

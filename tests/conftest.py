@@ -17,11 +17,13 @@ import numpy as np
 import pytest
 
 from adadepth.data.sequence import Sequence
-from adadepth.maths.architecture import Architecture
-from adadepth.programs.network import init_params
+from adadepth.models.architecture import Architecture
+from adadepth.models.network import init_params
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+from planted_crops import plant  # noqa: F401
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
 

@@ -8,8 +8,11 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Bottom to top. data and io are one layer; within it data may use io, never the reverse.
-LAYERS = ("errors", "maths", "params", "programs", "io", "data", "loops")
+# Bottom to top.
+LAYERS = (
+  *("errors", "maths", "io", "models", "data", "tracking"),
+  *("evaluation", "training", "reports", "benchmark", "jobs"),
+)
 HEAVY = ("absl", "ml_collections", "tensorflow", "tensorflow_datasets", "torch", "cv2")
 # TFDS is for who builds records; configs for the jobs of run.py.
 USERS_OF_TFDS = {"adadepth.data.builders"}
@@ -77,13 +80,13 @@ def test_the_library_never_imports_what_runs_it():
 
 def test_configs_flags_and_tensorflow_are_imported_by_the_jobs_and_the_builders_alone():
   users = {name for name in MODULES if uses(name, HEAVY)}
-  assert {name for name in users if not name.startswith("adadepth.loops.")} == USERS_OF_TFDS
+  assert {name for name in users if not name.startswith("adadepth.jobs.")} == USERS_OF_TFDS
 
 
 def test_the_library_works_without_configs_and_tensorflow():
   needs_heavy = {name for name in MODULES if any(uses(other, HEAVY) for other in with_all_it_imports(name))}
   rest = sorted(MODULES.keys() - needs_heavy)
-  assert {"adadepth.loops.tracking", "adadepth.io.models", "adadepth.programs.tracker"} <= set(rest)
+  assert {"adadepth.tracking.tracker", "adadepth.models.model", "adadepth.tracking.step"} <= set(rest)
   # absl stays: grain imports it itself.
   blocked = [package for package in HEAVY if package != "absl"]
   code = f"""

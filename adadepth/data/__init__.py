@@ -1,1 +1,1 @@
-"""Layer 4: sequences come in. Readers, the renderer, TFDS builders, key/search pairs."""
+"""Sequences come in. Readers, the renderer, TFDS builders, key/search pairs."""

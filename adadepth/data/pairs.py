@@ -10,8 +10,8 @@ from PIL import Image
 
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
-from adadepth.maths.architecture import Architecture
 from adadepth.maths.geometry import box_center, box_in_crop, crop_scale
+from adadepth.models.architecture import Architecture
 
 KEY_EVERY = 10
 FRAMES_PER_KEY = 25

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 
 from adadepth.errors import InputError
 from adadepth.io.images import SUFFIXES, decode_as_shown, image_size
-from adadepth.maths.architecture import DEPTHS
+from adadepth.models.architecture import DEPTHS
 
 DEFAULT_FPS = 25.0  # where nothing says otherwise: a folder of pictures, a file without a clock
 

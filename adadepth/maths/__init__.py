@@ -1,1 +1,1 @@
-"""Layer 1: pure maths. No parameters, no files, no state."""
+"""Pure maths of arrays and numbers. No parameters, no files, no state."""

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from adadepth.maths.geometry import zero_displacement_index
 from adadepth.maths.losses import position_log_softmax
-from adadepth.maths.readout import Readout, searched_map
+from adadepth.maths.peaks import Readout, searched_map
 
 TOP = 5
 VALUES = tuple(f"value_{n + 1}" for n in range(TOP))

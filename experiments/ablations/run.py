@@ -18,19 +18,19 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from adadepth.evaluation.responses import PairTable, joined, load_table
+from adadepth.evaluation.scores import exit_ious, score_bounds, score_fixed, soft_ious
 from adadepth.io.writers import write_json
-from adadepth.loops.beliefs import as_tracked
-from adadepth.loops.calibration import CrossRead, choices, cross_fit, cross_read, deal
-from adadepth.loops.from_config import architecture_of, readout_of
-from adadepth.loops.gates import Pairs, seen_pairs
-from adadepth.loops.gating import recipes_of
-from adadepth.loops.responses import PairTable, joined, load_table
-from adadepth.loops.scores import exit_ious, score_bounds, score_fixed, soft_ious
+from adadepth.jobs.from_config import architecture_of, readout_of
+from adadepth.jobs.gating import recipes_of
 from adadepth.maths import posterior
 from adadepth.maths.features import FEATURE_NAMES, FEATURES
-from adadepth.maths.readout import displacements_in_response
-from adadepth.params.beliefs import init_beliefs
-from adadepth.params.gates import init_gates
+from adadepth.maths.peaks import displacements_in_response
+from adadepth.models.fusion_weights import init_beliefs
+from adadepth.models.gates import init_gates
+from adadepth.training.cross_fitting import CrossRead, choices, cross_fit, cross_read, deal
+from adadepth.training.fusion_fit import as_tracked
+from adadepth.training.phase2 import Pairs, seen_pairs
 from configs import gating
 
 TAIL = posterior.TAIL

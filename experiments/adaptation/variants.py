@@ -14,15 +14,15 @@ import sys
 import jax
 
 from adadepth.data.sources import Source
-from adadepth.io.models import EMBEDDED, load_model
-from adadepth.io.weights import load_vgg19
+from adadepth.evaluation.costs import pair_costs
+from adadepth.evaluation.responses import pair_table
+from adadepth.evaluation.scores import score_depths
 from adadepth.io.writers import write_json
-from adadepth.loops.responses import pair_table
-from adadepth.loops.scores import score_depths
-from adadepth.maths.architecture import Architecture
-from adadepth.maths.readout import PAPER, Readout
-from adadepth.programs.costs import pair_costs
-from adadepth.programs.network import init_params
+from adadepth.maths.peaks import PAPER, Readout
+from adadepth.models.architecture import Architecture
+from adadepth.models.model import EMBEDDED, load_model
+from adadepth.models.network import init_params
+from adadepth.models.weights import load_vgg19
 
 HERE = pathlib.Path(__file__).parent
 WINDOWS = (0.0, 0.3)

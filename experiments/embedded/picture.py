@@ -15,11 +15,11 @@ from PIL import Image
 from adadepth.data.pairs import spread
 from adadepth.data.render import render_split
 from adadepth.data.sequence import Sequence
-from adadepth.io.models import load_model
-from adadepth.io.plots import FramePanel, FrameRow, figure7
-from adadepth.loops.tracking import TrackedSequence, Tracker, computed_confidences, track_sequence
 from adadepth.maths.metrics import iou
-from adadepth.programs.tracker import Track
+from adadepth.models.model import load_model
+from adadepth.reports.plots import FramePanel, FrameRow, figure7
+from adadepth.tracking.step import Track
+from adadepth.tracking.tracker import TrackedSequence, Tracker, computed_confidences, track_sequence
 
 WIDTH_PX = 1000
 

@@ -13,9 +13,9 @@ import sys
 import jax
 import numpy as np
 
-from adadepth.io.plots import Phase1Run, by_objective, figure3, figure4
 from adadepth.io.writers import write_json
-from adadepth.loops.finetune import CURVE_FOLDER
+from adadepth.jobs.finetune import CURVE_FOLDER
+from adadepth.reports.plots import Phase1Run, by_objective, figure3, figure4
 
 
 def read_run(workdir: pathlib.Path) -> tuple[dict, Phase1Run]:

@@ -13,12 +13,12 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 
-from adadepth.io.models import load_model
+from adadepth.evaluation.responses import PairTable, load_table
 from adadepth.io.writers import write_json
-from adadepth.loops.from_config import label_variance
-from adadepth.loops.gates import depth_losses
-from adadepth.loops.responses import PairTable, load_table
-from adadepth.maths.architecture import DEPTHS, Architecture
+from adadepth.jobs.from_config import label_variance
+from adadepth.models.architecture import DEPTHS, Architecture
+from adadepth.models.model import load_model
+from adadepth.training.phase2 import depth_losses
 
 FIXED_SCALES = (1.0, 3.0, 10.0, 20.0, 30.0, 100.0)
 SEARCHED = np.geomspace(1, 300, 58)

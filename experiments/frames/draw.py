@@ -10,9 +10,9 @@ import sys
 import warnings
 
 from adadepth.data.readers import read_sequences
-from adadepth.io.models import load_model
-from adadepth.loops.figure7 import draw_figure7, pick_sequences
-from adadepth.loops.report import draw_figure1
+from adadepth.models.model import load_model
+from adadepth.reports.figure7 import draw_figure7, pick_sequences
+from adadepth.reports.report import draw_figure1
 
 
 def main(workdir: str, data: str, model: str = "") -> None:

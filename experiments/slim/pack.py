@@ -5,7 +5,7 @@ python -m experiments.slim.pack runs/slim
 
 import sys
 
-from adadepth.io.models import EMBEDDED, asset_path, load_model, save_model
+from adadepth.models.model import EMBEDDED, asset_path, load_model, save_model
 
 
 def main(workdir: str) -> None:

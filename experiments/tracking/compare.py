@@ -21,14 +21,14 @@ import numpy as np
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.data.sources import Source
-from adadepth.io.models import Model, load_model, model_file
+from adadepth.evaluation.costs import pair_costs
 from adadepth.io.workdir import claim
 from adadepth.io.writers import write_json
-from adadepth.loops.tracking import TrackedSequence, Tracker, score_tracking, track_sequence
-from adadepth.maths.architecture import DEPTHS
 from adadepth.maths.geometry import box_center, box_from_center
-from adadepth.programs.costs import pair_costs
-from adadepth.programs.policies import FIXED, POLICIES
+from adadepth.models.architecture import DEPTHS
+from adadepth.models.model import Model, load_model, model_file
+from adadepth.tracking.policies import FIXED, POLICIES
+from adadepth.tracking.tracker import TrackedSequence, Tracker, score_tracking, track_sequence
 
 PEERS = {"CSRT": cv2.TrackerCSRT, "KCF": cv2.TrackerKCF}
 

@@ -5,7 +5,7 @@ python -m experiments.vgg19.pack runs/vgg19
 
 import sys
 
-from adadepth.io.models import VGG19, asset_path, load_model, save_model
+from adadepth.models.model import VGG19, asset_path, load_model, save_model
 
 
 def main(workdir: str) -> None:

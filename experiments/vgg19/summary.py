@@ -8,7 +8,7 @@ import pathlib
 import sys
 
 from adadepth.io.writers import write_json
-from adadepth.programs.policies import FIXED
+from adadepth.tracking.policies import FIXED
 
 SUMMARY = pathlib.Path(__file__).parent / "summary.json"
 

@@ -15,8 +15,8 @@ from adadepth.data.pairs import (
 )
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
-from adadepth.maths.architecture import Architecture
 from adadepth.maths.metrics import iou
+from adadepth.models.architecture import Architecture
 
 ARCH = Architecture(template_px=64, search_px=128, pools=3)
 SIZE = 40  # of the target: its template crop has a side of 40 + 80 / 4 = 60 px, its search crop one of 120 px

@@ -11,7 +11,7 @@ from adadepth.data.render import SPLITS, Difficulty, render_sequence, render_spl
 from adadepth.data.render.film import expose, load_film
 from adadepth.data.render.scene import STREAMS, Scene, build_scene
 from adadepth.data.render.shapes import draw_mask, random_outline
-from adadepth.data.render.split import level_of
+from adadepth.data.render.sides import level_of
 from adadepth.data.render.sprite import Sprite, Track, measure_boxes, paste_sprite
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError

@@ -10,7 +10,7 @@ import scipy.stats
 
 from adadepth.maths import features
 from adadepth.maths.features import FEATURE_NAMES, FEATURES
-from adadepth.maths.readout import PAPER, Readout
+from adadepth.maths.peaks import PAPER, Readout
 
 TEMPLATE, CELLS, ZERO = 8, 16, 7
 kurtosis, softmax_entropy = jax.jit(features.kurtosis), jax.jit(features.softmax_entropy)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adadepth.maths import readout, xcorr
-from adadepth.maths.readout import Readout
+from adadepth.maths.peaks import Readout
 
 # (template, search) cells of one parity: only then is there a cell for "unmoved".
 SIZES = [(8, 16), (4, 16), (2, 10), (3, 15), (5, 15), (7, 11)]

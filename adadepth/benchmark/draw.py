@@ -1,0 +1,119 @@
+"""One picture of the benchmark's rows."""
+
+import pathlib
+import re
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from adadepth.benchmark.many_targets import SOME
+from adadepth.reports.plots import BLACK, BLUE, DPI, GREEN, PURPLE, VERMILION
+from adadepth.tracking.policies import FIXED
+
+Rows = dict[str, dict]
+COLORS = {"xcorr1": GREEN, "xcorr5": PURPLE, "hard_even": VERMILION}
+
+
+def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
+  """Time by depth, by targets, by crop and by sequence length; a panel whose part was not run says so."""
+  measured = {row["id"]: row for row in rows if row["value"] is not None}
+  figure = Figure(figsize=(11, 7.5), layout="constrained")
+  panels = figure.subplots(2, 2).ravel()
+  for axes, draw in zip(panels, (draw_depths, draw_targets, draw_crops, draw_frames), strict=True):
+    draw(axes, measured)
+    if not axes.has_data():
+      axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="0.4")
+      axes.set(xticks=[], yticks=[])
+      continue
+    axes.grid(alpha=0.25)
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8, frameon=False, handlelength=3)
+  FigureCanvasAgg(figure)
+  figure.savefig(path, dpi=DPI, format="png")
+
+
+def draw_depths(axes: Axes, rows: Rows) -> None:
+  """A tracking step of one target: each fixed depth, hard gating that exits there, PyTorch; OpenCV's for scale."""
+  axes.set(title="one target: a tracking step, frame to box", xlabel="depth", ylabel="ms")
+  torch = {name: fastest_torch(rows, name) for name in FIXED}
+  series = (
+    ("fixed depth", "s-", BLUE, [rows.get(f"step_{name}") for name in FIXED]),
+    ("hard gating that exits there", "o--", VERMILION, [rows.get(f"step_hard_{name}") for name in FIXED]),
+    ("PyTorch, fixed depth", "^:", BLACK, [torch[name] for name in FIXED]),
+  )
+  for label, style, color, points in series:
+    plot_rows(axes, list(FIXED), points, style, color, label)
+  for name, style in (("CSRT", "--"), ("KCF", ":")):
+    if row := rows.get(f"opencv_{name.lower()}"):
+      axes.axhline(row["value"], color="0.6", linestyle=style, label=f"OpenCV {name}")
+
+
+def draw_targets(axes: Axes, rows: Rows) -> None:
+  """Time per target by how many there are; one alone is the tracking step's, of hard gating the mean over exits."""
+  axes.set(title="many targets in a frame", xlabel="targets", ylabel="ms per target")
+  counts = sorted({int(m[1]) for identity in rows if (m := re.match(r"targets(\d+)_", identity))})
+  even = "hard gating, exits even over the depths\n(1 target: mean of its steps to each exit)"
+  alone = {name: rows.get(f"step_{name}") for name in FIXED}
+  alone["hard_even"] = mean_row([rows.get(f"step_hard_{name}") for name in FIXED])
+  for name, style, label in zip(SOME, ("s-", "s-", "o--"), (*SOME[:2], even), strict=True):
+    points = [alone[name], *(rows.get(f"targets{n}_{name}") for n in counts)]
+    plot_rows(axes, [1, *counts], points, style, COLORS[name], label)
+  doubling(axes, [1, *counts])
+  axes.margins(y=0.4)  # for the legend
+
+
+def draw_crops(axes: Axes, rows: Rows) -> None:
+  """A step by the side of the search crop."""
+  axes.set(title="one target: crop size", xlabel="side of the search crop, px", ylabel="ms")
+  found = [re.fullmatch(r"crop_(xcorr\d)_(\d+)", identity) for identity in rows]
+  for policy in ("xcorr1", "xcorr5"):
+    sides = [int(m[2]) for m in found if m and m[1] == policy]
+    plot_rows(axes, sides, [rows[f"crop_{policy}_{px}"] for px in sides], "s-", COLORS[policy], policy)
+    axes.set_xticks(sides)
+
+
+def draw_frames(axes: Axes, rows: Rows) -> None:
+  """A frame of xcorr1 by the length of the sequence; as levels, what another part of the benchmark took."""
+  axes.set(title="xcorr1: a frame of a sequence, two parts timed apart", ylabel="ms per frame")
+  axes.set_xlabel("frames in the sequence")
+  lengths = [int(i.removeprefix("length_")) for i in rows if i.startswith("length_")]
+  label = "part 'growth': the film's first frames, from memory"
+  plot_rows(axes, lengths, [rows[f"length_{n}"] for n in lengths], "s-", COLORS["xcorr1"], label)
+  doubling(axes, lengths)
+  levels = (
+    ("program", "--", "single calls of the frame program, in turn with others"),
+    ("memory", "-.", "the whole film, from memory"),
+    ("disk", ":", "the whole film, from JPEG files"),
+  )
+  for name, style, label in levels:
+    if (row := rows.get(f"frame_xcorr1_{name}")) and lengths:
+      axes.axhline(row["value"], color=COLORS["xcorr1"], linestyle=style, label=f"part 'sequence': {label}")
+
+
+def doubling(axes: Axes, counts: list[int]) -> None:
+  """An axis on which each doubling takes the same length, with a tick at each count."""
+  axes.set_xscale("log", base=2)
+  axes.set_xticks(counts, list(map(str, counts)))
+
+
+def mean_row(rows: list[dict | None]) -> dict | None:
+  """The mean of the rows and of their quartiles; None where one is missing."""
+  return {name: np.mean([row[name] for row in rows]) for name in ("value", "low", "high")} if all(rows) else None
+
+
+def fastest_torch(rows: Rows, policy: str) -> dict | None:
+  """PyTorch's row for one target in its fastest layout and mode."""
+  found = [row for identity, row in rows.items() if identity.startswith(f"torch_{policy}_1_")]
+  return min(found, key=lambda row: row["value"], default=None)
+
+
+def plot_rows(axes: Axes, x: list, rows: list[dict | None], style: str, color: str, label: str) -> None:
+  """Medians, with quartiles as bars; rows that are None are left out."""
+  points = [(at, row["value"], row["low"], row["high"]) for at, row in zip(x, rows, strict=True) if row]
+  if not points:
+    return
+  at, value, low, high = zip(*points, strict=True)
+  spread = np.abs(np.array([low, high]) - value)
+  axes.errorbar(at, value, yerr=spread, fmt=style, color=color, label=label, markersize=5, capsize=2)

@@ -1,0 +1,116 @@
+"""The benchmark: part by part, each written as soon as it is done."""
+
+import datetime
+import json
+import pathlib
+import resource
+import sys
+
+import jax
+from ml_collections import ConfigDict
+
+from adadepth.benchmark.draw import draw_benchmark
+from adadepth.benchmark.gate_training import measure_phase2
+from adadepth.benchmark.growth import measure_growth
+from adadepth.benchmark.many_targets import measure_batch
+from adadepth.benchmark.one_target import measure_steps
+from adadepth.benchmark.opencv import measure_opencv
+from adadepth.benchmark.peak import measure_peak
+from adadepth.benchmark.peer import PeerError
+from adadepth.benchmark.pytorch import measure_pytorch
+from adadepth.benchmark.rows import markdown, results_of
+from adadepth.benchmark.start import measure_start
+from adadepth.benchmark.subject import Subject, subject_of
+from adadepth.benchmark.whole_videos import measure_sequences
+from adadepth.errors import InputError
+from adadepth.io.workdir import claim
+from adadepth.io.writers import run_record, write_json
+from adadepth.jobs.checks import check_config
+
+PARTS = {
+  "steps": measure_steps,
+  "sequence": measure_sequences,
+  "pytorch": measure_pytorch,
+  "batch": measure_batch,
+  "peak": measure_peak,
+  "opencv": measure_opencv,
+  "growth": measure_growth,
+  "start": measure_start,
+  "phase2": measure_phase2,
+}
+# Of config.benchmark: which parts run, and how long. The parts of one workdir agree on all else.
+FREE = ("parts", "peers_python", "rounds", "seconds")
+REQUIREMENTS = (
+  "pip install -r experiments/speed/requirements.txt, or name an interpreter: --config.benchmark.peers_python"
+)
+
+
+def parts_named(text: str) -> tuple[str, ...]:
+  """The parts of "steps,batch", in the benchmark's order; all of them for "".
+
+  Raises:
+    InputError: a name that is no part.
+  """
+  names = {name.strip() for name in text.split(",") if name.strip()}
+  if unknown := sorted(names - PARTS.keys()):
+    raise InputError(f"`config.benchmark.parts` (={text!r}) names {unknown[0]!r}; the parts are {', '.join(PARTS)}")
+  return tuple(name for name in PARTS if not names or name in names)
+
+
+def measure(subject: Subject, part: str) -> dict:
+  """One part's rows and the peak memory so far, or why it was skipped."""
+  try:
+    rows = PARTS[part](subject)
+  except PeerError as error:
+    return {"skipped": f"{error} ({REQUIREMENTS})"}
+  what = f"peak memory of this process after the part {part!r}"
+  memory = {"id": f"memory_{part}", "what": what, **dict.fromkeys(("value", "low", "high"), peak_memory_gib())}
+  return {"rows": [*rows, {**memory, "unit": "GiB"}]}
+
+
+def peak_memory_gib() -> float:
+  """Of the accelerator where there is one, else of this process."""
+  stats = jax.devices()[0].memory_stats()
+  if stats:
+    return stats["peak_bytes_in_use"] / 2**30
+  unit = 1 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB on Linux
+  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def identity_of(config: ConfigDict) -> dict:
+  """What the parts that are merged into one results.json must agree on."""
+  settings = config.to_dict()
+  measured = {name: value for name, value in settings["benchmark"].items() if name not in FREE}
+  machine = {"device": jax.devices()[0].device_kind, "backend": jax.default_backend()}
+  return {**settings, "benchmark": measured, **machine}
+
+
+def run_benchmark(config: ConfigDict, workdir: pathlib.Path) -> None:
+  """Runs the parts that config names and writes results.json, results.md and speed.png after each.
+
+  Parts that an earlier run left in the workdir are kept: one that stopped, or that ran without the peers.
+  """
+  check_config(config)
+  parts = parts_named(config.benchmark.parts)
+  claim(workdir, identity_of(config))
+  run_record(workdir, config.to_dict(), config.seed)
+  subject = subject_of(config, workdir)
+  for part in parts:
+    done = measure(subject, part) | {"date": datetime.date.today().isoformat()}
+    write_json(workdir / "parts" / f"{part}.json", done)
+    if "skipped" in done:
+      print(f"{part}: skipped, {done['skipped']}")
+    rows = write_all(workdir, jax.default_backend())
+  print(markdown(rows))
+  print(f"wrote {workdir / 'results.json'}, results.md and speed.png")
+
+
+def write_all(workdir: pathlib.Path, backend: str) -> list[dict]:
+  """Writes what all parts in the workdir have measured; returns the rows."""
+  files = {name: workdir / "parts" / f"{name}.json" for name in PARTS}
+  done = {name: json.loads(file.read_text()) for name, file in files.items() if file.is_file()}
+  rows = results_of(done, backend)
+  write_json(workdir / "results.json", {"rows": rows})
+  (workdir / "results.md").write_text(markdown(rows))
+  draw_benchmark(workdir / "speed.png", rows)
+  return rows

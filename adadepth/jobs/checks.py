@@ -1,0 +1,157 @@
+"""Config values are checked here, before any work: one clear line each."""
+
+import math
+
+from ml_collections import ConfigDict
+
+from adadepth.data.pairs import FRAMES_PER_KEY
+from adadepth.data.problems import ON_ERROR
+from adadepth.errors import InputError
+from adadepth.evaluation.budgets import UNITS, check_target, relative_costs
+from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES
+from adadepth.maths.peaks import COMBINES, GATE_FEATURES, PEAKS, Readout
+from adadepth.models.architecture import Architecture
+from adadepth.tracking.policies import POLICIES
+
+CHOICES = {
+  "finetune.objective": tuple(FINETUNE_LOSSES),
+  "finetune.map_loss": tuple(MAP_LOSSES),
+  "policy.peak": PEAKS,
+  "policy.combine": COMBINES,
+  "policy.gate_features": GATE_FEATURES,
+  "policy.budget_unit": UNITS,
+  "data.on_error": ON_ERROR,
+}
+SETS = {"gates.losses": ("iou", "cross_entropy"), "gates.prices": ("geometric", "flops")}
+# The lowest value and the highest (None: no limit), and whether these ends are allowed themselves.
+RANGES = {
+  "seed": (0, None, True),
+  "threads": (1, 64, True),
+  "network.logit_scale": (0, None, False),
+  "data.hardest": (0, 1, True),
+  "finetune.steps": (0, None, True),
+  "finetune.groups": (1, None, True),
+  "finetune.frames": (1, FRAMES_PER_KEY, True),
+  "finetune.jitter_px": (0, None, True),
+  "finetune.key_every": (1, None, True),
+  "finetune.learning_rate": (0, None, False),
+  "finetune.warmup_steps": (0, None, True),
+  "finetune.clip_norm": (0, None, False),
+  "finetune.log_every": (1, None, True),
+  "finetune.checkpoint_every": (1, None, True),
+  "gates.p": (0, None, False),
+  "gates.price_weights": (0, None, True),
+  "gates.learning_rate": (0, None, False),
+  "gates.steps": (1, None, True),
+  "gates.batch": (1, None, True),
+  "gates.weight_decay": (0, None, True),
+  "gates.keys_per_sequence": (0, None, True),
+  "gates.folds": (2, None, True),
+  "policy.thresholds": (0, 1, False),
+  "policy.window": (0, 1, True),
+  "policy.drift": (0, None, True),
+  "policy.max_cost": (0, None, False),
+  "policy.budget": (0, None, True),
+  "policy.budgets": (0, None, False),
+  "benchmark.rounds": (1, None, True),
+  "benchmark.seconds": (0, None, True),
+  "benchmark.frame_hw": (32, None, True),
+  "benchmark.frames": (2, None, True),
+  "benchmark.targets": (1, None, True),
+  "benchmark.lengths": (2, None, True),
+  "benchmark.pairs": (251, None, True),  # of two videos, which cross-fitting needs
+  "eval.keys_per_sequence": (0, None, True),
+  "eval.frames_per_key": (0, FRAMES_PER_KEY, True),
+  "eval.frames_per_sequence": (0, None, True),
+  "eval.timing_rounds": (0, None, True),
+  "eval.every_steps": (0, None, True),
+  "eval.sequences": (0, None, True),
+}
+
+
+def _get(config: ConfigDict, name: str):
+  """The value at a dotted name, None where this config has no such field."""
+  value = config
+  for part in name.split("."):
+    if part not in value:
+      return None
+    value = value[part]
+  return value
+
+
+def _check_range(name: str, value: float, low: float, high: float | None, closed: bool) -> None:
+  top = math.inf if high is None else high
+  if not (low <= value <= top if closed else low < value < top):
+    least = f"at least {low}" if closed else f"above {low}"
+    most = "" if high is None else f" and at most {high}" if closed else f" and below {high}"
+    raise InputError(f"`config.{name}` (={value}) must be {least}{most}")
+
+
+def _check_benchmark(config: ConfigDict) -> None:
+  frame_hw, multiple = config.benchmark.frame_hw, 4 * 2**config.network.pools
+  if len(frame_hw) != 2:
+    raise InputError(f"`config.benchmark.frame_hw` (={frame_hw}) must be two numbers: height, width")
+  for px in config.benchmark.crops_px:
+    if px <= 0 or px % multiple:
+      raise InputError(f"`config.benchmark.crops_px` (={px}) must be a positive multiple of {multiple}, 2**(pools + 2)")
+
+
+def tracked_policies(text: str) -> tuple[str, ...]:
+  """The policies of "xcorr1,hard", in that order; () for "".
+
+  Raises:
+    InputError: a name that is no policy.
+  """
+  names = tuple(name.strip() for name in text.split(",") if name.strip())
+  for name in names:
+    if name not in POLICIES:
+      raise InputError(f"`config.eval.tracking` (={text!r}) names {name!r}; the policies are {', '.join(POLICIES)}")
+  return names
+
+
+def check_config(config: ConfigDict) -> None:
+  """Checks every field that the config has.
+
+  Raises:
+    InputError: the first value that makes no sense, with the values that do.
+  """
+  for name, choices in CHOICES.items():
+    value = _get(config, name)
+    if value is not None and value not in choices:
+      raise InputError(f"`config.{name}` (={value!r}) must be one of {', '.join(choices)}")
+  for name, choices in SETS.items():
+    for value in _get(config, name) or ():
+      if value not in choices:
+        raise InputError(f"`config.{name}` (={value!r}) may hold {' and '.join(choices)}")
+  for name, bounds in RANGES.items():
+    value = _get(config, name)
+    for item in value if isinstance(value, tuple | list) else () if value is None else (value,):
+      _check_range(name, item, *bounds)
+  for name in ("gates.losses", "gates.prices", "gates.price_weights", "policy.thresholds", "benchmark.targets"):
+    if _get(config, name) is not None and not len(_get(config, name)):
+      raise InputError(f"`config.{name}` (=()) must hold at least one value")
+  if _get(config, "eval.frames_per_sequence") == 1:
+    raise InputError("`config.eval.frames_per_sequence` (=1) leaves nothing to track: 0 (all), or 2 and more")
+  if _get(config, "policy.budget") and config.policy.budget_unit == "ms" and not config.eval.timing_rounds:
+    raise InputError(
+      f"`config.eval.timing_rounds` (=0) measures no times, and `config.policy.budget` (={config.policy.budget:g}) is "
+      "in ms: time some rounds, such as 25"
+    )
+  if "benchmark" in config:
+    _check_benchmark(config)
+  rendered = _get(config, "data.rendered")
+  if rendered is not None and (len(rendered) != 3 or min(rendered) < 0):
+    raise InputError(f"`config.data.rendered` (={rendered}) must be three counts: train, dev, test")
+  if _get(config, "backbone.weights") == "" and _get(config, "finetune.steps") == 0:
+    raise InputError(
+      "`config.backbone.weights` (='') names no backbone and `config.finetune.steps` (=0) trains none: give VGG-19's "
+      'weights as a file or "download", or steps of phase 1'
+    )
+  tracked_policies(_get(config, "eval.tracking") or "")
+
+
+def check_budget(config: ConfigDict, arch: Architecture, readout: Readout) -> None:
+  """Raises InputError for a relative budget that this network cannot hold; `assess.time_steps` does in ms."""
+  policy = config.policy
+  if policy.budget and policy.budget_unit == "relative":
+    check_target(policy.budget, relative_costs(arch, readout), "relative", argument="config.policy.budget")

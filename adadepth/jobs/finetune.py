@@ -1,0 +1,252 @@
+"""Phase 1: fine-tunes the backbone on key and search pairs (Eq. 3), and measures what that does."""
+
+import json
+import pathlib
+import time
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Listing
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from adadepth.data.ahead import map_ahead
+from adadepth.data.pairs import PairGroup, PairSampler, spread
+from adadepth.data.sequence import Sequence
+from adadepth.evaluation.costs import pair_costs
+from adadepth.evaluation.responses import PairTable, pair_table
+from adadepth.evaluation.scores import score_depths, score_fixed
+from adadepth.io.checkpoints import Checkpoints
+from adadepth.io.workdir import claim, write_results
+from adadepth.io.writers import MetricWriter, progress, read_metrics, run_record, write_json
+from adadepth.jobs.checks import check_config
+from adadepth.jobs.from_config import (
+  TRAINED_BY,
+  architecture_of,
+  label_variance,
+  readout_of,
+  source_of,
+  starting_params,
+)
+from adadepth.maths.peaks import Readout
+from adadepth.models.architecture import Architecture
+from adadepth.models.model import MODEL_NAME, Model, save_model
+from adadepth.reports.plots import Phase1Run, figure3, figure4, plot_curves
+from adadepth.tracking.policies import FIXED
+from adadepth.training.phase2 import depth_losses
+from adadepth.training.steps import PairBatch, TrainState, finetune_optimizer, finetune_step, init_state
+
+PREFETCH_BATCHES = 2
+CURVE_FOLDER = "curve"  # of a workdir: what train and test have along phase 1, a file a step
+SIDES = ("train", "test")
+
+# What looks at the parameters of a step: called with (step, params).
+Look = Callable[[int, dict], None]
+
+
+compiled_step = jax.jit(
+  finetune_step,
+  static_argnames=("optimizer", "objective", "arch", "map_loss", "variance_px2", "dtype"),
+  donate_argnums=0,
+)
+
+
+def stack_groups(groups: list[PairGroup]) -> PairBatch:
+  """Groups of equal length as one batch."""
+  return PairBatch(
+    template=np.stack([g.template for g in groups]),
+    search=np.stack([g.search for g in groups]),
+    displacement_in_search=np.stack([g.displacement_in_search for g in groups]),
+  )
+
+
+def training_batches(sampler: PairSampler, *, groups: int, start: int, stop: int, threads: int) -> Iterator[PairBatch]:
+  """Batches `start` to `stop`, cut ahead in threads: batch i holds groups i * groups to (i + 1) * groups."""
+
+  def batch(step: int) -> PairBatch:
+    return stack_groups([sampler[step * groups + group] for group in range(groups)])
+
+  return map_ahead(batch, range(start, stop), threads=threads, buffer=PREFETCH_BATCHES)
+
+
+def finetune(
+  params: dict,
+  sampler: PairSampler,
+  *,
+  arch: Architecture,
+  objective: str,
+  map_loss: str,
+  variance_px2: float,
+  learning_rate: float,
+  warmup_steps: int,
+  clip_norm: float,
+  steps: int,
+  groups: int,
+  threads: int,
+  log_every: int,
+  checkpoint_every: int,
+  folder: pathlib.Path,
+  look: Look | None = None,
+  look_every: int = 0,
+) -> TrainState:
+  """Runs phase 1 from the latest checkpoint, or from `params`, to `steps`.
+
+  Args:
+    params: where to start.
+    sampler: group `index` depends on the seed and the index alone, so resuming replays and skips nothing.
+    groups: keys a step, each with `sampler.frames` search frames.
+    folder: gets checkpoints, metrics.jsonl and TensorBoard events; "input_share" there is the share of the time since
+      the start that the steps waited for crops.
+    look: called after every `look_every`-th step (0: never); once more for a step that is resumed from, since the
+      run may have stopped during that very look.
+    The rest is as in `steps.finetune_optimizer` and `steps.finetune_step`.
+  Returns:
+    The state after `steps` steps.
+  """
+  optimizer = finetune_optimizer(
+    learning_rate=learning_rate, steps=steps, warmup_steps=warmup_steps, clip_norm=clip_norm
+  )
+  dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+  loss = {"objective": objective, "arch": arch, "map_loss": map_loss, "variance_px2": variance_px2, "dtype": dtype}
+  with Checkpoints(folder / "checkpoints", every=checkpoint_every) as checkpoints:
+    state = checkpoints.restore(init_state(params, optimizer))
+    start = int(state.step)
+    if start and look_every and start % look_every == 0:
+      look(start, state.params)
+    batches = training_batches(sampler, groups=groups, start=start, stop=steps, threads=threads)
+    with MetricWriter(folder, resume_step=start or None) as writer:
+      waited, began = 0.0, time.perf_counter()
+      for step in progress(range(start + 1, steps + 1), f"phase 1 ({objective})"):
+        jax.block_until_ready(state)  # what is waited for after this, is input
+        ready = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - ready
+        state, scalars = compiled_step(state, batch, optimizer=optimizer, **loss)
+        if step % log_every == 0 or step == steps:
+          writer.write(step, {**scalars, "input_share": waited / (time.perf_counter() - began)})
+        checkpoints.save(step, state, force=step == steps)
+        if look_every and step % look_every == 0:
+          look(step, state.params)
+  return state
+
+
+def pair_sampler(config: ConfigDict, sequences: Listing[Sequence]) -> PairSampler:
+  """What phase 1 draws its groups from, as the config has it."""
+  settings = config.finetune
+  arch = architecture_of(config)
+  return PairSampler(sequences, arch, config.seed, settings.frames, settings.jitter_px, settings.key_every)
+
+
+def run_phase1(
+  config: ConfigDict, params: dict, sequences: Listing[Sequence], workdir: pathlib.Path, look: Look | None = None
+) -> dict:
+  """Phase 1 on the given sequences, as the config has it; the parameters it ends with.
+
+  Args:
+    look: as in `finetune`, every `config.eval.every_steps` steps.
+  """
+  arch, settings = architecture_of(config), config.finetune
+  same_names = ("objective", "map_loss", "learning_rate", "warmup_steps", "clip_norm", "steps", "groups")
+  state = finetune(
+    params,
+    pair_sampler(config, sequences),
+    arch=arch,
+    variance_px2=label_variance(arch),
+    threads=config.threads,
+    log_every=settings.log_every,
+    checkpoint_every=settings.checkpoint_every,
+    folder=workdir / "finetune",
+    look=look,
+    look_every=config.eval.every_steps if look else 0,
+    **{name: settings[name] for name in same_names},
+  )
+  return state.params
+
+
+def fixed_scores(params: dict, table: PairTable, *, arch: Architecture, readout: Readout, map_loss: str) -> dict:
+  """The five fixed depths on pairs: {"xcorr1": {"loss", "iou@1", ...}, ...}; the loss is the mean L_i of Eq. 2."""
+  scores = score_depths(table, arch=arch, readout=readout, costs=pair_costs(arch, readout))
+  eq2 = {"map_loss": map_loss, "variance_px2": label_variance(arch)}
+  losses = depth_losses(params, table, scores.ious, loss="cross_entropy", arch=arch, **eq2)
+  entries = zip(score_fixed(scores).items(), losses.mean(axis=0), strict=True)
+  return {name: {"loss": loss, **entry} for (name, entry), loss in entries}
+
+
+def depth_scores(
+  config: ConfigDict, params: dict, sequences: dict[str, list[Sequence]], step: int, workdir: pathlib.Path
+) -> dict[str, dict]:
+  """`fixed_scores` on train and on test, {"train": ..., "test": ...}, of the same pairs at every step.
+
+  Responses are kept in the workdir by step.
+  """
+  arch, scored = architecture_of(config), {}
+  for side in SIDES:
+    table = pair_table(
+      params,
+      sequences[side],
+      arch=arch,
+      keys=config.eval.keys_per_sequence,
+      frames=config.eval.frames_per_key,
+      threads=config.threads,
+      cache=workdir / "responses" / f"{side}-{step}.npz",
+      description=f"responses ({side}, step {step})",
+    )
+    view = {"arch": arch, "readout": readout_of(config), "map_loss": config.finetune.map_loss}
+    scored[side] = fixed_scores(params, table, **view)
+  return scored
+
+
+def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
+  """Phase 1 alone: the fixed depths before, along and after it, on train and on test."""
+  check_config(config)
+  arch, source = architecture_of(config), source_of(config)
+  sequences = source.read(SIDES)
+  params = starting_params(config, arch, workdir)
+  # Points of the curve come from several sessions of a run, so they must agree on what is measured.
+  claim(workdir, {name: config.to_dict().get(name) for name in (*TRAINED_BY, "eval")})
+  run_record(workdir, config.to_dict(), config.seed)
+  drawn_from = source.training(sequences["train"])
+  measured = {side: spread(found, config.eval.sequences) for side, found in sequences.items()}
+  keys = pair_sampler(config, drawn_from).keys
+
+  def look(step: int, params: dict) -> None:
+    epoch = step * config.finetune.groups / keys
+    point = {"step": step, "epoch": epoch, **depth_scores(config, params, measured, step, workdir)}
+    write_json(workdir / CURVE_FOLDER / f"{step:06d}.json", point)
+
+  look(0, params)
+  params = run_phase1(config, params, drawn_from, workdir, look)
+  look(config.finetune.steps, params)
+  trained = {name: params[name] for name in ("backbone", "head")}  # gates and beliefs are not, and stay out of the file
+  save_model(workdir / MODEL_NAME, Model(trained, arch, config.policy.thresholds[0], readout_of(config)))
+  curve = [json.loads(path.read_text()) for path in sorted((workdir / CURVE_FOLDER).glob("*.json"))]
+  results = {"before": curve[0], "after": curve[-1], "curve": curve}
+  path = write_results(workdir, results)
+  draw_losses(workdir)
+  run = Phase1Run(config.finetune.objective, curve)
+  figure3(workdir / "figure3.png", [run])
+  figure4(workdir / "figure4.png", [run])
+  print(describe_change(curve[0], curve[-1]))
+  print(f"wrote {path}, {MODEL_NAME}, losses.png and figures 3 and 4 beside it")
+
+
+def draw_losses(workdir: pathlib.Path) -> None:
+  """losses.png: L_1..L_5 over the steps of phase 1."""
+  lines = read_metrics(workdir / "finetune")
+  steps = [line["step"] for line in lines]
+  curves = {name: (steps, [line[name] for line in lines]) for name in ("loss1", "loss2", "loss3", "loss4", "loss5")}
+  plot_curves(workdir / "losses.png", curves, ylabel="loss of the batch (Eq. 2), nats")
+
+
+def describe_change(before: dict, after: dict) -> str:
+  """What phase 1 did to each depth, as a table for people."""
+  lines = [
+    "| depth | train loss | | test IOU@25 | |",
+    "| --- | --- | --- | --- | --- |",
+    "| | before | after | before | after |",
+  ]
+  for name in FIXED:
+    loss = [f"{scored['train'][name]['loss']:.3f}" for scored in (before, after)]
+    iou25 = [f"{scored['test'][name]['iou@25']:.3f}" for scored in (before, after)]
+    lines.append(f"| {name} | {' | '.join(loss + iou25)} |")
+  return "\n".join(lines) + "\n"

@@ -1,0 +1,88 @@
+"""From a config's values to the objects that the loops pass on."""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from adadepth.data.sources import Source
+from adadepth.errors import InputError
+from adadepth.maths.peaks import Readout
+from adadepth.models.architecture import Architecture
+from adadepth.models.model import EMBEDDED, MODEL_NAME, Model, load_model
+from adadepth.models.network import init_params
+from adadepth.models.weights import download_vgg19, load_vgg19
+
+TRAINED_BY = ("seed", "network", "backbone", "data", "finetune", "gates", "policy")
+LABEL_VARIANCE_PX2 = 20.0  # reference, at a search crop of 256 px
+
+
+def source_of(config: ConfigDict) -> Source:
+  """`config.data` as a Source."""
+  data = config.data
+  return Source(data.root, data.split, data.on_error, tuple(data.rendered), data.hardest, config.seed)
+
+
+def architecture_of(config: ConfigDict) -> Architecture:
+  """`config.network` as an Architecture."""
+  numbers = {f.name: config.network[f.name] for f in dataclasses.fields(Architecture)}
+  return Architecture(**numbers)
+
+
+def readout_of(config: ConfigDict) -> Readout:
+  """How `config.policy` reads response maps."""
+  policy = config.policy
+  return Readout(policy.peak, policy.window, policy.combine, policy.gate_features, policy.drift)
+
+
+def label_variance(arch: Architecture) -> float:
+  """Variance of the label in crop pixels^2: the reference's, scaled with the search crop."""
+  return LABEL_VARIANCE_PX2 * (arch.search_px / 256) ** 2
+
+
+def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Path) -> dict:
+  """Random parameters, with the backbone (and logit scales) that `config.backbone.weights` names."""
+  params = init_params(jax.random.key(config.seed), arch, logit_scale=config.network.logit_scale)
+  weights = config.backbone.weights
+  if not weights:
+    return params
+  if weights == EMBEDDED or pathlib.Path(weights).is_dir():
+    model = load_model(weights, argument="config.backbone.weights")
+    if model.arch.trained != arch.trained:
+      raise InputError(
+        f"`config.backbone.weights` (={weights}) was trained with {model.arch.trained}, config.network says "
+        f"{arch.trained}: give the same"
+      )
+    return {**params, "backbone": model.params["backbone"], "head": model.params["head"]}
+  return {**params, "backbone": backbone_of(weights, arch, workdir)}
+
+
+def model_of(config: ConfigDict, workdir: pathlib.Path) -> Model:
+  """The finished model that `config.model` names, with the backbone that config names where it has none of its own.
+
+  "" names the workdir's, or the embedded one where it has none.
+
+  Raises:
+    InputError: no such model, gates without a backbone, or a backbone for a model that has its own.
+  """
+  path = config.model or (workdir if (workdir / MODEL_NAME).is_file() else EMBEDDED)
+  model = load_model(path, argument="config.model")
+  weights = config.backbone.weights
+  if "backbone" in model.params:
+    if weights:
+      raise InputError(f"`config.backbone.weights` (={weights}): the model has a backbone of its own; leave it empty")
+    return model
+  if not weights:
+    raise InputError(
+      f"`config.backbone.weights` (='') names no backbone, and `config.model` (={config.model}) holds gates alone: "
+      'give VGG-19\'s weights as a file or "download"'
+    )
+  return model._replace(params={**model.params, "backbone": backbone_of(weights, model.arch, workdir)})
+
+
+def backbone_of(weights: str, arch: Architecture, workdir: pathlib.Path) -> dict:
+  """VGG-19's weights from a file, or downloaded to the workdir's parent."""
+  path = download_vgg19(workdir.parent) if weights == "download" else weights
+  return jax.tree.map(jnp.asarray, load_vgg19(path, channels=arch.channels))

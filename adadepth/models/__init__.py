@@ -1,0 +1,1 @@
+"""Networks: architecture, backbone, gates, and models in files."""

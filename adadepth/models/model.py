@@ -1,0 +1,127 @@
+"""A trained model in one file: parameters, architecture, and the policy settings chosen on dev."""
+
+import dataclasses
+import importlib.resources
+import json
+import pathlib
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from adadepth.errors import InputError
+from adadepth.maths.fusion import Belief
+from adadepth.maths.peaks import Readout
+from adadepth.models.architecture import Architecture
+from adadepth.models.fusion_weights import NONNEGATIVE
+from adadepth.models.weights import load_safetensors, save_safetensors
+
+MODEL_NAME = "model.safetensors"
+# Models in the package: the slim network, and gates for the ImageNet VGG-19, whose weights the user brings.
+EMBEDDED, VGG19 = "embedded", "vgg19"
+ASSETS = {EMBEDDED: "slim.safetensors", VGG19: "vgg19_gates.safetensors"}
+
+
+class Calibration(NamedTuple):
+  """What thresholds do to video that the gates have not learnt from: how a budget finds its T.
+
+  Attributes:
+    thresholds: T, ascending.
+    exits: the share of frames that stop at each depth, for each T.
+    iou25: IOU@25 of hard gating, for each T.
+  """
+
+  thresholds: list[float]
+  exits: list[list[float]]
+  iou25: list[float]
+
+
+class Model(NamedTuple):
+  """Everything that tracking needs.
+
+  Attributes:
+    params: {"backbone", "head", "gates", "beliefs"}; without the last two where phase 1 alone wrote it.
+    arch: the network's numbers.
+    threshold: T of hard gating; means nothing without gates.
+    readout: how responses become a displacement.
+    calibration: None where the gates were not trained by phase 2.
+  """
+
+  params: dict
+  arch: Architecture
+  threshold: float
+  readout: Readout
+  calibration: Calibration | None = None
+
+
+def save_model(path: str | pathlib.Path, model: Model, *, float_dtype: str = "float32") -> None:
+  """Writes a model as safetensors with its settings in the header; without a backbone, if it has none."""
+  settings = {
+    "architecture": dataclasses.asdict(model.arch),
+    "threshold": model.threshold,
+    "readout": model.readout,
+    "calibration": model.calibration,
+  }
+  metadata = {name: json.dumps(value) for name, value in settings.items()}
+  save_safetensors(path, model.params, metadata, float_dtype=float_dtype)
+
+
+def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
+  """Reads a model: a file, a finished workdir, "embedded", the slim one that ships in the package, or "vgg19".
+
+  The last has gates and no backbone: `{**model.params, "backbone": load_vgg19(...)}` makes it whole.
+
+  Args:
+    path: of the file or the workdir, or a name.
+    argument: name of the argument the path came from, for error messages.
+  Raises:
+    InputError: nothing there, or it is not a model of ours.
+  """
+  named = f"`{argument}` (={path})"
+  file = model_file(path)
+  if not file.is_file():
+    raise InputError(
+      f"{named} is neither a model nor a finished workdir (no {file}): train one with configs/gating.py, or give "
+      f'"{EMBEDDED}"'
+    )
+  stored = load_safetensors(file)
+  if "architecture" not in stored.metadata:
+    raise InputError(f"{named}: {file} holds weights, not a model that configs/gating.py wrote")
+  settings = {name: json.loads(value) for name, value in stored.metadata.items()}
+  params = jax.tree.map(jnp.asarray, stored.tree)
+  beliefs = params.get("beliefs", {})
+  known = {f.name for f in dataclasses.fields(Architecture)} | set(Belief._fields)
+  unknown = {*settings["architecture"], *beliefs} - known
+  if unknown := unknown | {f"a negative {name}" for name in NONNEGATIVE if jnp.any(beliefs.get(name, 0) < 0)}:
+    raise InputError(
+      f"{named}: {file} is another version's ({', '.join(sorted(unknown))}): train its gates again with "
+      "configs/gating.py"
+    )
+  calibration = settings.get("calibration")
+  return Model(
+    params,
+    Architecture(**settings["architecture"]),
+    settings["threshold"],
+    Readout(*settings["readout"]),
+    calibration and Calibration(*calibration),
+  )
+
+
+def check_gates(model: Model, named: str) -> None:
+  """Raises InputError for a model that phase 1 alone wrote; `named` is the argument it came from."""
+  if "gates" not in model.params:
+    raise InputError(
+      f"{named} has no gates, since phase 1 alone wrote it: train them with configs/gating.py and its workdir as "
+      "--config.backbone.weights, or track with xcorr1 to xcorr5"
+    )
+
+
+def model_file(path: str | pathlib.Path) -> pathlib.Path:
+  """Where the model is that `load_model` takes."""
+  file = asset_path(str(path)) if str(path) in ASSETS else pathlib.Path(path)
+  return file / MODEL_NAME if file.is_dir() else file
+
+
+def asset_path(name: str) -> pathlib.Path:
+  """A model in the package: "embedded" or "vgg19"."""
+  return pathlib.Path(str(importlib.resources.files("adadepth") / "assets" / ASSETS[name]))

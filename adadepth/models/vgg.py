@@ -1,0 +1,131 @@
+"""VGG-19's sixteen convolutions as five separately appliable blocks."""
+
+import functools
+import itertools
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, PyTree, UInt8
+
+from adadepth.maths.winograd import transform_kernel, winograd_conv
+from adadepth.models.architecture import DEPTHS, IMAGENET_MEAN_BGR, VGG19_CONVS, Architecture
+
+NHWC = ("NHWC", "HWIO", "NHWC")
+
+# Convolutions whose prepared form on a CPU is the plain one: Winograd was slower there.
+PLAIN_ON_CPU = {("block1", "conv1")}
+
+
+class Conv(nn.Module):
+  """A 3x3 convolution, ReLU and a max pool, in the form its parameters have: {"kernel" or "winograd", "bias"}."""
+
+  channels: int
+  pool: int = 1
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
+    bias = self.param("bias", nn.initializers.zeros, (self.channels,)).reshape(1, 1, 1, -1)
+    if self.has_variable("params", "winograd"):
+      # Pooled first, which changes no number: the bias and ReLU keep the order of what they are given.
+      return nn.relu(winograd_conv(x, self.get_variable("params", "winograd"), pool=self.pool) + bias)
+    kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x.shape[-1], self.channels))
+    y = lax.conv_general_dilated(x.astype(kernel.dtype), kernel, (1, 1), "SAME", dimension_numbers=NHWC)
+    return max_pool(nn.relu(y + bias), self.pool)
+
+
+class Block(nn.Module):
+  """A run of convolutions, the last one pooled; holds their parameters as conv1, conv2, ..."""
+
+  convs: int
+  channels: int
+  pool: int
+
+  @nn.compact
+  def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
+    for i in range(1, self.convs + 1):
+      x = Conv(self.channels, self.pool if i == self.convs else 1, name=f"conv{i}")(x)
+    return x
+
+
+def max_pool(x: Float[Array, "b h w c"], window: int) -> Float[Array, "b i j c"]:
+  """Non-overlapping max pool; a window of 1 changes nothing."""
+  return x if window == 1 else nn.max_pool(x, (window, window), (window, window))
+
+
+def preprocess(crop_rgb: UInt8[Array, "b h w 3"] | Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
+  """RGB in 0..255 to what VGG-19 was trained on: BGR minus ImageNet's mean."""
+  mean = jnp.asarray(IMAGENET_MEAN_BGR, jnp.float32).reshape(1, 1, 1, 3)
+  return crop_rgb[..., ::-1].astype(jnp.float32) - mean
+
+
+def make_block(arch: Architecture, depth: int) -> Block:
+  return Block(VGG19_CONVS[depth], arch.channels[depth], pool=2 if depth < arch.pools else 1)
+
+
+@functools.partial(jax.jit, static_argnames="arch")
+def init_backbone(key: jax.Array, arch: Architecture) -> dict:
+  """Random parameters {"block1": {"conv1": {"kernel", "bias"}, ...}, ...} (He normal, zero bias).
+
+  All kernels are cut from one draw: XLA takes many seconds to compile sixteen.
+  """
+  channels = (3, *arch.channels)
+  shapes = {}
+  for depth in range(DEPTHS):
+    probe = jax.ShapeDtypeStruct((1, 4, 4, channels[depth]), jnp.float32)
+    shapes[f"block{depth + 1}"] = jax.eval_shape(make_block(arch, depth).init, key, probe)["params"]
+  leaves, structure = jax.tree.flatten(shapes)
+  numbers = jax.random.normal(key, (count(shapes),))
+  ends = itertools.accumulate(leaf.size for leaf in leaves)
+  cut = [numbers[end - leaf.size : end].reshape(leaf.shape) for leaf, end in zip(leaves, ends, strict=True)]
+  return jax.tree.unflatten(structure, [_he_scaled(values) for values in cut])
+
+
+def _he_scaled(standard: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+  """Standard normal numbers as a kernel of variance 2 / fan_in; a bias starts at 0."""
+  fan_in = math.prod(standard.shape[:-1])
+  return standard * math.sqrt(2 / fan_in) if standard.ndim > 1 else jnp.zeros_like(standard)
+
+
+def apply_block(
+  backbone: dict, x: Float[Array, "b h w c"], *, depth: int, arch: Architecture
+) -> Float[Array, "b i j d"]:
+  """Block `depth` (0..4) with its 2x2 pool, which the last blocks leave out (`arch.pools`).
+
+  Args:
+    backbone: as `init_backbone` or `prepare_backbone` returns.
+    x: `preprocess`ed crops at depth 0, else the previous block's output, [b, h, w, c].
+  """
+  return make_block(arch, depth).apply({"params": backbone[f"block{depth + 1}"]}, x)
+
+
+def prepare_backbone(backbone: dict, *, backend: str) -> dict:
+  """The backbone in the form that runs fastest; `apply_block` takes either, training and files the plain one.
+
+  On a CPU "winograd", the transformed kernel, replaces "kernel" except in `PLAIN_ON_CPU`; elsewhere everything is
+  cast to bfloat16, and `apply_block` computes in it.
+
+  Args:
+    backbone: as `init_backbone` returns; what is prepared already stays as it is.
+    backend: "cpu", or "gpu" or "tpu", as `jax.default_backend()` says.
+  """
+  if backend != "cpu":
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), backbone)
+  return {
+    block: {name: conv if (block, name) in PLAIN_ON_CPU else _transformed(conv) for name, conv in convs.items()}
+    for block, convs in backbone.items()
+  }
+
+
+def _transformed(conv: dict) -> dict:
+  return {"winograd": _transform_kernel(conv["kernel"]), "bias": conv["bias"]} if "kernel" in conv else conv
+
+
+_transform_kernel = jax.jit(transform_kernel)
+
+
+def count(tree: PyTree) -> int:
+  """Number of scalars in a tree of parameters."""
+  return sum(leaf.size for leaf in jax.tree.leaves(tree))

@@ -1,1 +1,0 @@
-"""Layer 3: what XLA compiles. Policies, the two training steps, the tracker."""

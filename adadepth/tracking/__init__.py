@@ -1,0 +1,1 @@
+"""From frames to boxes: the policies, the step, budgets and the public Tracker."""

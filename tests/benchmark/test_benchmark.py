@@ -1,0 +1,148 @@
+"""The benchmark's rows, clocks and peers; its parts end to end are in test_jobs."""
+
+import resource
+import sys
+import types
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from adadepth.benchmark.draw import COLORS, draw_crops, draw_frames, draw_targets
+from adadepth.benchmark.many_targets import MIXES, mixed_exits
+from adadepth.benchmark.peer import Peer, PeerError
+from adadepth.benchmark.rows import TABLE, markdown, results_of, row
+from adadepth.errors import InputError
+from adadepth.evaluation.timing import alternate
+from adadepth.io.workdir import claim
+from adadepth.jobs.benchmark import identity_of, parts_named, peak_memory_gib
+from configs import benchmark
+
+# The table of experiments/speed.
+IDS = [
+  "cpu_t5_over_t1",
+  "cpu_hard_share_single",
+  "cpu_hard_share_batch32",
+  "cpu_torch_over_ours_xcorr5",
+  "cpu_torch_over_ours_other_min",
+  "cpu_sequence_overhead_memory",
+  "cpu_sequence_overhead_disk",
+  "gpu_fps_xcorr5",
+  "gpu_fps1_over_fps5_batch32",
+  "gpu_peak_share",
+  "gpu_hard_share_batch32",
+  "gpu_torch_over_ours_min",
+]
+
+
+def measured(identity: str) -> dict:
+  return row(identity, "what", np.array([1.0, 2.0, 3.0]), "ratio")
+
+
+def test_the_tables_rows_come_first_and_in_order():
+  parts = {"steps": {"rows": [measured("step_xcorr1"), measured("cpu_hard_share_single"), measured("cpu_t5_over_t1")]}}
+  rows = results_of(parts, "cpu")
+  assert [r["id"] for r in rows] == [*IDS, "step_xcorr1"]
+  assert [r["value"] for r in rows[:2]] == [2, 2]
+
+
+def test_a_row_without_a_value_says_why():
+  rows = {r["id"]: r for r in results_of({"steps": {"rows": []}, "pytorch": {"skipped": "no torch"}}, "cpu")}
+  assert all(rows[name]["value"] is None and rows[name]["low"] is None for name in IDS)
+  assert rows["gpu_peak_share"]["why"] == "this run was on a CPU"
+  assert rows["cpu_hard_share_batch32"]["why"] == "the part 'batch' was not run"
+  assert rows["cpu_torch_over_ours_xcorr5"]["why"] == "no torch"
+
+
+def test_the_table_for_people_has_a_line_for_every_row():
+  lines = markdown(results_of({"steps": {"rows": [measured("cpu_t5_over_t1")]}}, "cpu")).splitlines()
+  assert len(lines) == 2 + len(TABLE)
+  assert "| 2 ratio | 1.5 to 2.5 | >= 5 |" in lines[2]
+
+
+def test_targets_stand_where_their_number_is_and_one_of_hard_gating_is_the_mean_over_exits():
+  rows = {f"step_hard_xcorr{k}": {"value": 10.0 * k, "low": 9.0 * k, "high": 12.0 * k} for k in range(1, 6)}
+  rows |= {f"targets{n}_hard_even": measured("x") for n in (8, 32)}
+  axes = Figure().add_subplot()
+  draw_targets(axes, rows)
+  line, _, (bar,) = axes.containers[0]
+  np.testing.assert_allclose(line.get_xydata(), [[1, 30], [8, 2], [32, 2]])
+  np.testing.assert_allclose(bar.get_segments()[0], [[1, 27], [1, 36]])
+  assert axes.get_xscale() == "log"
+
+
+def test_a_colour_of_the_benchmarks_picture_means_one_policy():
+  names = ("step_xcorr1", "step_xcorr5", "crop_xcorr1_128", "crop_xcorr5_128", "length_4", "frame_xcorr1_program")
+  rows = {name: measured(name) for name in names}
+  for draw, policies in ((draw_targets, ("xcorr1", "xcorr5")), (draw_crops, ("xcorr1", "xcorr5"))):
+    axes = Figure().add_subplot()
+    draw(axes, rows)
+    assert [container[0].get_color() for container in axes.containers] == [COLORS[name] for name in policies]
+  axes = Figure().add_subplot()
+  draw_frames(axes, rows)
+  lines = [line for line in axes.lines if line.get_linestyle() != "None"]
+  assert len(lines) == 2 and {line.get_color() for line in lines} == {COLORS["xcorr1"]}
+
+
+def test_clocks_are_read_in_turns_after_one_uncounted_reading():
+  read = []
+  clocks = {name: lambda name=name: read.append(name) or float(len(read)) for name in "ab"}
+  seconds = alternate(clocks, rounds=2, limit_s=60)
+  assert "".join(read) == "ababab"
+  assert {name: values.tolist() for name, values in seconds.items()} == {"a": [3, 5], "b": [4, 6]}
+
+
+def test_a_comparison_stops_at_its_limit_but_not_before_three_rounds():
+  assert len(alternate({"a": lambda: 1.0}, rounds=100, limit_s=0.0)["a"]) == 3
+
+
+@pytest.mark.parametrize("shares", MIXES.values(), ids=MIXES)
+def test_a_mix_has_the_shares_asked_for(shares):
+  exits = mixed_exits(32, shares)
+  assert exits.shape == (32,)
+  np.testing.assert_allclose(np.bincount(exits, minlength=5) / 32, shares, atol=1 / 32)
+
+
+def test_parts_run_in_the_benchmarks_order_and_all_by_default():
+  assert parts_named("batch, steps") == ("steps", "batch")
+  assert parts_named("")[0] == "steps"
+  with pytest.raises(InputError, match="names 'step'; the parts are steps, "):
+    parts_named("step")
+
+
+def test_parts_of_one_folder_are_of_one_film_and_may_come_in_any_number(tmp_path):
+  slim = benchmark.get_config("slim")
+  claim(tmp_path, identity_of(slim))
+  slim.benchmark.update({"parts": "batch", "rounds": 5, "seconds": 3.0, "peers_python": "/usr/bin/python3"})
+  claim(tmp_path, identity_of(slim))
+  with pytest.raises(
+    InputError, match=r"holds a run with config\.benchmark\.crops_px = \[128, 256, 384\], not \[128, 192"
+  ):
+    claim(tmp_path, identity_of(benchmark.get_config("quick")))
+
+
+@pytest.mark.parametrize(("platform", "unit"), [("linux", 2**10), ("darwin", 1)])
+def test_peak_memory_is_in_gib_whatever_the_system_counts_in(monkeypatch, platform, unit):
+  monkeypatch.setattr(sys, "platform", platform)
+  monkeypatch.setattr(resource, "getrusage", lambda _: types.SimpleNamespace(ru_maxrss=2**30 // unit))
+  assert peak_memory_gib() == 1
+
+
+def test_an_interpreter_that_is_not_there_is_one_line():
+  with pytest.raises(PeerError, match=r"/no/python cannot be started \(No such file or directory\)"):
+    Peer("/no/python", "torch_side")
+
+
+def test_a_peer_without_its_package_says_which():
+  with Peer(sys.executable, "no_such_side") as peer, pytest.raises(PeerError, match="No module named 'no_such_side'"):
+    peer.ask("prepare")
+
+
+def test_a_peer_answers_and_its_errors_are_one_line(tmp_path, monkeypatch):
+  (tmp_path / "planted.py").write_text("class Side:\n  def half(self, *, of):\n    print('noise')\n    return of / 2\n")
+  monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+  with Peer("", "planted") as peer:
+    assert peer.ask("half", of=3) == 1.5
+    with pytest.raises(PeerError, match="TypeError: unsupported operand"):
+      peer.ask("half", of="x")
+    assert peer.ask("half", of=4) == 2

@@ -1,0 +1,86 @@
+"""The numbers derived from an architecture, and the message for each that makes no sense."""
+
+import re
+
+import numpy as np
+import pytest
+
+from adadepth.errors import InputError
+from adadepth.models.architecture import Architecture
+
+# Invariants
+
+
+@pytest.mark.parametrize("pools", [1, 2, 3, 4])
+def test_every_depth_is_pooled_to_the_common_stride(pools):
+  arch = Architecture(pools=pools)
+  for depth in range(5):
+    own_pool = 2 if depth < pools else 1
+    assert arch.conv_stride_px(depth) * own_pool * arch.pool_to_response(depth) == arch.stride_px == 2**pools
+    assert arch.template_cells * arch.stride_px == 128
+    assert arch.search_cells * arch.stride_px == 256
+
+
+def test_cells_are_even_so_that_an_unmoved_template_has_a_cell():
+  for template_px in range(32, 256, 32):
+    arch = Architecture(template_px=template_px)
+    assert arch.template_cells % 2 == arch.search_cells % 2 == 0
+
+
+# Limits
+
+
+def test_the_narrowest_network_keeps_a_channel():
+  assert Architecture(width=1e-9).channels == (1, 1, 1, 1, 1)
+
+
+# Oracles
+
+
+def test_the_default_is_the_papers():
+  arch = Architecture()
+  assert arch.channels == (64, 128, 256, 512, 512)
+  assert (arch.stride_px, arch.template_cells, arch.search_cells) == (16, 8, 16)
+  assert [arch.conv_stride_px(k) for k in range(5)] == [1, 2, 4, 8, 16]
+  assert [arch.pool_to_response(k) for k in range(5)] == [8, 4, 2, 1, 1]
+
+
+def test_width_scales_channels():
+  assert Architecture(width=0.25).channels == (16, 32, 64, 128, 128)
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+  ("values", "message"),
+  [
+    ({"width": 0.0}, "`config.network.width` (=0.0) must lie in (0, 1]; the paper's is 1"),
+    ({"width": 1.5}, "`config.network.width` (=1.5) must lie in (0, 1]; the paper's is 1"),
+    ({"width": np.nan}, "`config.network.width` (=nan) must lie in (0, 1]; the paper's is 1"),
+    ({"pools": 0}, "`config.network.pools` (=0) must be 1, 2, 3 or 4; the paper's is 4"),
+    ({"pools": 5}, "`config.network.pools` (=5) must be 1, 2, 3 or 4; the paper's is 4"),
+    ({"scaling": "max"}, '`config.network.scaling` (=\'max\') must be "min_max" or "none"'),
+    (
+      {"template_px": 100},
+      "`config.network.template_px` (=100) must be a positive multiple of 32, twice the stride 2**pools",
+    ),
+    (
+      {"template_px": 0},
+      "`config.network.template_px` (=0) must be a positive multiple of 32, twice the stride 2**pools",
+    ),
+    (
+      {"search_px": 250, "pools": 3},
+      "`config.network.search_px` (=250) must be a positive multiple of 16, twice the stride 2**pools",
+    ),
+    (
+      {"growth": True},
+      "`config.network.finer_px` (=0.0) must be at least 0, and above 0 with `config.network.growth` (=True): "
+      "4 suits crops of 256 px",
+    ),
+    ({"search_px": 128}, "`config.network.search_px` (=128) must exceed template_px (=128)"),
+  ],
+)
+def test_what_makes_no_sense_is_refused_with_its_value_and_the_cure(values, message):
+  with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+    Architecture(**values)
