@@ -16,7 +16,7 @@ def get_config(arg: str = "") -> ConfigDict:
   if arg not in ("", "slim", "quick"):
     raise InputError(f'`--config=configs/benchmark.py:{arg}`: the variants are "slim" and "quick"')
   config = ConfigDict()
-  config.task = "benchmark"  # the job of adadepth/loops/__init__.py
+  config.task = "benchmark"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of the random weights and the rendered film
   config.network = common.slim_network() if arg else common.vgg19_network()
   config.network.update({"finer_px": 0.0, "growth": False})  # the peers have no closer look

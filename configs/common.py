@@ -14,27 +14,24 @@ def slim_network() -> ConfigDict:
   network.pools = 3  # 2x2 pools; the responses' stride is 2**pools
   network.scaling = "none"  # of a response map: "min_max" (reference) or "none"
   network.logit_scale = 10.0  # initial scale from response to logits (Eq. 1); phase 1 learns it per depth
-  network.background = 1.0  # weight of the template's cells outside of the target's box, in [0, 1]; 1 is the paper's
-  network.adapt_steps = 0  # of training a template on its key frame (maths/adaptation.py); 0: none (paper)
-  network.adapt_penalty = 0.1  # of leaving the template as it was cut
-  # Standard deviation of a response's peak, which a closer look (maths/closer.py) then refines; 0: none (paper).
-  network.finer_px = 3.0  # crop pixels
-  network.growth = True  # whether gated policies read by a closer look how much the target has grown (paper: no)
+  network.template = "crop"  # "crop", the key crop's map (paper), or "ridge", a correlation filter learnt on it
+  network.reader = "fusion"  # of the box: "paper", the highest cell and the key's size, or "fusion" (maths/fusion.py)
   return network
 
 
 def vgg19_network() -> ConfigDict:
-  """The paper's network."""
+  """The paper's network, with our template and reader."""
   network = slim_network()
   network.update({"width": 1.0, "template_px": 128, "search_px": 256, "pools": 4, "scaling": "min_max"})
-  network.update({"finer_px": 0.0, "growth": False})
+  network.update({"template": "ridge"})  # see experiments/adaptation
   return network
 
 
-def go_beyond_the_paper(network: ConfigDict) -> None:
-  """Templates of the target's box alone, which learn on their key frame, and a closer look at where they peak."""
-  # Chosen on the train and dev sequences: see experiments/adaptation.
-  network.update({"background": 0.0, "adapt_steps": 8, "finer_px": 4.0, "growth": True})
+def paper_network() -> ConfigDict:
+  """The paper's network, with the paper's template and reader."""
+  network = vgg19_network()
+  network.update({"template": "crop", "reader": "paper"})
+  return network
 
 
 def data() -> ConfigDict:
@@ -63,6 +60,7 @@ def finetune() -> ConfigDict:
   finetune.clip_norm = 1.0  # of the gradient
   finetune.log_every = 10  # steps
   finetune.checkpoint_every = 250  # steps
+  finetune.dtype = "float32"  # the backbone computes in it: "float32", or "bfloat16" on an accelerator
   return finetune
 
 
@@ -75,14 +73,13 @@ def vgg19_finetune() -> ConfigDict:
 
 
 def gates() -> ConfigDict:
-  """Phase 2. Everything that is a tuple is chosen from by cross-fitting on train and dev."""
+  """Phase 2."""
   gates = ConfigDict()
-  gates.losses = ("iou",)  # L_i of Eq. 5: "iou", 1 - IoU, or "cross_entropy", Eq. 2's
-  gates.prices = ("flops",)  # of depth i: "geometric", p^(i-1), or "flops", its cost over xcorr1's
+  gates.loss = "iou"  # L_i of Eq. 5: "iou", 1 - IoU, or "cross_entropy", Eq. 2's
+  gates.price = "flops"  # of depth i: "geometric", p^(i-1), or "flops", its cost over xcorr1's
   gates.p = 2.0  # of the geometric price
-  gates.price_weights = (0.001, 0.002, 0.004, 0.006, 0.008, 0.011, 0.015, 0.03)  # lambda
+  gates.price_weights = (0.004,)  # lambda; of several, one is chosen by cross-fitting on train and dev
   gates.learning_rate = 1e-2  # Adam
-  gates.weight_decay = 2e-4  # L2 on the weights of standardised features
   gates.steps = 1000  # of each set of gates
   gates.batch = 512  # pairs
   gates.keys_per_sequence = 0  # keys that train the gates, evenly spread over a sequence; 0: every tenth frame
@@ -91,25 +88,14 @@ def gates() -> ConfigDict:
 
 
 def policy() -> ConfigDict:
-  """Which policy, and how responses become a box."""
+  """What hard gating may cost."""
   policy = ConfigDict()
-  policy.peak = "subcell"  # "cell": the highest cell; "subcell": refined by a parabola
-  policy.window = 0.0  # share of a cosine window in the map whose peak is taken; 0: none (reference)
-  # What gated policies read: "exit", the map where hard gating stops and soft gating's average (paper), or "posterior",
-  # the probability of each place by all that was computed on the way, weighed as phase 2 learns.
-  policy.combine = "posterior"
-  policy.gate_features = "readout"  # what gates see: "paper", or "readout", the map with its window (maths/features.py)
-  # Standard deviation of a tracker's last box from its target, in search crops, which its posterior reckons with.
-  policy.drift = 0.125
-  # T of hard gating: the sweep, even in its logit.
-  policy.thresholds = tuple(round(1 / (1 + math.exp(-i / 4)), 5) for i in range(-24, 25))
-  # Chosen by cross-fitting: the most accurate gates that cost at most this share of the best fixed depth, by the mean
-  # cost plus its standard error over sequences.
-  policy.max_cost = 0.5
-  # Instead: the mean cost of a frame that hard gating holds by moving T; 0: T stays where it was chosen.
+  # The mean cost of a frame that hard gating holds by moving T; 0: T stays where cross-fitting chose it, the most
+  # accurate for half of the best static exit's cost.
   policy.budget = 0.0
   policy.budget_unit = "relative"  # of the budget: "relative" to xcorr1, or "ms" a tracked frame on this machine
-  policy.budgets = (0.25, 0.33, 0.5, 0.6)  # reported besides: shares of the best fixed depth's cost
+  # T of hard gating: what is swept and chosen from, even in its logit.
+  policy.thresholds = tuple(round(1 / (1 + math.exp(-i / 4)), 5) for i in range(-24, 25))
   return policy
 
 

@@ -19,7 +19,7 @@ def get_config(arg: str = "") -> ConfigDict:
   if arg not in ("", "vgg19"):
     raise InputError(f'`--config=configs/evaluate.py:{arg}`: the only variant is "vgg19"')
   config = ConfigDict()
-  config.task = "evaluate"  # the job of adadepth/loops/__init__.py
+  config.task = "evaluate"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of the rendered sequences
   config.threads = 2  # that decode and cut crops ahead of the network
   # A finished workdir, a model file, "embedded" or "vgg19"; "": the one in --workdir, else embedded.
@@ -28,8 +28,6 @@ def get_config(arg: str = "") -> ConfigDict:
   config.backbone.weights = ""  # for gates that come without: a VGG-19 file (any official format), or "download"
   config.data = common.data()
   config.policy = common.policy()
-  for name in ("peak", "window", "combine", "gate_features", "drift", "max_cost"):
-    del config.policy[name]  # are the model's
   config.eval = common.evaluation()
   config.eval.tracking = "xcorr1,xcorr2,xcorr3,xcorr4,xcorr5,soft,hard"
   if arg:

@@ -19,18 +19,15 @@ def get_config(arg: str = "all") -> ConfigDict:
     variants = '"all" and "deepest", each with ",half" or ",quick"'
     raise InputError(f"`--config=configs/finetune.py:{arg}`: the variants are {variants}")
   config = ConfigDict()
-  config.task = "finetune"  # the job of adadepth/loops/__init__.py
+  config.task = "finetune"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of all that is random: rendered sequences, weights, batches
   config.threads = 2  # that decode and cut crops ahead of the network
-  config.network = common.slim_network() if network == "quick" else common.vgg19_network()
+  config.network = common.slim_network() if network == "quick" else common.paper_network()
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # where to start: see configs/gating.py
   config.data = common.data()
   config.finetune = common.finetune() if network == "quick" else common.vgg19_finetune()
   config.finetune.objective = objective
-  config.policy = common.policy()
-  for name in ("max_cost", "budget", "budget_unit", "budgets"):
-    del config.policy[name]  # are hard gating's
   config.eval = common.evaluation()
   for name in ("frames_per_sequence", "timing_rounds", "tracking"):
     del config.eval[name]  # pairs alone are measured

@@ -22,7 +22,7 @@ def get_config(arg: str = "") -> ConfigDict:
     raise InputError(f"`--config=configs/gating.py:{','.join((arg, *options))}`: the variants are {variants}")
   paper, quick = "paper" in options, "quick" in options
   config = ConfigDict()
-  config.task = "gating"  # the job of adadepth/loops/__init__.py
+  config.task = "gating"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of all that is random: rendered sequences, weights, batches, folds
   config.threads = 2  # that decode and cut crops ahead of the network
   config.network = common.vgg19_network() if arg == "vgg19" else common.slim_network()
@@ -46,15 +46,8 @@ def get_config(arg: str = "") -> ConfigDict:
   if arg == "slim":
     config.finetune.steps = 2000
     config.data.rendered = (600, 12, 16)
-  if arg != "vgg19":
-    # Chosen on dev by the slim network's tracking (by hand, the script was not kept): hard gating's mean IoU was 0.31
-    # at 0, 0.40 at 0.1, 0.45 at 0.2, 0.42 at 0.3, 0.39 at 0.4.
-    config.policy.window = 0.2
   if arg == "vgg19":
-    config.policy.window = 0.3  # see experiments/ablations
     config.data.rendered = (0, 0, 0)
-    if not paper:
-      common.go_beyond_the_paper(config.network)
     config.gates.keys_per_sequence = 5
     config.eval.keys_per_sequence = 4
     config.eval.tracking = "xcorr1,hard"  # xcorr5 and soft take a second a frame or so: see configs/evaluate.py
@@ -67,7 +60,7 @@ def get_config(arg: str = "") -> ConfigDict:
 
 
 def gate_as_in_the_paper(config: ConfigDict) -> None:
-  """Linear gates on the paper's features of each map, Eq. 5 as printed with Eq. 2's loss, the exit's highest cell."""
-  config.policy.update({"peak": "cell", "window": 0.0, "combine": "exit", "gate_features": "paper"})
-  config.gates.update({"losses": ("cross_entropy",), "prices": ("geometric",), "weight_decay": 0.0})
+  """The paper's template and reader, linear gates trained by Eq. 5 as printed with Eq. 2's loss."""
+  config.network = common.paper_network()
+  config.gates.update({"loss": "cross_entropy", "price": "geometric"})
   config.gates.price_weights = (0.0, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)

@@ -15,9 +15,9 @@ def get_config(arg: str = "") -> ConfigDict:
   if arg not in ("", "slim"):
     raise InputError(f'`--config=configs/table1.py:{arg}`: the only variant is "slim"')
   config = ConfigDict()
-  config.task = "table1"  # the job of adadepth/loops/__init__.py
+  config.task = "table1"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of the random weights that are timed
-  config.network = common.slim_network() if arg == "slim" else common.vgg19_network()
+  config.network = common.slim_network() if arg == "slim" else common.paper_network()
   config.eval = ConfigDict()
   config.eval.timing_rounds = 25  # steps of each policy and exit, timed in turns, for a minute at most; 0: no times
   return config.lock()

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 def get_config() -> ConfigDict:
   config = ConfigDict()
-  config.task = "track"  # the job of adadepth/loops/__init__.py
+  config.task = "track"  # the job of adadepth/jobs/__init__.py
   config.video = ""  # a video file, or a folder of jpg, png or bmp frames
   config.box = ""  # the target in the first frame: x,y,w,h, pixels from the top left
   config.model = "embedded"  # a finished workdir, a model file, "embedded" or "vgg19"

@@ -6,8 +6,8 @@ from collections.abc import Sequence as Listing
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from PIL import Image
 
+from adadepth.data.crops import crop_square
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.maths.geometry import box_center, box_in_crop, crop_scale
@@ -46,28 +46,6 @@ class PairGroup:
   def displacement_in_search(self) -> Float[np.ndarray, "n 2"]:
     """True displacement (x, y) from the search crop's centre, crop pixels."""
     return self.truth_in_search[:, :2] + self.truth_in_search[:, 2:] / 2 - np.float32(self.search.shape[1] / 2)
-
-
-def crop_square(
-  frame: UInt8[np.ndarray, "h w 3"], center_in_image: Float[np.ndarray, "2"], side_px: float, crop_px: int
-) -> UInt8[np.ndarray, "crop_px crop_px 3"]:
-  """The host's crop: Pillow's bilinear resize (antialiased); outside the image, its mean colour."""
-  height, width = frame.shape[:2]
-  x0, y0 = (float(c) - side_px / 2 for c in center_in_image)
-  margin = int(np.ceil(side_px / crop_px)) + 1
-  left, top = int(np.floor(x0)) - margin, int(np.floor(y0)) - margin
-  right, bottom = int(np.ceil(x0 + side_px)) + margin, int(np.ceil(y0 + side_px)) + margin
-  inside = frame[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-  if left < 0 or top < 0 or right > width or bottom > height:
-    mean = frame.mean(axis=(0, 1)).round().astype(np.uint8)
-    window = np.broadcast_to(mean, (bottom - top, right - left, 3)).copy()
-    y, x = max(-top, 0), max(-left, 0)
-    window[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
-  else:
-    window = inside
-  box = (x0 - left, y0 - top, x0 - left + side_px, y0 - top + side_px)
-  resized = Image.fromarray(window).resize((crop_px, crop_px), Image.Resampling.BILINEAR, box=box)
-  return np.asarray(resized)
 
 
 def search_frames(
@@ -135,7 +113,7 @@ def cut_group(
 
 
 def cut_key_search(sequence: Sequence, key: int, arch: Architecture) -> UInt8[np.ndarray, "s s 3"]:
-  """The key frame's own search crop, centred on its target: what templates are adapted on."""
+  """The key frame's own search crop, centred on its target: what templates are trained on."""
   box = sequence.boxes_xywh[key]
   side = arch.search_px / float(crop_scale(box[2:], arch.template_px))
   return crop_square(sequence.frames[key], box_center(box), side, arch.search_px)

@@ -1,10 +1,9 @@
-"""FLOPs of each policy for one key-search pair, as XLA counts them in the program that computes it.
+"""FLOPs of each policy, as XLA counts them in the program that computes it.
 
 XLA counts a `cond` as its dearest branch, so hard gating is never read off the gated program: each exit has a
 program of its own here, which stops there.
 """
 
-import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -13,64 +12,42 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from adadepth.maths.ncc import LOG_GROWTHS, closer_template
-from adadepth.maths.peaks import Readout
 from adadepth.models.architecture import DEPTHS, Architecture
-from adadepth.models.network import (
-  CLOSER_DEPTHS,
-  closer_coefficients,
-  fine_map,
-  init_params,
-  respond,
-  search_maps,
-  template_maps,
-)
-from adadepth.tracking.looking import Seen, look, nothing_seen
-from adadepth.tracking.policies import Decision, fixed_policy, soft_policy
+from adadepth.models.network import Template, block_outputs, correlation_maps, init_params, make_template
+from adadepth.tracking.policies import fixed_policy, refine, respond_at, soft_policy, stop_share
+from adadepth.tracking.reader import Move, read
 
 
-class PairCosts(NamedTuple):
-  """GFLOPs per key-search pair: fixed depths [5], a gated run that stops at each depth [5], soft gating."""
+class Costs(NamedTuple):
+  """GFLOPs of static exits [5], of a gated run that stops at each depth [5], and of soft gating.
+
+  Static exits are fixed depths with the same reader as the gated ones, which compute their gates on top.
+  """
 
   fixed_gflops: Float[np.ndarray, "5"]
   cascade_gflops: Float[np.ndarray, "5"]
   soft_gflops: float
 
-
-def fixed_pair(params: dict, template: Array, search: Array, *, arch: Architecture, depth: int) -> Decision:
-  """The fixed policy with its template computed anew: what a pair costs."""
-  templates = template_maps(params, template, arch=arch, depths=depth + 1)
-  return fixed_policy(params, templates, search, 0.0, arch=arch, depth=depth)
-
-
-def soft_pair(params: dict, template: Array, search: Array, *, arch: Architecture, readout: Readout) -> Decision:
-  """Soft gating with its template computed anew."""
-  return soft_policy(params, template_maps(params, template, arch=arch), search, 0.0, arch=arch, readout=readout)
+  @property
+  def relative(self) -> Float[np.ndarray, "5"]:
+    """Of a gated run that stops at each depth, relative to xcorr1."""
+    return self.cascade_gflops / self.fixed_gflops[0]
 
 
-def stopped_pair(
-  params: dict, template: Array, search: Array, *, arch: Architecture, readout: Readout, depth: int
-) -> Seen:
-  """A gated run that stops at `depth`: blocks, correlations and gates up to it, as `hard_policy` runs them."""
-  templates = template_maps(params, template, arch=arch, depths=depth + 1)
-  maps, seen = search_maps(params, search[None], arch=arch, depths=depth + 1), nothing_seen(arch)
-  for k in range(depth + 1):
-    seen = look(params, seen, respond(templates[k], maps[k], arch=arch)[0], depth=k, arch=arch, readout=readout)
-  return seen
-
-
-def closer_pair(
-  template: Float[Array, "1 h w c"], search: Float[Array, "1 i j c"], *, arch: Architecture, depth: int, sizes: int
-) -> Float[Array, "s p q"]:
-  """A closer look at block `depth` (0 or 1), from what each policy has: the block's output for both crops.
-
-  Templates of other sizes than the key's are cut once a key, however many frames follow; they are not in a pair.
-  """
-  maps = fine_map(template, depth=depth, arch=arch)
-  search_map = fine_map(search, depth=depth, arch=arch)[0]
-  found = closer_template(maps, jnp.ones(maps.shape[1:3]), search_map.shape[0])
-  each = found._replace(spectrum=jnp.repeat(found.spectrum, sizes, axis=0))
-  return closer_coefficients(each, search_map, depth=depth, arch=arch)
+def gated_exit(
+  params: dict, template: Template, search: Array, *, arch: Architecture, depth: int
+) -> tuple[Array, Move]:
+  """A gated run of n = 1 that stops at `depth`: blocks, responses and gates up to it, as `hard_policy` runs them."""
+  outputs = block_outputs(params, search, arch=arch, depths=depth + 1)
+  responses, stops = jnp.zeros((1, DEPTHS, arch.search_cells, arch.search_cells)), []
+  for k, x in enumerate(outputs):
+    response = respond_at(template, x, depth=k, arch=arch)
+    stops.append(stop_share(params, response, depth=k, arch=arch))
+    responses = responses.at[:, k].set(response)
+  confidences = jax.nn.one_hot(jnp.full(1, depth), DEPTHS)
+  return jnp.stack(stops), read(
+    params, responses, confidences, refine(template, outputs, depth=depth, arch=arch), arch=arch
+  )
 
 
 def xla_gflops(program, *arguments) -> float:
@@ -79,28 +56,46 @@ def xla_gflops(program, *arguments) -> float:
 
 
 @functools.cache
-def pair_costs(arch: Architecture, readout: Readout) -> PairCosts:
-  """XLA's count for every policy of a network; nothing is computed or compiled."""
-  params = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=1.0), jax.random.key(0))
-  sides = (arch.template_px, arch.search_px)
-  crops = [jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in sides]
+def frame_costs(arch: Architecture) -> Costs:
+  """Of a tracked frame, the key's template being there; nothing is computed or compiled."""
+  params, template, search = _shapes(arch)
+  threshold = jax.ShapeDtypeStruct((1,), jnp.float32)
 
-  def count(program, **bound) -> float:
-    return xla_gflops(functools.partial(program, arch=plain, **bound), params, *crops)
+  def static(depth: int) -> float:
+    policy = functools.partial(fixed_policy, arch=arch, depth=depth)
+    return xla_gflops(policy, params, template, search, threshold)
 
-  def look(depth: int, sizes: int) -> float:
-    sizes_px = (px // 2 ** min(depth + 1, arch.pools) for px in sides)
-    outputs = [jax.ShapeDtypeStruct((1, px, px, arch.channels[depth]), "float32") for px in sizes_px]
-    return xla_gflops(functools.partial(closer_pair, arch=arch, depth=depth, sizes=sizes), *outputs)
-
-  plain, fixed_looks, gated_looks = dataclasses.replace(arch, finer_px=0.0, growth=False), 0.0, np.zeros(DEPTHS)
-  if arch.finer_px:
-    fixed_looks, sizes = look(0, 1), len(LOG_GROWTHS) if arch.growth else 1
-    reads = [look(depth, sizes) for depth in range(CLOSER_DEPTHS)] if readout.combine == "posterior" else [fixed_looks]
-    # One look where it stops: at the second block, once that has been computed.
-    gated_looks = np.array([reads[min(depth, len(reads) - 1)] for depth in range(DEPTHS)])
-  return PairCosts(
-    fixed_gflops=np.array([count(fixed_pair, depth=k) for k in range(DEPTHS)]) + fixed_looks,
-    cascade_gflops=np.array([count(stopped_pair, readout=readout, depth=k) for k in range(DEPTHS)]) + gated_looks,
-    soft_gflops=count(soft_pair, readout=readout) + gated_looks[-1],
+  return Costs(
+    np.array([static(k) for k in range(DEPTHS)]),
+    np.array(
+      [xla_gflops(functools.partial(gated_exit, arch=arch, depth=k), params, template, search) for k in range(DEPTHS)]
+    ),
+    xla_gflops(functools.partial(soft_policy, arch=arch), params, template, search, threshold),
   )
+
+
+@functools.cache
+def pair_costs(arch: Architecture) -> Costs:
+  """Of a key-search pair (Table 1): a frame, and the blocks of the key crop.
+
+  What templates cost beyond their maps (ridge regression, other scales) is spent once a key, however many frames
+  follow; it is not in a pair.
+  """
+  params, _, _ = _shapes(arch)
+  key = jax.ShapeDtypeStruct((1, arch.template_px, arch.template_px, 3), jnp.uint8)
+
+  def maps(depths: int) -> float:
+    return xla_gflops(functools.partial(correlation_maps, arch=arch, depths=depths), params, key)
+
+  keys, frame = np.array([maps(k + 1) for k in range(DEPTHS)]), frame_costs(arch)
+  return Costs(frame.fixed_gflops + keys, frame.cascade_gflops + keys, frame.soft_gflops + keys[-1])
+
+
+def _shapes(arch: Architecture) -> tuple[dict, Template, jax.ShapeDtypeStruct]:
+  """Parameters, a template of one target, and a search crop, as shapes."""
+  params = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=1.0), jax.random.key(0))
+  crops = [jax.ShapeDtypeStruct((px, px, 3), jnp.uint8) for px in (arch.template_px, arch.search_px)]
+  size = jax.ShapeDtypeStruct((2,), jnp.float32)
+  template = jax.eval_shape(functools.partial(make_template, arch=arch), params, *crops, size)
+  template = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), template)
+  return params, template, jax.ShapeDtypeStruct((1, arch.search_px, arch.search_px, 3), jnp.uint8)

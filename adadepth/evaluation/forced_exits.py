@@ -38,7 +38,7 @@ def gates_that_exit_where_told() -> dict:
 
   They read the kurtosis alone, which is 0 for a constant map and at least 1 for any other.
   """
-  reads_kurtosis = jnp.zeros(FEATURES).at[FEATURE_NAMES["paper"].index("kurtosis")].set(2 * CERTAIN)
+  reads_kurtosis = jnp.zeros(FEATURES).at[FEATURE_NAMES.index("kurtosis")].set(2 * CERTAIN)
   return _gates(reads_kurtosis, [-CERTAIN] * GATES)
 
 

@@ -15,25 +15,22 @@ from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
-from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.writers import progress
-from adadepth.maths.fusion import places
 from adadepth.maths.geometry import box_center
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import (
-  CLOSER_DEPTHS,
-  adapted_templates,
+  NCC_DEPTHS,
+  Template,
   block_outputs,
-  closer_coefficients,
-  closer_look_at,
-  fine_map,
-  grown_crops,
+  correlation_map,
+  make_template,
+  ncc_on_grid,
   prepare_params,
-  respond_all,
+  respond,
 )
 
 CHUNK = 5
-LAYOUT = 3  # of cached tables: one more than before, where what their arrays hold has changed
+LAYOUT = 4  # of cached tables: one more than before, where what their arrays hold has changed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +39,8 @@ class PairTable:
 
   Attributes:
     responses: [n, 5, r, r].
-    coefficients: of closer looks at the first and the second block, for each size and displacement (see
-      `maths.closer`), float16, [n, 2, s, i, i]; [n, 0, 1, i, i] for a network without.
+    ncc: of the first and the second block, for each scale and place (see `maths.ncc`), float16, [n, 2, s, i, i];
+      [n, 0, 1, 1, 1] for the paper's reader.
     truth_in_search: true box, xywh, pixels of the search crop, [n, 4].
     size_in_crop: the key's box (w, h), crop pixels, [n, 2].
     frames_after_key: [n].
@@ -52,7 +49,7 @@ class PairTable:
   """
 
   responses: Float[np.ndarray | Array, "n 5 r r"]
-  coefficients: Float[np.ndarray | Array, "n b s i i"]
+  ncc: Float[np.ndarray | Array, "n b s i i"]
   truth_in_search: Float[np.ndarray, "n 4"]
   size_in_crop: Float[np.ndarray, "n 2"]
   frames_after_key: Int[np.ndarray, "n"]
@@ -69,9 +66,7 @@ class PairTable:
 
 def on_device(table: PairTable) -> PairTable:
   """The same table with its maps in the device's memory: programs that read them often need not copy them again."""
-  return dataclasses.replace(
-    table, responses=jnp.asarray(table.responses), coefficients=jnp.asarray(table.coefficients)
-  )
+  return dataclasses.replace(table, responses=jnp.asarray(table.responses), ncc=jnp.asarray(table.ncc))
 
 
 def joined(tables: Listing[PairTable]) -> PairTable:
@@ -121,7 +116,6 @@ def pair_table(
   fingerprint = _fingerprint(params["backbone"], arch, wanted)
   if cache is not None and (table := _read(cache, fingerprint)) is not None:
     return table
-  keep_freed_memory()
   params = prepare_params(params)
   cuts = map_ahead(lambda item: _cut(*item, arch), wanted, threads=threads, buffer=4)
   rows = [_respond(params, *cut, arch) for cut in progress(cuts, description, total=len(wanted))]
@@ -131,24 +125,21 @@ def pair_table(
   return table
 
 
-@functools.partial(jax.jit, static_argnames="arch")
-def _templates(params, template, key_search, size_in_crop, *, arch):
-  closer = closer_look_at(params, grown_crops(template, key_search, arch=arch), size_in_crop, arch=arch)
-  return adapted_templates(params, template, key_search, size_in_crop, arch=arch), closer
+_template = jax.jit(make_template, static_argnames="arch")
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def _searches(params, templates, closer, search, *, arch):
+def _searches(params, template: Template, search, *, arch):
   outputs = block_outputs(params, search, arch=arch, depths=DEPTHS)
-  responses = respond_all(templates, outputs, arch=arch)
-  if closer is None:
-    return responses, jnp.zeros((len(search), 0, 1, places(arch), places(arch)), jnp.float16)
+  maps = [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
+  responses = jnp.stack([respond(t, m, arch=arch) for t, m in zip(template.maps, maps, strict=True)], axis=1)
+  if arch.reader == "paper":
+    return responses, jnp.zeros((len(search), 0, 1, 1, 1), jnp.float16)
 
-  def looks(depth: int) -> Float[Array, "n s i i"]:
-    look = functools.partial(closer_coefficients, closer[depth], depth=depth, arch=arch)
-    return jax.vmap(look)(fine_map(outputs[depth], depth=depth, arch=arch))
+  def refined(depth: int) -> Float[Array, "n s i i"]:
+    return jax.vmap(functools.partial(ncc_on_grid, template.ncc[depth], depth=depth, arch=arch))(outputs[depth])
 
-  return responses, jnp.stack([looks(depth) for depth in range(CLOSER_DEPTHS)], axis=1).astype(jnp.float16)
+  return responses, jnp.stack([refined(depth) for depth in range(NCC_DEPTHS)], axis=1).astype(jnp.float16)
 
 
 def _cut(
@@ -161,15 +152,15 @@ def _respond(
   params: dict, group: PairGroup, key_search: UInt8[np.ndarray, "s s 3"], arch: Architecture
 ) -> dict[str, np.ndarray]:
   """One group's rows; frames go through in chunks of one size, so that there is one program."""
-  templates, closer = _templates(params, group.template, key_search, group.size_in_crop, arch=arch)
+  template = _template(params, group.template, key_search, group.size_in_crop, arch=arch)
   short = -len(group) % CHUNK
   padded = np.concatenate([group.search, np.repeat(group.search[-1:], short, axis=0)])
   chunks = padded.reshape((-1, CHUNK, *padded.shape[1:]))
-  found = [_searches(params, templates, closer, c, arch=arch) for c in chunks]
-  responses, coefficients = (np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*found, strict=True))
+  found = [_searches(params, template, c, arch=arch) for c in chunks]
+  responses, ncc = (np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*found, strict=True))
   return {
     "responses": responses[: len(group)],
-    "coefficients": coefficients[: len(group)],
+    "ncc": ncc[: len(group)],
     "truth_in_search": group.truth_in_search,
     "size_in_crop": np.repeat(group.size_in_crop[None], len(group), axis=0),
     "frames_after_key": group.frames_after_key,

@@ -1,9 +1,8 @@
-"""Scores of every policy on cached responses: IOU@1, @5, @25 and cost."""
+"""Scores of every policy on cached responses: IOU@1, @5, @25 and cost. All are read by the same reader."""
 
 import dataclasses
 import functools
 from collections.abc import Sequence as Listing
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,28 +10,27 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
-from adadepth.evaluation.costs import PairCosts
+from adadepth.evaluation.costs import Costs
+from adadepth.evaluation.intervals import by_video, paired_interval
 from adadepth.evaluation.responses import PairTable
 from adadepth.maths.cascade import exit_confidences, exit_depth
 from adadepth.maths.features import all_gate_features
 from adadepth.maths.fusion import LastPlace
 from adadepth.maths.metrics import iou, iou_at
-from adadepth.maths.ncc import expected_place
-from adadepth.maths.peaks import Readout, displacements_in_response
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.flops import hard_flops
-from adadepth.models.fusion_weights import for_each
+from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import gate_logits
 from adadepth.models.network import logit_scales
-from adadepth.tracking.policies import FIXED, soft_response
-from adadepth.training.fusion_fit import as_pairs, read_table
+from adadepth.tracking.policies import FIXED
+from adadepth.tracking.reader import DRIFT, Move, read_fusion, read_paper
 
 HORIZONS = (1, 5, 25)
 
 
 @dataclasses.dataclass(frozen=True)
 class PairScores:
-  """IoU of each pair under each depth, and what a depth costs.
+  """IoU of each pair at each exit, and what an exit costs.
 
   Attributes:
     ious: stopping at each depth, [n, 5].
@@ -48,104 +46,117 @@ class PairScores:
   perfect: Float[np.ndarray, "n"]
   frames_after_key: Int[np.ndarray, "n"]
   sequence: Shaped[np.ndarray, "n"]
-  costs: PairCosts
+  costs: Costs
 
 
-@functools.partial(jax.jit, static_argnames=("arch", "readout"))
-def _peaks(maps, coefficients, *, arch, readout):
-  """Of each of a pair's maps, [n, *k, 2], crop pixels: as a tracker reads them, with its closer look if it has one."""
-  coarse = displacements_in_response(maps, readout, template_cells=arch.template_cells) * arch.stride_px
-  if not arch.finer_px:
-    return coarse
-  same_size = coefficients[:, 0, coefficients.shape[2] // 2]
-
-  def finer(pair: tuple) -> Array:
-    places, found = pair[0].astype(jnp.float32), pair[1].reshape(-1, 2)
-    look = functools.partial(expected_place, places, stride_px=arch.fine_stride_px, error_px=arch.finer_px)
-    return jax.vmap(look)(found).reshape(pair[1].shape)
-
-  return lax.map(finer, (same_size, coarse), batch_size=64)
-
-
-def displaced_ious(
-  table: PairTable,
-  displacement_in_search: Float[np.ndarray, "n *k 2"],
+def read_pair(
+  fusion: dict,
+  responses: Float[Array, "5 r r"],
+  ncc: Float[Array, "b s i i"],
+  confidences: Float[Array, "m 5"],
+  last: LastPlace,
+  *,
   arch: Architecture,
-  log_growth: Float[np.ndarray, "n *k"] | None = None,
-) -> Float[np.ndarray, "n *k"]:
-  """IoU of the key's box, displaced from the search crop's centre and grown, with the truth."""
-  extra = (1,) * (displacement_in_search.ndim - 2)
-  shape = displacement_in_search.shape
-  size = np.broadcast_to(table.size_in_crop.reshape(-1, *extra, 2), shape)
-  if log_growth is not None:
-    size = size * np.exp(log_growth)[..., None]
-  box = np.concatenate([arch.search_px / 2 + displacement_in_search - size / 2, size], axis=-1)
-  truth = np.broadcast_to(table.truth_in_search.reshape(-1, *extra, 4), box.shape)
-  return iou(box.astype(np.float32), truth)
+) -> Move:
+  """What `arch.reader` reads of one pair by m policies.
+
+  Args:
+    ncc: of the first and the second block; b is 0 for the paper's reader.
+    confidences: of each policy; what leaves all to the first depth has not computed the second block.
+    last: from where the target moves: known in pairs, whose crops are centred on it.
+  """
+  if arch.reader == "paper":
+    return jax.vmap(lambda c: read_paper({}, responses, c, None, arch=arch))(confidences)
+  refined = ncc.astype(jnp.float32)
+
+  def by(c: Float[Array, "5"]) -> Move:
+    at = jnp.where(c[0] == 1, refined[0], refined[1])
+    return read_fusion({"fusion": fusion}, responses, c, at, arch=arch, last=last)
+
+  return jax.vmap(by)(confidences)
 
 
-def score_depths(table: PairTable, *, arch: Architecture, readout: Readout, costs: PairCosts) -> PairScores:
-  """The IoU of every pair at every depth, with the two bounds."""
-  found = np.asarray(_peaks(table.responses, table.coefficients, arch=arch, readout=readout))
-  true = table.displacement_in_search(arch)
+def as_pairs(n: int) -> LastPlace:
+  """The last places of n pairs: each search crop is centred on the true one."""
+  return LastPlace(np.zeros((n, 2), np.float32), np.zeros(n, np.float32))
+
+
+def as_tracked(n: int, *, arch: Architecture, rng: np.random.Generator) -> LastPlace:
+  """The last places of n targets, from which a tracker that has drifted would look for them."""
+  drift_px = np.float32(DRIFT * arch.search_px)
+  return LastPlace(drift_px * rng.standard_normal((n, 2), np.float32), np.full(n, drift_px))
+
+
+@functools.partial(jax.jit, static_argnames="arch")
+def _read_table(fusion, responses, ncc, confidences, last, *, arch):
+  each = lambda pair: read_pair(*pair, arch=arch)  # noqa: E731
+  return lax.map(each, (fusion, responses, ncc, confidences, last), batch_size=16)
+
+
+def read_ious(
+  fusion: dict, table: PairTable, confidences: Float[np.ndarray, "n m 5"], last: LastPlace, *, arch: Architecture
+) -> Float[np.ndarray, "n m"]:
+  """IoU of every pair by m policies, each giving the five depths so much confidence.
+
+  Args:
+    fusion: one for all pairs, or one for each, with a leading n.
+    last: `as_pairs` or `as_tracked`.
+  """
+  one = jax.tree.map(np.ndim, init_fusion())
+  each = {
+    name: leaf if np.ndim(leaf) > one[name] else jnp.broadcast_to(leaf, (len(table), *np.shape(leaf)))
+    for name, leaf in fusion.items()
+  }
+  move = jax.device_get(_read_table(each, table.responses, table.ncc, confidences, last, arch=arch))
+  return displaced_ious(table, move, arch)
+
+
+def exit_ious(
+  fusion: dict, table: PairTable, last: LastPlace | None = None, *, arch: Architecture
+) -> Float[np.ndarray, "n 5"]:
+  """IoU of every pair that stops at each depth: fixed depths and hard gating alike; arguments as of `read_ious`."""
+  stops = np.broadcast_to(np.eye(DEPTHS, dtype=np.float32), (len(table), DEPTHS, DEPTHS))
+  return read_ious(fusion, table, stops, as_pairs(len(table)) if last is None else last, arch=arch)
+
+
+def soft_ious(
+  fusion: dict, table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture
+) -> Float[np.ndarray, "n"]:
+  """IoU of soft gating, which has computed all blocks whatever its confidences."""
+  second = dataclasses.replace(table, ncc=table.ncc[:, [1, 1]]) if arch.reader == "fusion" else table
+  return read_ious(fusion, second, confidences[:, None], as_pairs(len(table)), arch=arch)[:, 0]
+
+
+def displaced_ious(table: PairTable, move: Move, arch: Architecture) -> Float[np.ndarray, "n m"]:
+  """IoU of the key's box, displaced from the search crop's centre and scaled, with the truth; moves are [n, m]."""
+  size = table.size_in_crop[:, None] * np.exp(move.log_scale)[..., None]
+  box = np.concatenate([arch.search_px / 2 + move.in_search - size / 2, size], axis=-1)
+  return iou(box.astype(np.float32), np.broadcast_to(table.truth_in_search[:, None], box.shape))
+
+
+def score_table(table: PairTable, ious: Float[np.ndarray, "n 5"], *, arch: Architecture, costs: Costs) -> PairScores:
+  """The scores of every pair, whose IoU at every exit is given (`exit_ious`), with the two bounds."""
+  true = table.displacement_in_search(arch)[:, None]
+  still = np.zeros((len(table), 1), np.float32)
   return PairScores(
-    ious=displaced_ious(table, found, arch),
-    center=displaced_ious(table, np.zeros_like(true), arch),
-    perfect=displaced_ious(table, true, arch),
+    ious=ious,
+    center=displaced_ious(table, Move(np.zeros_like(true), still), arch)[:, 0],
+    perfect=displaced_ious(table, Move(true, still), arch)[:, 0],
     frames_after_key=table.frames_after_key,
     sequence=table.sequence,
     costs=costs,
   )
 
 
-class Looked(NamedTuple):
-  """What hard gating would make of every pair at every depth.
-
-  Attributes:
-    confidences: c of Eq. 4, [n, 5].
-    ious: IoU if it stopped there, [n, 5].
-  """
-
-  confidences: Float[np.ndarray, "n 5"]
-  ious: Float[np.ndarray, "n 5"]
-
-
-def read_ious(
-  beliefs: dict, table: PairTable, was: LastPlace, confidences: Float[np.ndarray, "n m 5"], *, arch: Architecture
-) -> Float[np.ndarray, "n m"]:
-  """IoU of what gated policies read from a posterior, each giving the five depths so much confidence.
-
-  Args:
-    beliefs: one for all pairs, or n as `params.beliefs.for_each` has them.
-    was: `loops.beliefs.as_pairs` or `as_tracked`.
-  """
-  beliefs = for_each(beliefs, len(table))
-  read = read_table(beliefs, table.responses, table.coefficients, was, confidences, arch=arch)
-  displacement, log_growth = map(np.asarray, read)
-  return displaced_ious(table, displacement, arch, log_growth)
-
-
-def exit_ious(
-  beliefs: dict, table: PairTable, was: LastPlace, scores: PairScores, *, arch: Architecture, readout: Readout
-) -> Float[np.ndarray, "n 5"]:
-  """IoU of every pair where hard gating stops at each depth; arguments as of `read_ious`."""
-  if readout.combine == "exit":
-    return scores.ious
-  stops = np.broadcast_to(np.eye(DEPTHS, dtype=np.float32), (len(table), DEPTHS, DEPTHS))
-  return read_ious(beliefs, table, was, stops, arch=arch)
-
-
-@functools.partial(jax.jit, static_argnames=("arch", "readout"))
-def _features(head, responses, *, arch, readout):
+@functools.partial(jax.jit, static_argnames="arch")
+def _features(head, responses, *, arch):
   scale = logit_scales({"head": head})
-  return all_gate_features(responses, logit_scale=scale, template_cells=arch.template_cells, readout=readout)
+  return all_gate_features(responses, logit_scale=scale, template_cells=arch.template_cells)
 
 
-def table_features(
-  params: dict, table: PairTable, *, arch: Architecture, readout: Readout
-) -> Float[np.ndarray, "n 5 f"]:
+def table_features(params: dict, table: PairTable, *, arch: Architecture) -> Float[np.ndarray, "n 5 f"]:
   """v_1..v_5 of every pair, not standardised."""
-  return np.asarray(_features(params["head"], table.responses, arch=arch, readout=readout))
+  return np.asarray(_features(params["head"], table.responses, arch=arch))
 
 
 @jax.jit
@@ -158,15 +169,9 @@ def confidences_of(gates: dict, features: Float[np.ndarray, "n k f"]) -> Float[n
   return np.asarray(_confidences(gates, features))
 
 
-def soft_ious(
-  params: dict, table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture, readout: Readout
-) -> Float[np.ndarray, "n"]:
-  """IoU of soft gating."""
-  if readout.combine == "posterior":
-    return read_ious(params["beliefs"], table, as_pairs(len(table)), confidences[:, None], arch=arch)[:, 0]
-  averaged = soft_response(jnp.asarray(table.responses), jnp.asarray(confidences))
-  found = _peaks(averaged, table.coefficients, arch=arch, readout=readout)
-  return displaced_ious(table, np.asarray(found), arch)
+def exits_at(confidences: Float[np.ndarray, "n 5"], threshold: float) -> Int[np.ndarray, "n"]:
+  """Where hard gating stops each pair."""
+  return np.asarray(exit_depth(jnp.asarray(confidences), threshold))
 
 
 def _horizons(scores: PairScores, ious: Float[np.ndarray, "n"]) -> dict[str, float | None]:
@@ -181,51 +186,75 @@ def score(scores: PairScores, ious: Float[np.ndarray, "n"], gflops: float) -> di
 
 
 def score_fixed(scores: PairScores) -> dict[str, dict]:
-  """Entries "xcorr1".."xcorr5"."""
+  """The static exits, "xcorr1".."xcorr5"."""
   costs = scores.costs.fixed_gflops
   return {name: score(scores, scores.ious[:, k], float(costs[k])) for k, name in enumerate(FIXED)}
 
 
-def score_exits(scores: PairScores, ious: Float[np.ndarray, "n 5"], exits: Int[np.ndarray, "n"]) -> dict:
-  """The scores of stopping each pair at a depth of its own; the cost is sum_k P(stop = k) * F_k.
+def taken(scores: PairScores, exits: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+  """The IoU of each pair at its exit."""
+  return scores.ious[np.arange(len(exits)), exits]
+
+
+def score_exits(scores: PairScores, exits: Int[np.ndarray, "n"]) -> dict:
+  """The scores of stopping each pair at a depth of its own; the cost is sum_k P(stop = k) * F_k."""
+  shares = np.bincount(exits, minlength=DEPTHS) / len(exits)
+  gflops = hard_flops(shares, scores.costs.cascade_gflops)
+  return {**score(scores, taken(scores, exits), gflops), "exits": shares.tolist()}
+
+
+def random_mix(scores: PairScores, gflops: float) -> Float[np.ndarray, "5"]:
+  """How often to stop at each depth, at random, to cost so much and be as accurate as such a mix can be.
+
+  The best mix of points on a plane takes two of them. It is picked on the pairs it is scored on, which flatters it.
+  """
+  costs, accuracy, best, mix = scores.costs.fixed_gflops, scores.ious.mean(0), -1.0, np.eye(DEPTHS)[0]
+  gflops = float(np.clip(gflops, costs[0], costs[-1]))
+  for low in range(DEPTHS):
+    for high in range(low, DEPTHS):
+      if costs[low] <= gflops <= costs[high]:
+        share = (gflops - costs[low]) / (costs[high] - costs[low]) if high > low else 0.0
+        weights = (1 - share) * np.eye(DEPTHS)[low] + share * np.eye(DEPTHS)[high]
+        if accuracy @ weights > best:
+          best, mix = float(accuracy @ weights), weights
+  return mix
+
+
+def score_hard(scores: PairScores, confidences: Float[np.ndarray, "n 5"], threshold: float) -> dict:
+  """The entry of hard gating at one threshold, with the IOU@25 of a random mix of static exits at its cost."""
+  entry = score_exits(scores, exits_at(confidences, threshold))
+  mixed = scores.ious @ random_mix(scores, entry["gflops"])
+  return {"threshold": float(threshold), **entry, "random_mix_iou@25": float(mixed.mean())}
+
+
+def compare_hard(scores: PairScores, confidences: Float[np.ndarray, "n 5"], threshold: float, reference: str) -> dict:
+  """Hard gating against a static exit and against a random mix at its cost: differences of means over videos.
 
   Args:
-    ious: if a pair stops at each depth.
+    reference: the static exit, "xcorr1".."xcorr5", chosen elsewhere.
+  Returns:
+    {"minus_<reference>", "minus_random_mix"}: {"mean", "low", "high"}, with a paired 95 % bootstrap over videos.
   """
-  shares = np.bincount(exits, minlength=DEPTHS) / len(exits)
-  taken = ious[np.arange(len(exits)), exits]
-  return {**score(scores, taken, hard_flops(shares, scores.costs.cascade_gflops)), "exits": shares.tolist()}
-
-
-def score_hard(
-  scores: PairScores, confidences: Float[np.ndarray, "n 5"], ious: Float[np.ndarray, "n 5"], threshold: float
-) -> dict:
-  """The entry of hard gating at one threshold."""
-  exits = np.asarray(exit_depth(jnp.asarray(confidences), threshold))
-  return {"threshold": float(threshold), **score_exits(scores, ious, exits)}
-
-
-def score_stops(scores: PairScores, looked: Looked) -> dict[str, dict]:
-  """Hard gating that always stops at one depth, "xcorr1".."xcorr5", and at the best depth of each pair, "best"."""
-  costs = scores.costs.cascade_gflops
-  always = {name: score(scores, looked.ious[:, k], float(costs[k])) for k, name in enumerate(FIXED)}
-  return {**always, "best": _horizons(scores, looked.ious.max(1))}
+  exits = exits_at(confidences, threshold)
+  hard = by_video(scores.sequence, taken(scores, exits))
+  mix = random_mix(scores, score_exits(scores, exits)["gflops"])
+  others = {f"minus_{reference}": scores.ious[:, FIXED.index(reference)], "minus_random_mix": scores.ious @ mix}
+  return {name: paired_interval(hard, by_video(scores.sequence, other)) for name, other in others.items()}
 
 
 def score_bounds(scores: PairScores) -> dict[str, dict]:
-  """What no displacement, the best depth of each pair and the perfect displacement get."""
-  bounds = {"center": scores.center, "best_depth": scores.ious.max(1), "perfect_displacement": scores.perfect}
+  """What no displacement, the best exit of each pair and the perfect displacement get."""
+  bounds = {"center": scores.center, "best_exit": scores.ious.max(1), "perfect_displacement": scores.perfect}
   at = {name: _horizons(scores, ious) for name, ious in bounds.items()}
-  # The cheapest depth that is within 0.02 of the best one of its pair.
+  # The cheapest exit that is within 0.02 of the best one of its pair.
   cheapest = np.argmax(scores.ious >= scores.ious.max(1, keepdims=True) - 0.02, axis=1)
-  shares = np.bincount(cheapest, minlength=DEPTHS) / len(cheapest)
-  gflops = hard_flops(shares, scores.costs.fixed_gflops)
-  ious = scores.ious[np.arange(len(cheapest)), cheapest]
-  return {**at, "cheapest_good_depth": {**score(scores, ious, gflops), "exits": shares.tolist()}}
+  return {**at, "cheapest_good_exit": score_exits(scores, cheapest)}
 
 
-def score_pairs(scores: PairScores, looked: Looked, soft: Float[np.ndarray, "n"], thresholds: Listing[float]) -> dict:
-  """The "pairs", "stops", "bounds" and "sequences" of results.json.
+def score_pairs(
+  scores: PairScores, confidences: Float[np.ndarray, "n 5"], soft: Float[np.ndarray, "n"], thresholds: Listing[float]
+) -> dict:
+  """The "pairs", "bounds" and "sequences" of results.json.
 
   Args:
     soft: IoU of soft gating.
@@ -234,17 +263,16 @@ def score_pairs(scores: PairScores, looked: Looked, soft: Float[np.ndarray, "n"]
   pairs = {
     **score_fixed(scores),
     "soft": score(scores, soft, scores.costs.soft_gflops),
-    "hard": [score_hard(scores, looked.confidences, looked.ious, t) for t in thresholds],
+    "hard": [score_hard(scores, confidences, t) for t in thresholds],
   }
-  stops, bounds = score_stops(scores, looked), score_bounds(scores)
-  return {"pairs": pairs, "stops": stops, "bounds": bounds, "sequences": by_sequence(scores, looked, soft)}
+  return {"pairs": pairs, "bounds": score_bounds(scores), "sequences": by_sequence(scores, soft)}
 
 
-def by_sequence(scores: PairScores, looked: Looked, soft: Float[np.ndarray, "n"]) -> dict[str, dict]:
-  """Mean IoU over the pairs of each sequence: fixed depths, hard gating that always stops at each, soft gating."""
+def by_sequence(scores: PairScores, soft: Float[np.ndarray, "n"]) -> dict[str, dict]:
+  """Mean IoU over the pairs of each sequence: static exits and soft gating."""
   found = {}
   for name in np.unique(scores.sequence):
     rows = scores.sequence == name
-    fixed, stops = (dict(zip(FIXED, ious[rows].mean(0).tolist(), strict=True)) for ious in (scores.ious, looked.ious))
-    found[str(name)] = {**fixed, "stops": stops, "soft": float(soft[rows].mean()), "pairs": int(rows.sum())}
+    fixed = dict(zip(FIXED, scores.ious[rows].mean(0).tolist(), strict=True))
+    found[str(name)] = {**fixed, "soft": float(soft[rows].mean()), "pairs": int(rows.sum())}
   return found

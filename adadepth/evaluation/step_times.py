@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import jax
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -10,7 +9,6 @@ from adadepth.data.render import Difficulty, render_sequence
 from adadepth.evaluation.forced_exits import forced, gates_that_exit
 from adadepth.evaluation.timing import Clock, alternate, clock
 from adadepth.models.model import Model
-from adadepth.models.network import prepare_params
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.tracker import Tracker
 
@@ -21,19 +19,17 @@ FRAME_HW = (360, 640)  # as configs/benchmark.py has it
 def step_clock(tracker: Tracker, frames: UInt8[np.ndarray, "t h w 3"], box_xywh: Float[np.ndarray, "4"]) -> Clock:
   """A step to the second frame, from a decoded frame on the host to a box on the host."""
   target = tracker.init(frames[0], box_xywh)
-  return clock(lambda: jax.device_get(tracker.update(target, frames[1])[1]))
+  return clock(lambda: tracker.update(target, frames[1])[1])
 
 
 def policy_trackers(model: Model) -> dict[str, Tracker]:
-  """Every fixed depth and soft gating."""
-  prepared = model._replace(params=prepare_params(model.params))
-  return {name: Tracker(prepared, name) for name in (*FIXED, "soft")}
+  """Every static exit and soft gating."""
+  return {name: Tracker(model, name) for name in (*FIXED, "soft")}
 
 
 def exit_trackers(model: Model) -> dict[str, Tracker]:
   """Hard gating, made to exit at each depth: "hard_xcorr1" to "hard_xcorr5"."""
-  prepared = model._replace(params=prepare_params(model.params))
-  return {f"hard_{name}": Tracker(forced(prepared, gates_that_exit(k)), "hard") for k, name in enumerate(FIXED)}
+  return {f"hard_{name}": Tracker(forced(model, gates_that_exit(k)), "hard") for k, name in enumerate(FIXED)}
 
 
 def step_seconds(trackers: Mapping[str, Tracker], *, rounds: int) -> dict[str, Float[np.ndarray, "r"]]:

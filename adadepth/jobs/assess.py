@@ -8,28 +8,32 @@ from jaxtyping import Float
 from ml_collections import ConfigDict
 
 from adadepth.data.sequence import Sequence
-from adadepth.evaluation.budgets import budget_for, check_target, relative_costs, score_budget
+from adadepth.evaluation.budgets import score_budget
+from adadepth.evaluation.costs import pair_costs
+from adadepth.evaluation.one_pass import TrackedSequence, score_tracking, track_all
 from adadepth.evaluation.responses import PairTable
 from adadepth.evaluation.scores import (
-  Looked,
+  PairScores,
+  compare_hard,
   confidences_of,
   exit_ious,
   score_fixed,
   score_hard,
   score_pairs,
+  score_table,
   soft_ious,
+  table_features,
 )
 from adadepth.evaluation.step_times import medians_ms, over_xcorr1, policy_trackers, step_seconds
 from adadepth.io.workdir import write_results
 from adadepth.jobs.checks import tracked_policies
-from adadepth.jobs.table1 import table1_markdown
 from adadepth.models.model import Model
 from adadepth.reports.report import describe, describe_budgets, describe_tracking, draw_figures
-from adadepth.tracking.budget import Budget
+from adadepth.reports.table1 import table1_markdown
+from adadepth.tracking.budget import Budget, budget_for, check_target
 from adadepth.tracking.policies import FIXED
-from adadepth.tracking.tracker import TrackedSequence, score_tracking, track_all
-from adadepth.training.fusion_fit import as_pairs
-from adadepth.training.phase2 import Pairs, seen_pairs
+
+BUDGET_SHARES = (0.25, 0.33, 0.5, 0.6)  # of the reference exit's cost, for which it is reported how budgets hold
 
 
 def time_steps(config: ConfigDict, model: Model) -> dict[str, Float[np.ndarray, "r"]]:
@@ -38,49 +42,45 @@ def time_steps(config: ConfigDict, model: Model) -> dict[str, Float[np.ndarray, 
   Raises:
     InputError: `config.policy.budget` is in milliseconds, and no exit takes as few, or as many.
   """
-  rounds, policy = config.eval.timing_rounds, config.policy
+  rounds = config.eval.timing_rounds
   seconds = step_seconds(policy_trackers(model), rounds=rounds) if rounds else {}
-  if policy.budget and policy.budget_unit == "ms":
-    costs = costs_by_exit(model, "ms", medians_ms(seconds))
-    check_target(policy.budget, costs, "ms", argument="config.policy.budget")
+  costs_ms = costs_ms_of(config, medians_ms(seconds))
+  if config.policy.budget and costs_ms is not None:
+    check_target(config.policy.budget, costs_ms, "ms", argument="config.policy.budget")
   return seconds
 
 
-def costs_by_exit(model: Model, unit: str, times_ms: dict[str, float]) -> Float[np.ndarray, "5"]:
-  """What a frame costs that stops at each depth: relative to xcorr1 by XLA's count, or milliseconds as measured.
+def costs_ms_of(config: ConfigDict, times_ms: dict[str, float]) -> Float[np.ndarray, "5"] | None:
+  """What a frame takes that stops at each depth, for a budget in ms; None for a relative one.
 
-  Hard gating takes the time of the depth where it stops (experiments/table1), so that fixed depths' times are its own.
+  Hard gating takes the time of the exit where it stops (experiments/table1), so that static exits' times are its own.
   """
-  if unit == "relative":
-    return relative_costs(model.arch, model.readout)
-  return np.array([times_ms[name] for name in FIXED])
+  return np.array([times_ms[name] for name in FIXED]) if config.policy.budget_unit == "ms" else None
 
 
 def chosen_budget(config: ConfigDict, model: Model, times_ms: dict[str, float]) -> Budget | None:
   """`config.policy.budget`, if there is one."""
   if not config.policy.budget:
     return None
-  unit = config.policy.budget_unit
-  costs = costs_by_exit(model, unit, times_ms)
-  return budget_for(model, config.policy.budget, costs, unit, argument="config.policy.budget")
+  costs_ms = costs_ms_of(config, times_ms)
+  return budget_for(model.calibration, config.policy.budget, costs_ms=costs_ms, argument="config.policy.budget")
 
 
 def budget_rows(
-  config: ConfigDict, model: Model, pairs: Pairs, looked: Looked, times_ms: dict[str, float]
+  model: Model, scores: PairScores, confidences: Float[np.ndarray, "n 5"], reference: str, times_ms: dict[str, float]
 ) -> list[dict]:
-  """How budgets hold on the pairs: each of `config.policy.budgets`, in FLOPs and in ms, and `config.policy.budget`."""
+  """How budgets of `BUDGET_SHARES` of the reference exit's cost hold on the pairs, in FLOPs and in ms."""
   if model.calibration is None:
     return []
-  depth = int(np.argmax([entry["iou@25"] for entry in score_fixed(pairs.scores).values()]))
+  units = {"relative": None} | ({"ms": np.array([times_ms[name] for name in FIXED])} if times_ms else {})
   rows = []
-  for unit in ("relative", "ms") if times_ms else ("relative",):
-    costs = costs_by_exit(model, unit, times_ms)
-    targets = [share * costs[depth] for share in config.policy.budgets]
-    if config.policy.budget and config.policy.budget_unit == unit:
-      targets.append(config.policy.budget)
-    for target in targets:
-      if costs[0] < target < costs[-1]:
-        rows.append({"unit": unit, **score_budget(pairs.scores, looked, model, target, costs, unit)})
+  for unit, costs_ms in units.items():
+    costs = np.asarray(model.calibration.relative_costs) if costs_ms is None else costs_ms
+    targets = [share * costs[FIXED.index(reference)] for share in BUDGET_SHARES]
+    held = [
+      score_budget(scores, confidences, model.calibration, t, costs_ms) for t in targets if costs[0] < t < costs[-1]
+    ]
+    rows += [{"unit": unit, **row} for row in held]
   return rows
 
 
@@ -93,7 +93,7 @@ def assess(
   *,
   seconds: dict[str, Float[np.ndarray, "r"]],
   swept: Listing[tuple[float, dict]] = (),
-  **more,
+  choice: dict | None = None,
 ) -> None:
   """Writes results.json and the figures to the workdir, and prints the tables.
 
@@ -101,18 +101,23 @@ def assess(
     table: the sequences' pairs.
     seconds: of `time_steps`.
     swept: gates of other lambdas, which Figure 6 shows too, (lambda, gates).
-    more: goes into results.json as it is.
+    choice: what phase 2 chose, with its cross-fitted static exits.
   """
-  view = {"arch": model.arch, "readout": model.readout}
-  pairs = seen_pairs(model.params, table, **view)
-  confidences = confidences_of(model.params["gates"], pairs.features)
-  looked = Looked(confidences, exit_ious(model.params["beliefs"], table, as_pairs(len(table)), pairs.scores, **view))
-  soft = soft_ious(model.params, table, looked.confidences, **view)
+  arch, params = model.arch, model.params
+  features = table_features(params, table, arch=arch)
+  confidences = confidences_of(params["gates"], features)
+  scores = score_table(table, exit_ious(params["fusion"], table, arch=arch), arch=arch, costs=pair_costs(arch))
+  soft = soft_ious(params["fusion"], table, confidences, arch=arch)
+  reference = model.calibration.reference if model.calibration else best_exit(scores)
   thresholds = sorted({*config.policy.thresholds, model.threshold})
-  results = score_pairs(pairs.scores, looked, soft, thresholds) | {"threshold": model.threshold, **more}
-  results["sweep"] = sweep_lambdas(pairs, looked, swept, config.policy.thresholds)
+  results = score_pairs(scores, confidences, soft, thresholds)
+  results |= {"threshold": model.threshold, "reference": reference}
+  results["comparison"] = compare_hard(scores, confidences, model.threshold, reference)
+  results["sweep"] = sweep_lambdas(scores, features, swept, config.policy.thresholds)
   times = medians_ms(seconds)
-  results |= {"times_ms": times, "budgets": budget_rows(config, model, pairs, looked, times)}
+  results |= {"times_ms": times, "budgets": budget_rows(model, scores, confidences, reference, times)}
+  if choice is not None:
+    results["choice"] = choice
   budget = chosen_budget(config, model, times)
   tracks = track_all(
     model, sequences, tracked_policies(config.eval.tracking), frames=config.eval.frames_per_sequence, budget=budget
@@ -121,23 +126,30 @@ def assess(
   if budget is not None and "hard" in tracks:
     results["tracking"]["hard"]["budget"] = tracked_cost(budget, tracks["hard"])
   path = write_results(workdir, results)
-  (workdir / "table1.md").write_text(table1_markdown(model.arch, over_xcorr1(seconds), readout=model.readout))
+  (workdir / "table1.md").write_text(table1_markdown(arch, over_xcorr1(seconds)))
   draw_figures(workdir, model, results, sequences)
   budgets, tracking = describe_budgets(results["budgets"]), describe_tracking(results["tracking"])
   print("\n".join(table for table in (describe(results, model.threshold), budgets, tracking) if table))
   print(f"wrote {path}, table1.md and figures 1, 6 and 7 beside it")
 
 
+def best_exit(scores: PairScores) -> str:
+  """The most accurate static exit of these pairs, for a model that brings none."""
+  entries = score_fixed(scores)
+  return max(FIXED, key=lambda name: entries[name]["iou@25"])
+
+
 def sweep_lambdas(
-  pairs: Pairs, looked: Looked, swept: Listing[tuple[float, dict]], thresholds: Listing[float]
+  scores: PairScores,
+  features: Float[np.ndarray, "n 5 f"],
+  swept: Listing[tuple[float, dict]],
+  thresholds: Listing[float],
 ) -> list[dict]:
   """Hard gating with the gates of every lambda at every threshold: entries as of "hard", with "price_weight"."""
   entries = []
-  for weight, gates in swept:
-    confidences = confidences_of(gates, pairs.features)
-    for threshold in thresholds:
-      entry = score_hard(pairs.scores, confidences, looked.ious, threshold)
-      entries.append({"price_weight": weight, **entry})
+  for weight, gates in swept if len(swept) > 1 else ():
+    confidences = confidences_of(gates, features)
+    entries += [{"price_weight": weight, **score_hard(scores, confidences, threshold)} for threshold in thresholds]
   return entries
 
 

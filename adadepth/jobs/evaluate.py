@@ -21,7 +21,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
   sequences = source_of(config).read(("test",))["test"]
   model = model_of(config, workdir)
   check_gates(model, f"`config.model` (={config.model or workdir})")
-  check_budget(config, model.arch, model.readout)
+  check_budget(config, model.arch)
   seconds = time_steps(config, model)
   chosen_budget(config, model, medians_ms(seconds))  # what has none is refused before the work
   run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")

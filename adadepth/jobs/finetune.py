@@ -2,132 +2,34 @@
 
 import json
 import pathlib
-import time
-from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Listing
 
-import jax
-import numpy as np
 from ml_collections import ConfigDict
 
-from adadepth.data.ahead import map_ahead
-from adadepth.data.pairs import PairGroup, PairSampler, spread
+from adadepth.data.pairs import PairSampler, spread
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import PairTable, pair_table
-from adadepth.evaluation.scores import score_depths, score_fixed
-from adadepth.io.checkpoints import Checkpoints
+from adadepth.evaluation.scores import exit_ious, score_fixed, score_table
 from adadepth.io.workdir import claim, write_results
-from adadepth.io.writers import MetricWriter, progress, read_metrics, run_record, write_json
+from adadepth.io.writers import read_metrics, run_record, write_json
 from adadepth.jobs.checks import check_config
 from adadepth.jobs.from_config import (
   TRAINED_BY,
   architecture_of,
   label_variance,
-  readout_of,
   source_of,
   starting_params,
 )
-from adadepth.maths.peaks import Readout
 from adadepth.models.architecture import Architecture
 from adadepth.models.model import MODEL_NAME, Model, save_model
 from adadepth.reports.plots import Phase1Run, figure3, figure4, plot_curves
 from adadepth.tracking.policies import FIXED
+from adadepth.training.phase1 import Measure, finetune
 from adadepth.training.phase2 import depth_losses
-from adadepth.training.steps import PairBatch, TrainState, finetune_optimizer, finetune_step, init_state
 
-PREFETCH_BATCHES = 2
 CURVE_FOLDER = "curve"  # of a workdir: what train and test have along phase 1, a file a step
 SIDES = ("train", "test")
-
-# What looks at the parameters of a step: called with (step, params).
-Look = Callable[[int, dict], None]
-
-
-compiled_step = jax.jit(
-  finetune_step,
-  static_argnames=("optimizer", "objective", "arch", "map_loss", "variance_px2", "dtype"),
-  donate_argnums=0,
-)
-
-
-def stack_groups(groups: list[PairGroup]) -> PairBatch:
-  """Groups of equal length as one batch."""
-  return PairBatch(
-    template=np.stack([g.template for g in groups]),
-    search=np.stack([g.search for g in groups]),
-    displacement_in_search=np.stack([g.displacement_in_search for g in groups]),
-  )
-
-
-def training_batches(sampler: PairSampler, *, groups: int, start: int, stop: int, threads: int) -> Iterator[PairBatch]:
-  """Batches `start` to `stop`, cut ahead in threads: batch i holds groups i * groups to (i + 1) * groups."""
-
-  def batch(step: int) -> PairBatch:
-    return stack_groups([sampler[step * groups + group] for group in range(groups)])
-
-  return map_ahead(batch, range(start, stop), threads=threads, buffer=PREFETCH_BATCHES)
-
-
-def finetune(
-  params: dict,
-  sampler: PairSampler,
-  *,
-  arch: Architecture,
-  objective: str,
-  map_loss: str,
-  variance_px2: float,
-  learning_rate: float,
-  warmup_steps: int,
-  clip_norm: float,
-  steps: int,
-  groups: int,
-  threads: int,
-  log_every: int,
-  checkpoint_every: int,
-  folder: pathlib.Path,
-  look: Look | None = None,
-  look_every: int = 0,
-) -> TrainState:
-  """Runs phase 1 from the latest checkpoint, or from `params`, to `steps`.
-
-  Args:
-    params: where to start.
-    sampler: group `index` depends on the seed and the index alone, so resuming replays and skips nothing.
-    groups: keys a step, each with `sampler.frames` search frames.
-    folder: gets checkpoints, metrics.jsonl and TensorBoard events; "input_share" there is the share of the time since
-      the start that the steps waited for crops.
-    look: called after every `look_every`-th step (0: never); once more for a step that is resumed from, since the
-      run may have stopped during that very look.
-    The rest is as in `steps.finetune_optimizer` and `steps.finetune_step`.
-  Returns:
-    The state after `steps` steps.
-  """
-  optimizer = finetune_optimizer(
-    learning_rate=learning_rate, steps=steps, warmup_steps=warmup_steps, clip_norm=clip_norm
-  )
-  dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
-  loss = {"objective": objective, "arch": arch, "map_loss": map_loss, "variance_px2": variance_px2, "dtype": dtype}
-  with Checkpoints(folder / "checkpoints", every=checkpoint_every) as checkpoints:
-    state = checkpoints.restore(init_state(params, optimizer))
-    start = int(state.step)
-    if start and look_every and start % look_every == 0:
-      look(start, state.params)
-    batches = training_batches(sampler, groups=groups, start=start, stop=steps, threads=threads)
-    with MetricWriter(folder, resume_step=start or None) as writer:
-      waited, began = 0.0, time.perf_counter()
-      for step in progress(range(start + 1, steps + 1), f"phase 1 ({objective})"):
-        jax.block_until_ready(state)  # what is waited for after this, is input
-        ready = time.perf_counter()
-        batch = next(batches)
-        waited += time.perf_counter() - ready
-        state, scalars = compiled_step(state, batch, optimizer=optimizer, **loss)
-        if step % log_every == 0 or step == steps:
-          writer.write(step, {**scalars, "input_share": waited / (time.perf_counter() - began)})
-        checkpoints.save(step, state, force=step == steps)
-        if look_every and step % look_every == 0:
-          look(step, state.params)
-  return state
 
 
 def pair_sampler(config: ConfigDict, sequences: Listing[Sequence]) -> PairSampler:
@@ -138,15 +40,15 @@ def pair_sampler(config: ConfigDict, sequences: Listing[Sequence]) -> PairSample
 
 
 def run_phase1(
-  config: ConfigDict, params: dict, sequences: Listing[Sequence], workdir: pathlib.Path, look: Look | None = None
+  config: ConfigDict, params: dict, sequences: Listing[Sequence], workdir: pathlib.Path, measure: Measure | None = None
 ) -> dict:
   """Phase 1 on the given sequences, as the config has it; the parameters it ends with.
 
   Args:
-    look: as in `finetune`, every `config.eval.every_steps` steps.
+    measure: as in `finetune`, every `config.eval.every_steps` steps.
   """
   arch, settings = architecture_of(config), config.finetune
-  same_names = ("objective", "map_loss", "learning_rate", "warmup_steps", "clip_norm", "steps", "groups")
+  same_names = ("objective", "map_loss", "learning_rate", "warmup_steps", "clip_norm", "steps", "groups", "dtype")
   state = finetune(
     params,
     pair_sampler(config, sequences),
@@ -156,16 +58,16 @@ def run_phase1(
     log_every=settings.log_every,
     checkpoint_every=settings.checkpoint_every,
     folder=workdir / "finetune",
-    look=look,
-    look_every=config.eval.every_steps if look else 0,
+    measure=measure,
+    measure_every=config.eval.every_steps if measure else 0,
     **{name: settings[name] for name in same_names},
   )
   return state.params
 
 
-def fixed_scores(params: dict, table: PairTable, *, arch: Architecture, readout: Readout, map_loss: str) -> dict:
-  """The five fixed depths on pairs: {"xcorr1": {"loss", "iou@1", ...}, ...}; the loss is the mean L_i of Eq. 2."""
-  scores = score_depths(table, arch=arch, readout=readout, costs=pair_costs(arch, readout))
+def fixed_scores(params: dict, table: PairTable, *, arch: Architecture, map_loss: str) -> dict:
+  """The five static exits on pairs: {"xcorr1": {"loss", "iou@1", ...}, ...}; the loss is the mean L_i of Eq. 2."""
+  scores = score_table(table, exit_ious(params["fusion"], table, arch=arch), arch=arch, costs=pair_costs(arch))
   eq2 = {"map_loss": map_loss, "variance_px2": label_variance(arch)}
   losses = depth_losses(params, table, scores.ious, loss="cross_entropy", arch=arch, **eq2)
   entries = zip(score_fixed(scores).items(), losses.mean(axis=0), strict=True)
@@ -191,8 +93,7 @@ def depth_scores(
       cache=workdir / "responses" / f"{side}-{step}.npz",
       description=f"responses ({side}, step {step})",
     )
-    view = {"arch": arch, "readout": readout_of(config), "map_loss": config.finetune.map_loss}
-    scored[side] = fixed_scores(params, table, **view)
+    scored[side] = fixed_scores(params, table, arch=arch, map_loss=config.finetune.map_loss)
   return scored
 
 
@@ -209,16 +110,16 @@ def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
   measured = {side: spread(found, config.eval.sequences) for side, found in sequences.items()}
   keys = pair_sampler(config, drawn_from).keys
 
-  def look(step: int, params: dict) -> None:
+  def measure(step: int, params: dict) -> None:
     epoch = step * config.finetune.groups / keys
     point = {"step": step, "epoch": epoch, **depth_scores(config, params, measured, step, workdir)}
     write_json(workdir / CURVE_FOLDER / f"{step:06d}.json", point)
 
-  look(0, params)
-  params = run_phase1(config, params, drawn_from, workdir, look)
-  look(config.finetune.steps, params)
-  trained = {name: params[name] for name in ("backbone", "head")}  # gates and beliefs are not, and stay out of the file
-  save_model(workdir / MODEL_NAME, Model(trained, arch, config.policy.thresholds[0], readout_of(config)))
+  measure(0, params)
+  params = run_phase1(config, params, drawn_from, workdir, measure)
+  measure(config.finetune.steps, params)
+  trained = {name: params[name] for name in ("backbone", "head")}  # gates and fusion are not, and stay out of the file
+  save_model(workdir / MODEL_NAME, Model(trained, arch, 0.5))
   curve = [json.loads(path.read_text()) for path in sorted((workdir / CURVE_FOLDER).glob("*.json"))]
   results = {"before": curve[0], "after": curve[-1], "curve": curve}
   path = write_results(workdir, results)

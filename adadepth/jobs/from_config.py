@@ -9,11 +9,11 @@ from ml_collections import ConfigDict
 
 from adadepth.data.sources import Source
 from adadepth.errors import InputError
-from adadepth.maths.peaks import Readout
 from adadepth.models.architecture import Architecture
 from adadepth.models.model import EMBEDDED, MODEL_NAME, Model, load_model
 from adadepth.models.network import init_params
 from adadepth.models.weights import download_vgg19, load_vgg19
+from adadepth.training.phase2 import Recipe
 
 TRAINED_BY = ("seed", "network", "backbone", "data", "finetune", "gates", "policy")
 LABEL_VARIANCE_PX2 = 20.0  # reference, at a search crop of 256 px
@@ -27,14 +27,22 @@ def source_of(config: ConfigDict) -> Source:
 
 def architecture_of(config: ConfigDict) -> Architecture:
   """`config.network` as an Architecture."""
-  numbers = {f.name: config.network[f.name] for f in dataclasses.fields(Architecture)}
-  return Architecture(**numbers)
+  try:
+    return Architecture(**{f.name: config.network[f.name] for f in dataclasses.fields(Architecture)})
+  except InputError as error:
+    raise InputError(f"config.network: {error}") from None
 
 
-def readout_of(config: ConfigDict) -> Readout:
-  """How `config.policy` reads response maps."""
-  policy = config.policy
-  return Readout(policy.peak, policy.window, policy.combine, policy.gate_features, policy.drift)
+def recipe_of(config: ConfigDict) -> Recipe:
+  """`config.gates` as a recipe."""
+  same = ("loss", "price", "p", "learning_rate", "steps", "batch")
+  return Recipe(
+    **{name: config.gates[name] for name in same},
+    price_weights=tuple(config.gates.price_weights),
+    map_loss=config.finetune.map_loss,
+    variance_px2=label_variance(architecture_of(config)),
+    seed=config.seed,
+  )
 
 
 def label_variance(arch: Architecture) -> float:

@@ -1,22 +1,23 @@
 """Tracks one target through a video: boxes.csv and an annotated mp4."""
 
 import pathlib
+import re
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
-from adadepth.evaluation.budgets import budget_for, relative_costs
+from adadepth.evaluation.one_pass import follow
 from adadepth.io.video import BoxRow, VideoWriter, read_frames, write_boxes_csv
 from adadepth.io.writers import progress, run_record
 from adadepth.jobs.from_config import model_of
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model, check_gates
 from adadepth.reports.drawing import annotate_frame
-from adadepth.tracking.budget import Budget
+from adadepth.tracking.budget import Budget, budget_for
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.step import Track
-from adadepth.tracking.tracker import Tracker, check_box, check_policy, computed_confidences, follow
+from adadepth.tracking.tracker import Tracker, check_box, check_policy, computed_confidences
 
 
 def parse_box(text: str) -> np.ndarray:
@@ -37,7 +38,7 @@ def parse_box(text: str) -> np.ndarray:
 def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Writes boxes.csv and track.mp4 to the workdir."""
   box = parse_box(config.box)
-  check_policy(config.policy, config.budget or None, "config.")
+  check_config_policy(config)
   check_threshold(config)
   if not config.video:
     raise InputError("`config.video` (='') must name a video file or a folder of frames")
@@ -63,6 +64,14 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
   print(f"{len(rows)} frames{speed}; wrote {workdir / 'boxes.csv'} and {workdir / 'track.mp4'}")
 
 
+def check_config_policy(config: ConfigDict) -> None:
+  """`check_policy` of `config.policy` and `config.budget`, by their names in the config."""
+  try:
+    check_policy(config.policy, config.budget or None)
+  except InputError as error:
+    raise InputError(re.sub(r"^`", "`config.", str(error))) from None
+
+
 def check_threshold(config: ConfigDict) -> None:
   """Raises InputError for a `config.threshold` that cannot be, or that nothing would use."""
   if not config.threshold < 1:
@@ -86,11 +95,7 @@ def chosen_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
 
 def chosen_budget(config: ConfigDict, model: Model) -> Budget | None:
   """`config.budget`, if there is one."""
-  if not config.budget:
-    return None
-  return budget_for(
-    model, config.budget, relative_costs(model.arch, model.readout), "relative", argument="config.budget"
-  )
+  return budget_for(model.calibration, config.budget, argument="config.budget") if config.budget else None
 
 
 def shown_figures(track: Track, policy: str, *, given: bool) -> dict:

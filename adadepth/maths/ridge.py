@@ -1,4 +1,4 @@
-"""Test-time training: a template learns from its own key frame to peak on its target and nowhere else."""
+"""The ridge-regression correlation filter: a template learns from its key frame to peak on its target alone."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from adadepth.maths.geometry import zero_displacement_index
 from adadepth.maths.xcorr import cross_correlate
 
 
-def box_coverage(size_in_crop: Float[Array, "2"], cells: int, stride_px: float) -> Float[Array, "n n"]:
+def box_mask(size_in_crop: Float[Array, "2"], cells: int, stride_px: float) -> Float[Array, "n n"]:
   """How much of each cell of a template's map the target's box covers, on both axes, in [0, 1].
 
   Args:
@@ -28,7 +28,7 @@ def unmoved_label(search_cells: int, template_cells: int) -> Float[Array, "r r"]
   return axis[:, None] * axis[None, :]
 
 
-def adapt_template(
+def ridge_filter(
   template: Float[Array, "h h c"],
   key_search: Float[Array, "r r c"],
   weight: Float[Array, "h h"],

@@ -3,11 +3,13 @@
 import dataclasses
 
 from adadepth.errors import InputError
+from adadepth.maths.fusion import Grid
 
 DEPTHS = 5
 DEPTH_NAMES = tuple(f"xcorr{k + 1}" for k in range(DEPTHS))
 VGG19_CONVS = (2, 2, 4, 4, 4)
 VGG19_CHANNELS = (64, 128, 256, 512, 512)
+CHOICES = {"scaling": ("min_max", "none"), "template": ("crop", "ridge"), "reader": ("paper", "fusion")}
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)  # of 0..255, which VGG-19 wants subtracted
 
 
@@ -21,13 +23,10 @@ class Architecture:
     search_px: side of the square search crop, pixels.
     pools: how many of the first blocks end in a 2x2 max pool, 1..4; every response has stride 2**pools.
     scaling: "min_max" scales each response map to [0, 1] (reference); "none" leaves the correlation as it is.
-    background: weight of a template's cells outside of the target's box, in [0, 1]; 1 is the paper's.
-    adapt_steps: steps of test-time training of the templates on their key frame (`maths.adaptation`); 0: none (paper).
-    adapt_penalty: of leaving the template as it was cut; above 0.
-    finer_px: standard deviation of a response's peak, crop pixels, which a closer look at the first block's map
-      (`maths.closer`) refines; 0: no closer look (paper).
-    growth: whether the closer look has templates of five sizes, so that gated policies read how much the target has
-      grown (`maths.posterior`); without, the box keeps its size (paper).
+    template: "crop", the map of the key crop (paper), or "ridge", a correlation filter of the target's box that ridge
+      regression has trained on the key frame (`maths.ridge`).
+    reader: what turns responses into a box: "paper", the highest cell of one map and the key's size, or "fusion", all
+      maps until the exit with NCC refinement and scale (`maths.fusion`).
   """
 
   width: float = 1.0
@@ -35,37 +34,22 @@ class Architecture:
   search_px: int = 256
   pools: int = 4
   scaling: str = "min_max"
-  background: float = 1.0
-  adapt_steps: int = 0
-  adapt_penalty: float = 0.1
-  finer_px: float = 0.0
-  growth: bool = False
+  template: str = "crop"
+  reader: str = "paper"
 
   def __post_init__(self):
     if not 0 < self.width <= 1:
-      raise InputError(f"`config.network.width` (={self.width}) must lie in (0, 1]; the paper's is 1")
+      raise InputError(f"`width` (={self.width}) must lie in (0, 1]; the paper's is 1")
     if self.pools not in (1, 2, 3, 4):
-      raise InputError(f"`config.network.pools` (={self.pools}) must be 1, 2, 3 or 4; the paper's is 4")
-    if self.scaling not in ("min_max", "none"):
-      raise InputError(f'`config.network.scaling` (={self.scaling!r}) must be "min_max" or "none"')
-    if not 0 <= self.background <= 1:
-      raise InputError(f"`config.network.background` (={self.background}) must lie in [0, 1]")
-    if self.adapt_steps < 0 or self.adapt_penalty <= 0:
-      raise InputError(
-        f"`config.network.adapt_steps` (={self.adapt_steps}) must be at least 0 and `adapt_penalty` "
-        f"(={self.adapt_penalty}) above 0"
-      )
-    if self.finer_px < 0 or (self.growth and not self.finer_px):
-      raise InputError(
-        f"`config.network.finer_px` (={self.finer_px}) must be at least 0, and above 0 with "
-        f"`config.network.growth` (={self.growth}): 4 suits crops of 256 px"
-      )
+      raise InputError(f"`pools` (={self.pools}) must be 1, 2, 3 or 4; the paper's is 4")
+    for name, choices in CHOICES.items():
+      if getattr(self, name) not in choices:
+        raise InputError(f"`{name}` (={getattr(self, name)!r}) must be one of {', '.join(choices)}")
     for name in ("template_px", "search_px"):
       px = getattr(self, name)
       if px < self.stride_px or px % (2 * self.stride_px):
         raise InputError(
-          f"`config.network.{name}` (={px}) must be a positive multiple of {2 * self.stride_px}, "
-          "twice the stride 2**pools"
+          f"`{name}` (={px}) must be a positive multiple of {2 * self.stride_px}, twice the stride 2**pools"
         )
     if self.search_px <= self.template_px:
       raise InputError(f"`config.network.search_px` (={self.search_px}) must exceed template_px (={self.template_px})")
@@ -94,18 +78,15 @@ class Architecture:
     return self.search_px // self.stride_px
 
   @property
-  def fine_stride_px(self) -> int:
-    """Pixels of a crop per cell of a closer look: a quarter of a response's, but at least the first block's own."""
-    return max(2, self.stride_px // 4)
+  def grid(self) -> Grid:
+    """Where fusion reads: displacements up to half the template's side, in steps of a quarter of a cell or 2 px."""
+    step_px = max(2, self.stride_px // 4)
+    places = (self.search_px - self.template_px) // step_px + 1
+    return Grid(self.template_cells, self.search_cells, self.stride_px, step_px, places)
 
-  def closer_stride_px(self, depth: int) -> int:
-    """Crop pixels a cell of a closer look at block `depth` (0 or 1): the fine stride, or the block's own if coarser."""
-    return max(self.fine_stride_px, 2 ** min(depth + 1, self.pools))
-
-  @property
-  def adapted(self) -> bool:
-    """Whether templates are more than the maps of their crops."""
-    return self.adapt_steps > 0 or self.background < 1
+  def ncc_stride_px(self, depth: int) -> int:
+    """Crop pixels a cell of the map of block `depth` (0 or 1) for NCC: the grid's step, or the block's if coarser."""
+    return max(self.grid.step_px, 2 ** min(depth + 1, self.pools))
 
   def conv_stride_px(self, depth: int) -> int:
     """The stride at which block `depth` (0..4) convolves."""

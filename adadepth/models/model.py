@@ -1,4 +1,4 @@
-"""A trained model in one file: parameters, architecture, and the policy settings chosen on dev."""
+"""A trained model in one file: parameters, architecture, and what phase 2 chose."""
 
 import dataclasses
 import importlib.resources
@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from adadepth.errors import InputError
-from adadepth.maths.fusion import Belief
-from adadepth.maths.peaks import Readout
+from adadepth.maths.fusion import FusionWeights
 from adadepth.models.architecture import Architecture
 from adadepth.models.fusion_weights import NONNEGATIVE
 from adadepth.models.weights import load_safetensors, save_safetensors
@@ -29,28 +28,30 @@ class Calibration(NamedTuple):
     thresholds: T, ascending.
     exits: the share of frames that stop at each depth, for each T.
     iou25: IOU@25 of hard gating, for each T.
+    relative_costs: FLOPs of a frame that stops at each depth, relative to xcorr1, [5].
+    reference: the best static exit there, "xcorr1".."xcorr5", whose cost defines the shares of budgets.
   """
 
   thresholds: list[float]
   exits: list[list[float]]
   iou25: list[float]
+  relative_costs: list[float]
+  reference: str
 
 
 class Model(NamedTuple):
   """Everything that tracking needs.
 
   Attributes:
-    params: {"backbone", "head", "gates", "beliefs"}; without the last two where phase 1 alone wrote it.
-    arch: the network's numbers.
+    params: {"backbone", "head", "gates", "fusion"}; without the last two where phase 1 alone wrote it.
+    arch: the network's numbers, and what reads the box.
     threshold: T of hard gating; means nothing without gates.
-    readout: how responses become a displacement.
     calibration: None where the gates were not trained by phase 2.
   """
 
   params: dict
   arch: Architecture
   threshold: float
-  readout: Readout
   calibration: Calibration | None = None
 
 
@@ -59,7 +60,6 @@ def save_model(path: str | pathlib.Path, model: Model, *, float_dtype: str = "fl
   settings = {
     "architecture": dataclasses.asdict(model.arch),
     "threshold": model.threshold,
-    "readout": model.readout,
     "calibration": model.calibration,
   }
   metadata = {name: json.dumps(value) for name, value in settings.items()}
@@ -88,23 +88,27 @@ def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
   if "architecture" not in stored.metadata:
     raise InputError(f"{named}: {file} holds weights, not a model that configs/gating.py wrote")
   settings = {name: json.loads(value) for name, value in stored.metadata.items()}
-  params = jax.tree.map(jnp.asarray, stored.tree)
-  beliefs = params.get("beliefs", {})
-  known = {f.name for f in dataclasses.fields(Architecture)} | set(Belief._fields)
-  unknown = {*settings["architecture"], *beliefs} - known
-  if unknown := unknown | {f"a negative {name}" for name in NONNEGATIVE if jnp.any(beliefs.get(name, 0) < 0)}:
+  if unknown := _unknown(settings, stored.tree):
     raise InputError(
       f"{named}: {file} is another version's ({', '.join(sorted(unknown))}): train its gates again with "
       "configs/gating.py"
     )
   calibration = settings.get("calibration")
   return Model(
-    params,
+    jax.tree.map(jnp.asarray, stored.tree),
     Architecture(**settings["architecture"]),
     settings["threshold"],
-    Readout(*settings["readout"]),
     calibration and Calibration(*calibration),
   )
+
+
+def _unknown(settings: dict, params: dict) -> set[str]:
+  """What a file holds that this version does not know."""
+  fusion, calibration = params.get("fusion", {}), settings.get("calibration")
+  unknown = set(settings["architecture"]) - {f.name for f in dataclasses.fields(Architecture)}
+  unknown |= set(params) - {"backbone", "head", "gates", "fusion"} | set(fusion) - set(FusionWeights._fields)
+  unknown |= {f"a negative {name}" for name in NONNEGATIVE if (fusion.get(name, jnp.zeros(1)) < 0).any()}
+  return unknown | ({"a calibration"} if calibration and len(calibration) != len(Calibration._fields) else set())
 
 
 def check_gates(model: Model, named: str) -> None:

@@ -1,30 +1,45 @@
 """From crops to features to responses: the pieces that every policy and both phases are made of."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from adadepth.maths.fusion import onto_grid
-from adadepth.maths.ncc import LOG_GROWTHS, CloserTemplate, closer_template, correlation_coefficients
-from adadepth.maths.ridge import adapt_template, box_coverage
+from adadepth.maths.ncc import LOG_SCALES, NccTemplate, correlation_coefficients, ncc_template
+from adadepth.maths.ridge import box_mask, ridge_filter
 from adadepth.maths.xcorr import cross_correlate, cross_correlate_each, min_max_scale, whiten
 from adadepth.models.architecture import DEPTHS, Architecture
-from adadepth.models.fusion_weights import init_beliefs
+from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import init_gates
 from adadepth.models.vgg import apply_block, init_backbone, max_pool, prepare_backbone, preprocess
 
-CLOSER_DEPTHS = 2  # whose blocks a closer look is taken at
+NCC_DEPTHS = 2  # of the blocks whose maps NCC is computed on
+RIDGE_PENALTY, RIDGE_STEPS = 0.1, 8  # chosen on train and dev: see experiments/adaptation
 SCALINGS = {"min_max": min_max_scale, "none": lambda response: response}
 
 
+class Template(NamedTuple):
+  """What a target looks like; of n targets, with a leading n.
+
+  Attributes:
+    maps: what is correlated, one array a depth, [*n, cells, cells, channels_k].
+    ncc: templates for the first two blocks; () for the paper's reader.
+  """
+
+  maps: tuple[Float[Array, "*n _ _ _"], ...]
+  ncc: tuple[NccTemplate, ...]
+
+
 def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> dict:
-  """{"backbone", "head", "gates", "beliefs"}; the head is the logit scale of each depth, kept as its logarithm."""
+  """{"backbone", "head", "gates", "fusion"}; the head is the logit scale of each depth, kept as its logarithm."""
   backbone_key, gates_key = jax.random.split(key)
   return {
     "backbone": init_backbone(backbone_key, arch),
     "head": {"log_scale": jnp.full(DEPTHS, jnp.log(jnp.float32(logit_scale)))},
     "gates": init_gates(gates_key),
-    "beliefs": init_beliefs(),
+    "fusion": init_fusion(),
   }
 
 
@@ -38,107 +53,6 @@ def logit_scales(params: dict) -> Float[Array, "5"]:
   return jnp.exp(params["head"]["log_scale"])
 
 
-def correlation_map(
-  block_output: Float[Array, "b h w c"], *, depth: int, arch: Architecture
-) -> Float[Array, "b i j c"]:
-  """A block's output at the common stride, whitened, float32: what is correlated."""
-  return whiten(max_pool(block_output, arch.pool_to_response(depth)).astype(jnp.float32))
-
-
-def template_maps(params: dict, template: Array, *, arch: Architecture, depths: int = DEPTHS) -> tuple:
-  """The template's whitened map at each of the first `depths` depths.
-
-  Args:
-    template: key crop, RGB 0..255, [template_px, template_px, 3].
-  Returns:
-    `depths` arrays, [template_cells, template_cells, channels_k].
-  """
-  return tuple(m[0] for m in search_maps(params, template[None], arch=arch, depths=depths))
-
-
-def adapted_templates(
-  params: dict, template: Array, key_search: Array, size_in_crop: Float[Array, "2"], *, arch: Architecture
-) -> tuple:
-  """`template_maps`, weighted by the target's box and trained on its own key frame, as `arch` asks.
-
-  Args:
-    template: key crop, RGB 0..255, [template_px, template_px, 3].
-    key_search: the key frame's search crop, centred on the target, RGB 0..255, [search_px, search_px, 3]; not looked
-      at without steps of training.
-    size_in_crop: the target's box (w, h), crop pixels.
-  Returns:
-    One array a depth, [template_cells, template_cells, channels_k].
-  """
-  templates = template_maps(params, template, arch=arch)
-  if not arch.adapted:
-    return templates
-  inside = box_coverage(size_in_crop, arch.template_cells, arch.stride_px)
-  weight = arch.background + (1 - arch.background) * inside
-  if not arch.adapt_steps:
-    return tuple(t * weight[..., None] for t in templates)
-  maps = search_maps(params, key_search[None], arch=arch)
-  settings = {"penalty": arch.adapt_penalty, "steps": arch.adapt_steps}
-  return tuple(adapt_template(t, m[0], weight, **settings) for t, m in zip(templates, maps, strict=True))
-
-
-def fine_map(
-  block_output: Float[Array, "b h w c"], *, depth: int, arch: Architecture
-) -> Float[Array, "b f f c"] | None:
-  """The output of block `depth` (0 or 1), whitened, float32, as a closer look takes it; None for a network without."""
-  pool = arch.closer_stride_px(depth) // 2 ** min(depth + 1, arch.pools)
-  return whiten(max_pool(block_output, pool).astype(jnp.float32)) if arch.finer_px else None
-
-
-def grown_crops(template: Array, key_search: Array, *, arch: Architecture) -> Float[Array, "s px px 3"]:
-  """The key as it would look at each size that is told apart; the template itself where that is one.
-
-  Args:
-    template: key crop, RGB 0..255, [template_px, template_px, 3].
-    key_search: the key frame's search crop, of the same centre and scale, [search_px, search_px, 3].
-  """
-  middle = template.astype(jnp.float32)
-  if not arch.growth:
-    return middle[None]
-
-  def grown(log_growth: float) -> Float[Array, "px px 3"]:
-    scale = jnp.full(2, jnp.exp(jnp.float32(log_growth)))
-    offset = arch.template_px / 2 - scale * arch.search_px / 2
-    return jax.image.scale_and_translate(
-      key_search.astype(jnp.float32), middle.shape, (0, 1), scale, offset, method="linear", antialias=True
-    )
-
-  return jnp.stack([grown(g) if g else middle for g in LOG_GROWTHS])
-
-
-def closer_look_at(
-  params: dict, key_crops: Array, size_in_crop: Float[Array, "2"], *, arch: Architecture
-) -> tuple[CloserTemplate, ...] | None:
-  """What a closer look at the first and at the second block compares the target with; None for a network without one.
-
-  Args:
-    key_crops: see `grown_crops`, [s, px, px, 3].
-    size_in_crop: the target's box (w, h) in each of them, crop pixels.
-  """
-  if not arch.finer_px:
-    return None
-  found = []
-  for depth, output in enumerate(block_outputs(params, key_crops, arch=arch, depths=CLOSER_DEPTHS)):
-    maps, stride_px = fine_map(output, depth=depth, arch=arch), arch.closer_stride_px(depth)
-    covered = box_coverage(size_in_crop, maps.shape[1], stride_px)
-    found.append(closer_template(maps, covered, arch.search_px // stride_px))
-  return tuple(found)
-
-
-def closer_coefficients(
-  template: CloserTemplate, fine_map: Float[Array, "f f c"], *, depth: int, arch: Architecture
-) -> Float[Array, "s i i"]:
-  """Correlation coefficients of a closer look at block `depth` (0 or 1), on the grid of places, for each size."""
-  found, stride_px = correlation_coefficients(template, fine_map), arch.closer_stride_px(depth)
-  if stride_px == arch.fine_stride_px:
-    return found
-  return jax.vmap(lambda m: onto_grid(m, len(m) // 2, stride_px, arch))(found)
-
-
 def block_outputs(params: dict, crops: Array, *, arch: Architecture, depths: int) -> list:
   """The outputs of the first `depths` blocks for a batch of crops, RGB 0..255, [n, px, px, 3]."""
   x, outputs = preprocess(crops), []
@@ -148,16 +62,85 @@ def block_outputs(params: dict, crops: Array, *, arch: Architecture, depths: int
   return outputs
 
 
-def search_maps(params: dict, crops: Array, *, arch: Architecture, depths: int = DEPTHS) -> list:
-  """The whitened maps of a batch of crops, RGB 0..255, [n, px, px, 3], at the first `depths` depths."""
+def correlation_map(
+  block_output: Float[Array, "b h w c"], *, depth: int, arch: Architecture
+) -> Float[Array, "b i j c"]:
+  """A block's output at the common stride, whitened, float32: what is correlated."""
+  return whiten(max_pool(block_output, arch.pool_to_response(depth)).astype(jnp.float32))
+
+
+def correlation_maps(params: dict, crops: Array, *, arch: Architecture, depths: int = DEPTHS) -> list:
+  """`correlation_map` of a batch of crops, RGB 0..255, [n, px, px, 3], at the first `depths` depths."""
   outputs = block_outputs(params, crops, arch=arch, depths=depths)
   return [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
+
+
+def make_template(
+  params: dict, key: Array, key_search: Array, size_in_crop: Float[Array, "2"], *, arch: Architecture
+) -> Template:
+  """The template of one target, as `arch.template` and `arch.reader` ask.
+
+  Args:
+    key: key crop, RGB 0..255, [template_px, template_px, 3].
+    key_search: the key frame's search crop, centred on the target, [search_px, search_px, 3]; the paper's template
+      and reader do not look at it.
+    size_in_crop: the target's box (w, h), crop pixels.
+  """
+  maps = tuple(m[0] for m in correlation_maps(params, key[None], arch=arch))
+  if arch.template == "ridge":
+    mask = box_mask(size_in_crop, arch.template_cells, arch.stride_px)
+    searched = correlation_maps(params, key_search[None], arch=arch)
+    learn = {"penalty": RIDGE_PENALTY, "steps": RIDGE_STEPS}
+    maps = tuple(ridge_filter(m, s[0], mask, **learn) for m, s in zip(maps, searched, strict=True))
+  ncc = ()
+  if arch.reader == "fusion":
+    outputs = block_outputs(params, scaled_keys(key, key_search, arch=arch), arch=arch, depths=NCC_DEPTHS)
+    ncc = tuple(_ncc_template(x, size_in_crop, depth=depth, arch=arch) for depth, x in enumerate(outputs))
+  return Template(maps, ncc)
+
+
+def scaled_keys(key: Array, key_search: Array, *, arch: Architecture) -> Float[Array, "s px px 3"]:
+  """The key as it would look at each scale that is told apart, cut from its search crop of the same centre."""
+  middle = key.astype(jnp.float32)
+
+  def scaled(log_scale: float) -> Float[Array, "px px 3"]:
+    scale = jnp.full(2, jnp.exp(jnp.float32(log_scale)))
+    offset = arch.template_px / 2 - scale * arch.search_px / 2
+    return jax.image.scale_and_translate(
+      key_search.astype(jnp.float32), middle.shape, (0, 1), scale, offset, method="linear", antialias=True
+    )
+
+  return jnp.stack([scaled(g) if g else middle for g in LOG_SCALES])
+
+
+def _ncc_template(
+  block_output: Float[Array, "s h w c"], size_in_crop: Float[Array, "2"], *, depth: int, arch: Architecture
+) -> NccTemplate:
+  maps, stride_px = ncc_map(block_output, depth=depth, arch=arch), arch.ncc_stride_px(depth)
+  return ncc_template(maps, box_mask(size_in_crop, maps.shape[1], stride_px), arch.search_px // stride_px)
+
+
+def ncc_map(block_output: Float[Array, "b h w c"], *, depth: int, arch: Architecture) -> Float[Array, "b f f c"]:
+  """The output of block `depth` (0 or 1), whitened, float32, as NCC takes it."""
+  pool = arch.ncc_stride_px(depth) // 2 ** min(depth + 1, arch.pools)
+  return whiten(max_pool(block_output, pool).astype(jnp.float32))
+
+
+def ncc_on_grid(
+  template: NccTemplate, block_output: Float[Array, "h w c"], *, depth: int, arch: Architecture
+) -> Float[Array, "s i i"]:
+  """Correlation coefficients of one target with block `depth` (0 or 1), at every scale and place of `arch.grid`."""
+  fine = ncc_map(block_output[None], depth=depth, arch=arch)[0]
+  found, stride_px = correlation_coefficients(template, fine), arch.ncc_stride_px(depth)
+  if stride_px == arch.grid.step_px:
+    return found
+  return jax.vmap(lambda m: onto_grid(m, len(m) // 2, stride_px, arch.grid))(found)
 
 
 def respond(
   template_map: Float[Array, "h w c"], search_map: Float[Array, "n r r c"], *, arch: Architecture
 ) -> Float[Array, "n r r"]:
-  """Response maps of one template over its search maps, [n, r, r], scaled as `arch.scaling` says."""
+  """Response maps of one template over its n search maps, scaled as `arch.scaling` says."""
   return SCALINGS[arch.scaling](cross_correlate(template_map, search_map))
 
 
@@ -168,21 +151,10 @@ def respond_each(
   return SCALINGS[arch.scaling](cross_correlate_each(template_maps, search_maps))
 
 
-def search_responses(params: dict, templates: tuple, searches: Array, *, arch: Architecture) -> Float[Array, "n 5 r r"]:
-  """All five responses of one key to its n search crops, RGB 0..255, [n, search_px, search_px, 3]."""
-  return respond_all(templates, block_outputs(params, searches, arch=arch, depths=DEPTHS), arch=arch)
-
-
-def respond_all(templates: tuple, outputs: list, *, arch: Architecture) -> Float[Array, "n 5 r r"]:
-  """`search_responses` from the outputs of the blocks."""
-  maps = [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
-  return jnp.stack([respond(t, m, arch=arch) for t, m in zip(templates, maps, strict=True)], axis=1)
-
-
 def group_responses(
   params: dict, templates: Array, searches: Array, *, arch: Architecture
 ) -> Float[Array, "g n 5 r r"]:
-  """All five responses of g keys, each with its own n search frames.
+  """All five responses of g keys, each with its own n search frames, by plain templates.
 
   The backbone sees all crops at once; each key is correlated by a plain convolution of its own, because one
   grouped convolution over all keys is many times slower on a CPU.
@@ -192,8 +164,8 @@ def group_responses(
     searches: RGB 0..255, [g, n, search_px, search_px, 3].
   """
   groups, frames = searches.shape[:2]
-  keys = search_maps(params, templates, arch=arch)
-  flat = search_maps(params, searches.reshape((groups * frames, *searches.shape[2:])), arch=arch)
+  keys = correlation_maps(params, templates, arch=arch)
+  flat = correlation_maps(params, searches.reshape((groups * frames, *searches.shape[2:])), arch=arch)
   by_depth = []
   for key_map, search_map in zip(keys, flat, strict=True):
     grouped = search_map.reshape((groups, frames, *search_map.shape[1:]))

@@ -4,8 +4,6 @@ import pathlib
 from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
@@ -77,10 +75,9 @@ def track_panels(model: Model, sequence: Sequence, *, frames: int) -> list[Frame
   panels = []
   for t in progress(range(start + 1, min(start + 1 + frames, len(sequence))), f"figure 7 ({sequence.name})"):
     frame, truth = sequence.frames[t], sequence.boxes_xywh[t]
-    no_exit = target._replace(state=target.state._replace(threshold=jnp.float32(2)))
+    no_exit = target._replace(state=target.state._replace(threshold=np.full(1, 2, np.float32)))
     confidences = tracker.update(no_exit, frame)[1].confidences
     target, track = tracker.update(target, frame)
-    track, confidences = jax.device_get((track, confidences))
     panels.append(FramePanel(f"frame {t}", frame, track.box_xywh, truth, confidences, int(track.depth)))
   return panels
 

@@ -206,7 +206,7 @@ def figure6(
   panels = figure.subplots(1, len(costs), squeeze=False, sharey=True)[0]
   for axes, (label, cost) in zip(panels, costs, strict=True):
     if oracle is not None:
-      axes.axhline(oracle, linestyle="--", color=PURPLE, linewidth=1.4, label="oracle: best depth each frame")
+      axes.axhline(oracle, linestyle="--", color=PURPLE, linewidth=1.4, label="oracle: best exit of each pair")
     _plot_sweep(axes, sweep, cost)
     _plot_fixed(axes, fixed, cost)
     _plot_hard(axes, hard, chosen_threshold, cost)
@@ -346,7 +346,7 @@ def _plot_sweep(axes: Axes, sweep: Sequence[Mapping[str, Any]], cost: str) -> No
 def _plot_fixed(axes: Axes, fixed: Mapping[str, Mapping[str, Any]], cost: str) -> None:
   names = sorted(fixed)
   points = [_point(fixed[name], cost) for name in names]
-  axes.plot(*zip(*points, strict=True), "s-", color=BLUE, markersize=6, label="fixed depth", zorder=3)
+  axes.plot(*zip(*points, strict=True), "s-", color=BLUE, markersize=6, label="static exit", zorder=3)
   for name, (x, y) in zip(names, points, strict=True):
     # The name stands above all data, where nothing else is drawn, and a thin line leads down to its point.
     place = {"xytext": (x, 0.985), "textcoords": axes.get_xaxis_transform(), "ha": "center", "va": "top"}

@@ -4,7 +4,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
+
+from adadepth.errors import InputError
+from adadepth.models.model import Calibration
 
 # Chosen by simulation on train and dev (by hand, the script was not kept): less is slow on a new video, more pays in
 # accuracy.
@@ -33,6 +37,55 @@ def next_threshold(threshold: Float[Array, ""], depth: Int[Array, ""], budget: B
   higher T never exits earlier. The sum of the steps says that over n frames the mean cost misses the target by
   (logit T_0 - logit T_n) / (GAIN * n) of it: a tenth at most after n = 10 * |logit T_0 - logit T_n| / GAIN frames.
   """
-  over = budget.cost_by_exit[depth] / budget.target - 1
+  over = jnp.asarray(budget.cost_by_exit)[depth] / budget.target - 1
   logit = jnp.log(threshold) - jnp.log1p(-threshold)
   return jax.nn.sigmoid(jnp.clip(logit - GAIN * over, -LIMIT, LIMIT))
+
+
+def check_target(target: float, cost_by_exit: Float[np.ndarray, "5"], unit: str, *, argument: str = "budget") -> None:
+  """Raises InputError for a budget that no exit is as cheap, or as dear, as; arguments as of `budget_for`."""
+  low, high = cost_by_exit[0], cost_by_exit[-1]
+  if not low < target < high:
+    raise InputError(
+      f"`{argument}` (={target:g}, {unit}) must lie between {low:.3g} and {high:.3g}: what a frame costs that stops at "
+      "the first depth, and at the last"
+    )
+
+
+def expected_cost(calibration: Calibration, cost_by_exit: Float[np.ndarray, "5"]) -> Float[np.ndarray, "t"]:
+  """sum_k P(exit k) cost_k at each threshold of the calibration; never falls with T."""
+  return np.asarray(calibration.exits) @ cost_by_exit
+
+
+def expected_iou(calibration: Calibration, target: float, cost_by_exit: Float[np.ndarray, "5"]) -> float:
+  """IOU@25 on the calibration's videos at that mean cost."""
+  return float(np.interp(target, expected_cost(calibration, cost_by_exit), calibration.iou25))
+
+
+def budget_for(
+  calibration: Calibration | None,
+  target: float,
+  *,
+  costs_ms: Float[np.ndarray, "5"] | None = None,
+  argument: str = "budget",
+) -> Budget:
+  """The budget with the T that met it on the calibration's videos.
+
+  Args:
+    calibration: of the model.
+    target: what a frame may cost in the mean, relative to xcorr1; in ms where `costs_ms` is given.
+    costs_ms: milliseconds of a frame that stops at each depth.
+    argument: name of the argument the target came from, for error messages.
+  Raises:
+    InputError: a model without calibration, or a target that no exit is as cheap, or as dear, as.
+  """
+  if calibration is None:
+    raise InputError(
+      f"`{argument}` (={target:g}): the model has no calibration to begin from: train its gates with configs/gating.py"
+    )
+  costs = np.asarray(calibration.relative_costs if costs_ms is None else costs_ms)
+  check_target(target, costs, "relative to xcorr1" if costs_ms is None else "ms", argument=argument)
+  thresholds = np.asarray(calibration.thresholds)
+  logit = np.interp(target, expected_cost(calibration, costs), np.log(thresholds / (1 - thresholds)))
+  start = 1 / (1 + np.exp(-logit))
+  return Budget(np.float32(target), costs.astype(np.float32), np.float32(start))

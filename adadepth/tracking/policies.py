@@ -1,9 +1,7 @@
-"""Fixed, soft and hard gating behind one signature: (params, templates, search, threshold) -> Decision.
+"""Fixed, soft and hard gating behind one signature: (params, template, search, threshold) -> Decision.
 
-The threshold T is an array, so that it may change from frame to frame (see `budget`); only hard gating reads it.
-
-Each is for one target and one frame, and compiles to one XLA program. Not batched on purpose: under `vmap`,
-`lax.cond` becomes a select that runs every branch. `batch` has the same policies for many targets at once.
+All of them take n targets, each with a template and a search crop of its own; one target is n = 1. The threshold T
+is an array, so that it may change from frame to frame (see `budget`); only hard gating reads it.
 """
 
 import functools
@@ -12,149 +10,154 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float, Int
 
 from adadepth.maths.cascade import exit_confidences
-from adadepth.maths.features import all_gate_features
-from adadepth.maths.fusion import Belief, weighed
-from adadepth.maths.peaks import Readout
+from adadepth.maths.features import all_gate_features, gate_features
 from adadepth.models.architecture import DEPTH_NAMES, DEPTHS, Architecture
-from adadepth.models.fusion_weights import belief_at
-from adadepth.models.gates import gate_logits
+from adadepth.models.gates import apply_gate, gate_logits
 from adadepth.models.network import (
-  CLOSER_DEPTHS,
+  NCC_DEPTHS,
+  Template,
   block_outputs,
   correlation_map,
-  fine_map,
   logit_scales,
-  respond,
-  respond_all,
+  ncc_on_grid,
+  respond_each,
 )
-from adadepth.models.vgg import apply_block
-from adadepth.tracking.looking import Seen, look, nothing_seen
+from adadepth.models.vgg import apply_block, preprocess
+from adadepth.tracking.reader import Move, read
+from adadepth.tracking.rows import on_rows
 
 FIXED = DEPTH_NAMES  # a policy each
 POLICIES = (*FIXED, "soft", "hard")
 
 
 class Decision(NamedTuple):
-  """What a policy makes of one search frame, or of n, with a leading axis.
+  """What a policy makes of n search crops.
 
   Attributes:
-    response: the map to read the displacement from, or, where there is a belief, the sum of all as it weighs them,
-      [*n, r, r].
-    confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [*n, 5].
-    depth: the deepest block computed, 0..4, [*n].
-    fine_maps: of the first block and, where gated policies read a posterior, of the second (0 where it was not
-      computed), for a closer look; None for a network without one.
-    belief: how the posterior is made that gated policies read (`maths.posterior`); None: the peak is read.
+    move: what is read of each.
+    confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [n, 5].
+    depth: the deepest block computed, 0..4, [n].
   """
 
-  response: Float[Array, "*n r r"]
-  confidences: Float[Array, "*n 5"]
-  depth: Int[Array, "*n"]
-  fine_maps: tuple[Float[Array, "*n _ _ _"] | None, Float[Array, "*n _ _ _"] | None] = (None, None)
-  belief: Belief | None = None
+  move: Move
+  confidences: Float[Array, "n 5"]
+  depth: Int[Array, "n"]
 
 
-Policy = Callable[[dict, tuple, Array, Array], Decision]
-Threshold = float | Float[Array, ""]
+Policy = Callable[[dict, Template, Array, Array], Decision]
 
 
 def fixed_policy(
-  params: dict, templates: tuple, search: Array, _: Threshold, *, arch: Architecture, depth: int
+  params: dict, template: Template, search: Array, _: Array, *, arch: Architecture, depth: int
 ) -> Decision:
-  """xcorr1..xcorr5: always the map of one depth; nothing deeper is in the program."""
-  outputs = block_outputs(params, search[None], arch=arch, depths=depth + 1)
-  response = respond(templates[depth], correlation_map(outputs[depth], depth=depth, arch=arch), arch=arch)[0]
-  fine = _only(fine_map(outputs[0], depth=0, arch=arch))
-  return Decision(response, jax.nn.one_hot(depth, DEPTHS), jnp.int32(depth), (fine, None))
+  """xcorr1..xcorr5: always stops at one depth, a static exit; nothing deeper is in the program."""
+
+  def stop_there(inputs: tuple[Template, Array]) -> Decision:
+    template, crops = inputs
+    outputs = block_outputs(params, crops, arch=arch, depths=depth + 1)
+    responses = jnp.zeros((len(crops), DEPTHS, arch.search_cells, arch.search_cells))
+    for k in (depth,) if arch.reader == "paper" else range(depth + 1):
+      responses = responses.at[:, k].set(respond_at(template, outputs[k], depth=k, arch=arch))
+    confidences = jnp.tile(jax.nn.one_hot(depth, DEPTHS), (len(crops), 1))
+    move = read(params, responses, confidences, refine(template, outputs, depth=depth, arch=arch), arch=arch)
+    return Decision(move, confidences, jnp.full(len(crops), depth, jnp.int32))
+
+  return on_rows(stop_there, (template, search))
 
 
-def soft_policy(
-  params: dict, templates: tuple, search: Array, _: Threshold, *, arch: Architecture, readout: Readout
-) -> Decision:
-  """The c_i-weighted average of the five maps, or of the five depths' beliefs in them; all five are computed."""
-  outputs = block_outputs(params, search[None], arch=arch, depths=DEPTHS)
-  responses = respond_all(templates, outputs, arch=arch)[0]
-  confidences = gated_confidences(params, responses[None], arch=arch, readout=readout)[0]
-  fine = tuple(_only(fine_map(outputs[k], depth=k, arch=arch)) for k in range(CLOSER_DEPTHS))
-  if readout.combine == "exit":
-    return Decision(soft_response(responses, confidences), confidences, jnp.int32(DEPTHS - 1), fine)
-  belief = belief_at(params["beliefs"], confidences)
-  return Decision(weighed(belief, responses), confidences, jnp.int32(DEPTHS - 1), fine, belief)
+def soft_policy(params: dict, template: Template, search: Array, _: Array, *, arch: Architecture) -> Decision:
+  """The five depths by their c_i: the average of their maps (paper), or of their fusion weights; all are computed."""
+
+  def weigh_all(inputs: tuple[Template, Array]) -> Decision:
+    template, crops = inputs
+    outputs = block_outputs(params, crops, arch=arch, depths=DEPTHS)
+    responses = jnp.stack([respond_at(template, x, depth=k, arch=arch) for k, x in enumerate(outputs)], axis=1)
+    confidences = gated_confidences(params, responses, arch=arch)
+    move = read(params, responses, confidences, refine(template, outputs, depth=DEPTHS - 1, arch=arch), arch=arch)
+    return Decision(move, confidences, jnp.full(len(crops), DEPTHS - 1, jnp.int32))
+
+  return on_rows(weigh_all, (template, search))
 
 
-def hard_policy(
-  params: dict, templates: tuple, search: Array, threshold: Threshold, *, arch: Architecture, readout: Readout
-) -> Decision:
-  """The shallowest depth whose c_i exceeds the threshold (the last if none); nothing deeper is computed."""
-  reads_second = readout.combine == "posterior" and arch.finer_px > 0
+def hard_policy(params: dict, template: Template, search: Array, threshold: Array, *, arch: Architecture) -> Decision:
+  """The shallowest depth whose c_i exceeds T (the last if none); nothing deeper is computed for that target."""
+  n = len(search)
+  x, active, left = preprocess(search), jnp.ones(n, bool), jnp.ones(n)
+  responses = jnp.zeros((n, DEPTHS, arch.search_cells, arch.search_cells))
+  confidences, exits, outputs = jnp.zeros((n, DEPTHS)), jnp.zeros(n, jnp.int32), []
+  for depth in range(DEPTHS):
 
-  def from_depth(depth: int, x: Array, seen: Seen, second: Array | None) -> tuple[Seen, Array | None, Array]:
-    response = respond(templates[depth], correlation_map(x, depth=depth, arch=arch), arch=arch)[0]
-    seen = look(params, seen, response, depth=depth, arch=arch, readout=readout)
-    if depth == 1 and reads_second:
-      second = fine_map(x, depth=1, arch=arch)[0]
-    if depth == DEPTHS - 1:
-      return seen, second, jnp.int32(depth)
+    def next_block(inputs: tuple[Template, Array], *, depth=depth) -> tuple[Array, Array, Array]:
+      template, x = inputs
+      x = apply_block(params["backbone"], x, depth=depth, arch=arch)
+      response = respond_at(template, x, depth=depth, arch=arch)
+      return x, response, stop_share(params, response, depth=depth, arch=arch)
 
-    def deeper() -> tuple[Seen, Array | None, Array]:
-      return from_depth(depth + 1, apply_block(params["backbone"], x, depth=depth + 1, arch=arch), seen, second)
-
-    return lax.cond(seen.confidences[depth] > threshold, lambda: (seen, second, jnp.int32(depth)), deeper)
-
-  (first,) = block_outputs(params, search[None], arch=arch, depths=1)
-  seen, second, depth = from_depth(0, first, nothing_seen(arch), no_second_map(arch) if reads_second else None)
-  response, belief = exit_reading(params, seen.responses, depth, readout=readout)
-  return Decision(response, seen.confidences, depth, (_only(fine_map(first, depth=0, arch=arch)), second), belief)
-
-
-def no_second_map(arch: Architecture) -> Float[Array, "f f c"]:
-  """What stands for the second block's fine map where that block was not computed."""
-  cells = arch.search_px // arch.closer_stride_px(1)
-  return jnp.zeros((cells, cells, arch.channels[1]))
+    x, response, stop = on_rows(next_block, (template, x), active)
+    outputs.append(x)
+    responses = responses.at[:, depth].set(jnp.where(active[:, None, None], response, 0))
+    confidences = confidences.at[:, depth].set(jnp.where(active, left * stop, 0))
+    exits = jnp.where(active, depth, exits)
+    left *= 1 - stop
+    active &= ~(confidences[:, depth] > threshold)
+  ncc = refine_by_row(template, outputs, exits, arch=arch)
+  move = read(params, responses, jax.nn.one_hot(exits, DEPTHS), ncc, arch=arch)
+  return Decision(move, confidences, exits)
 
 
-def exit_reading(
-  params: dict, responses: Float[Array, "5 r r"], depth: Int[Array, ""], *, readout: Readout
-) -> tuple[Float[Array, "r r"], Belief | None]:
-  """What hard gating reads if it stops at a depth, see `Decision`; deeper responses are not looked at."""
-  if readout.combine == "exit":
-    return responses[depth], None
-  belief = belief_at(params["beliefs"], jax.nn.one_hot(depth, DEPTHS))
-  return weighed(belief, responses), belief
-
-
-def _only(batch: Array | None) -> Array | None:
-  """The one member of a batch, if there is a batch."""
-  return None if batch is None else batch[0]
-
-
-def gated_confidences(
-  params: dict, responses: Float[Array, "b 5 r r"], *, arch: Architecture, readout: Readout
-) -> Float[Array, "b 5"]:
+def gated_confidences(params: dict, responses: Float[Array, "n 5 r r"], *, arch: Architecture) -> Float[Array, "n 5"]:
   """c of Eq. 4 from responses that are already there."""
-  features = all_gate_features(
-    responses, logit_scale=logit_scales(params), template_cells=arch.template_cells, readout=readout
-  )
+  features = all_gate_features(responses, logit_scale=logit_scales(params), template_cells=arch.template_cells)
   return exit_confidences(gate_logits(params["gates"], features))
 
 
-def soft_response(responses: Float[Array, "*b k r r"], confidences: Float[Array, "*b k"]) -> Float[Array, "*b r r"]:
-  """sum_i c_i R_i, [*b, r, r]."""
-  return jnp.sum(responses * confidences[..., None, None], axis=-3)
+def stop_share(params: dict, response: Float[Array, "n r r"], *, depth: int, arch: Architecture) -> Float[Array, "n"]:
+  """sigmoid(phi_i): how much of the confidence that is left a depth takes; the last takes all."""
+  if depth == DEPTHS - 1:
+    return jnp.ones(len(response))
+  see = functools.partial(gate_features, depth=depth, template_cells=arch.template_cells)
+  features = jax.vmap(functools.partial(see, logit_scale=logit_scales(params)[depth]))(response)
+  return jax.nn.sigmoid(apply_gate(params["gates"], features, depth=depth))
+
+
+def respond_at(template: Template, x: Float[Array, "n h w c"], *, depth: int, arch: Architecture) -> Array:
+  """Each target's response at one depth, from the block's output, [n, r, r]."""
+  return respond_each(template.maps[depth], correlation_map(x, depth=depth, arch=arch), arch=arch)
+
+
+def refine(template: Template, outputs: list, *, depth: int, arch: Architecture) -> Float[Array, "n s i i"] | None:
+  """NCC for an exit at `depth`: on the second block's map once that has been computed; None for the paper's reader."""
+  if arch.reader == "paper":
+    return None
+  at = min(depth, NCC_DEPTHS - 1)
+  return jax.vmap(functools.partial(ncc_on_grid, depth=at, arch=arch))(template.ncc[at], outputs[at])
+
+
+def refine_by_row(
+  template: Template, outputs: list, exits: Int[Array, "n"], *, arch: Architecture
+) -> Float[Array, "n s i i"] | None:
+  """`refine` of rows that exit at different depths, each on its own block's map alone."""
+  if arch.reader == "paper":
+    return None
+
+  def at(depth: int) -> Float[Array, "n s i i"]:
+    one_block = lambda inputs: refine(inputs[0], inputs[1], depth=depth, arch=arch)  # noqa: E731
+    return on_rows(one_block, (template, outputs[:NCC_DEPTHS]), jnp.minimum(exits, NCC_DEPTHS - 1) == depth)
+
+  return jnp.where((exits == 0)[:, None, None, None], at(0), at(1))
 
 
 @functools.cache
-def policy_named(name: str, *, arch: Architecture, readout: Readout) -> Policy:
-  """ "xcorr1".."xcorr5", "soft" or "hard" with everything bound but (params, templates, search, threshold).
+def policy_named(name: str, *, arch: Architecture) -> Policy:
+  """ "xcorr1".."xcorr5", "soft" or "hard" with everything bound but (params, template, search, threshold).
 
   Equal arguments give the same object, so that jit does not trace it twice.
   """
   if name == "hard":
-    return functools.partial(hard_policy, arch=arch, readout=readout)
+    return functools.partial(hard_policy, arch=arch)
   if name == "soft":
-    return functools.partial(soft_policy, arch=arch, readout=readout)
+    return functools.partial(soft_policy, arch=arch)
   return functools.partial(fixed_policy, arch=arch, depth=FIXED.index(name))

@@ -1,178 +1,104 @@
-"""Which lambda and which T: cross-fitted, so that every pair is judged by gates that have not seen its video.
+"""Which lambda and which T: by scores that are cross-fitted, so that no pair is judged by what has seen its video.
 
 Half a dozen dev videos do not pin a mean cost down, since what a gate costs differs between videos by a factor of
-seven. So train and dev are dealt into folds by video, and gates trained on the other folds judge each; the gates
-that are kept are then trained on all.
+seven. So train and dev are dealt into folds by video, and what is learnt on the other folds judges each; what is kept
+is then learnt on all.
 """
 
 from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from adadepth.data.sequence import video_of
-from adadepth.evaluation.scores import PairScores, confidences_of, exit_ious, score_exits
-from adadepth.maths.cascade import exit_depth
-from adadepth.maths.peaks import Readout
-from adadepth.models.architecture import Architecture
+from adadepth.evaluation.costs import Costs
+from adadepth.evaluation.intervals import by_video
+from adadepth.evaluation.scores import PairScores, exits_at, score_exits, score_fixed
 from adadepth.models.model import Calibration
-from adadepth.training.fusion_fit import as_pairs
-from adadepth.training.phase2 import Pairs, Reading, Recipe, fit_gates, fit_reading
+from adadepth.tracking.policies import FIXED
 
-
-class CrossRead(NamedTuple):
-  """What is read of pairs by beliefs that have not seen their videos.
-
-  Attributes:
-    readings: of each fold, learnt from all the others.
-    beliefs: of each pair, its fold's.
-    ious: IoU of every pair if hard gating stopped at each depth, [n, 5].
-  """
-
-  readings: list[Reading]
-  beliefs: dict
-  ious: Float[np.ndarray, "n 5"]
-
-
-class CrossFitted(NamedTuple):
-  """Hard gating on pairs by gates that have not seen their videos.
-
-  Attributes:
-    recipe: of the gates.
-    confidences: c of every pair, for each lambda of the recipe, [l, n, 5].
-    ious, tracked_ious: IoU of every pair if it stopped at each depth, as a pair and as a tracker reads it, [n, 5].
-  """
-
-  recipe: Recipe
-  confidences: Float[np.ndarray, "l n 5"]
-  ious: Float[np.ndarray, "n 5"]
-  tracked_ious: Float[np.ndarray, "n 5"]
+COST_SHARE = 0.5  # of the best static exit's cost, within which T is chosen where no budget is given
 
 
 class Choice(NamedTuple):
   """One point of the search.
 
   Attributes:
-    recipe: of the gates, with lambda alone in its `price_weights`.
-    threshold: T.
-    entry: its cross-fitted scores, as in results.json, with "cost_error" and "iou_as_tracked".
+    policy: "hard", or a static exit, "xcorr1".."xcorr5".
+    price_weight: lambda; 0 of a static exit.
+    threshold: T; 0 of a static exit.
+    cost: mean over pairs, in the unit of the choice's limit.
+    cost_error: its standard error over videos: pairs of one video are no independent draws.
+    entry: cross-fitted scores, as in results.json.
   """
 
-  recipe: Recipe
+  policy: str
+  price_weight: float
   threshold: float
+  cost: float
+  cost_error: float
   entry: dict
 
 
-def deal(names: Shaped[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarray, "n"]:
+def grouped_folds(names: Shaped[np.ndarray, "n"], folds: int, seed: int) -> Int[np.ndarray, "n"]:
   """The fold of each pair: its video's, dealt in turn after a shuffle. All targets of a video are in one fold.
 
   Args:
     names: of the sequences.
   """
-  found, which = np.unique([video_of(name) for name in names], return_inverse=True)
+  found, which = np.unique([video_of(str(name)) for name in names], return_inverse=True)
   order = np.random.default_rng(seed).permutation(len(found))
   return order[which] % min(folds, len(found))
 
 
-def cross_read(
-  params: dict, pairs: Pairs, *, folds: Int[np.ndarray, "n"], seed: int, arch: Architecture, readout: Readout
-) -> CrossRead:
-  """Fits the beliefs on all folds but one, for each in turn, and lets them read that one.
-
-  Args:
-    folds: of each pair, as `deal` has them.
-  """
-  view, others = {"arch": arch, "readout": readout}, (np.flatnonzero(folds != fold) for fold in np.unique(folds))
-  readings = [fit_reading(params, pairs, rows, seed=seed, **view) for rows in others]
-  beliefs = jax.tree.map(lambda *leaves: jnp.stack(leaves)[folds], *(r.beliefs for r in readings))
-  ious = exit_ious(beliefs, pairs.table, as_pairs(len(pairs.table)), pairs.scores, **view)
-  return CrossRead(readings, beliefs, ious)
-
-
-def cross_fit(
-  params: dict,
-  pairs: Pairs,
-  read: CrossRead,
-  *,
-  folds: Int[np.ndarray, "n"],
-  recipe: Recipe,
-  arch: Architecture,
-) -> CrossFitted:
-  """Fits the gates on all folds but one, for each in turn, and lets them judge that one; see `cross_read`."""
-  confidences = np.zeros((len(recipe.price_weights), len(folds), 5), np.float32)
-  tracked_ious = np.zeros_like(read.ious)
-  for fold, reading in enumerate(read.readings):
-    held = folds == fold
-    fitted = fit_gates(params, pairs, reading, np.flatnonzero(~held), recipe=recipe, arch=arch)
-    tracked_ious[held] = reading.tracked_ious[held]
-    for i, gates in enumerate(fitted.gates):
-      confidences[i, held] = confidences_of(gates, pairs.features)[held]  # of all: folds differ in size, a program each
-  return CrossFitted(recipe, confidences, read.ious, tracked_ious)
-
-
 def sweep(
   scores: PairScores,
-  confidences: Float[np.ndarray, "n 5"],
-  ious: Float[np.ndarray, "n 5"],
-  tracked_ious: Float[np.ndarray, "n 5"],
+  confidences: Float[np.ndarray, "l n 5"],
+  price_weights: Listing[float],
   thresholds: Listing[float],
-) -> list[dict]:
-  """Hard gating at every threshold: entries of results.json, each with its "cost_error" and "iou_as_tracked".
+  cost_by_exit: Float[np.ndarray, "5"],
+) -> list[Choice]:
+  """Every lambda at every T.
 
-  The first is the standard error of the relative cost over sequences: pairs of one video are no independent draws.
+  Args:
+    cost_by_exit: in the unit of the limit that the choice is made under.
   """
-  relative = scores.costs.cascade_gflops / scores.costs.fixed_gflops[0]
-  (names, which), entries = np.unique(scores.sequence, return_inverse=True), []
-  for threshold in thresholds:
-    exits = np.asarray(exit_depth(jnp.asarray(confidences), threshold))
-    means = np.bincount(which, relative[exits]) / np.bincount(which)
-    error = float(means.std(ddof=1) / np.sqrt(len(names))) if len(names) > 1 else 0.0
-    more = {"cost_error": error, "iou_as_tracked": float(tracked_ious[np.arange(len(exits)), exits].mean())}
-    entries.append({"threshold": float(threshold), **score_exits(scores, ious, exits), **more})
-  return entries
+  tried = []
+  for weight, c in zip(price_weights, confidences, strict=True):
+    for threshold in thresholds:
+      exits = exits_at(c, threshold)
+      means = by_video(scores.sequence, cost_by_exit[exits])
+      error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
+      entry = {"threshold": float(threshold), **score_exits(scores, exits)}
+      tried.append(Choice("hard", weight, float(threshold), float(cost_by_exit[exits].mean()), error, entry))
+  return tried
 
 
-def choices(fitted: CrossFitted, scores: PairScores, thresholds: Listing[float]) -> list[Choice]:
-  """Every lambda at every threshold."""
-  found = []
-  for weight, confidences in zip(fitted.recipe.price_weights, fitted.confidences, strict=True):
-    recipe = fitted.recipe._replace(price_weights=(weight,))
-    entries = sweep(scores, confidences, fitted.ious, fitted.tracked_ious, thresholds)
-    found += [Choice(recipe, entry["threshold"], entry) for entry in entries]
-  return found
+def static_choices(scores: PairScores, cost_by_exit: Float[np.ndarray, "5"]) -> list[Choice]:
+  """The static exits, whose cost is the same everywhere."""
+  entries = score_fixed(scores)
+  return [Choice(name, 0.0, 0.0, float(cost_by_exit[k]), 0.0, entries[name]) for k, name in enumerate(FIXED)]
 
 
-def careful_cost(choice: Choice) -> float:
-  """The relative cost to reckon with on other videos: the mean, plus its standard error."""
-  return choice.entry["relative_cost"] + choice.entry["cost_error"]
+def best_static(static: Listing[Choice]) -> Choice:
+  """The most accurate static exit, the cheaper of equals: its cost defines the shares of budgets."""
+  return max(static, key=lambda c: (c.entry["iou@25"], -c.cost))
 
 
-def choose(tried: Listing[Choice], *, max_relative_cost: float) -> Choice:
-  """The most accurate whose careful cost is within the limit, the cheaper of equals; the cheapest, if none is within.
+def choose(tried: Listing[Choice], limit: float) -> Choice:
+  """The most accurate whose cost, mean plus one standard error, is within the limit, the cheaper of equals.
 
-  Accurate as a tracker reads: T is for tracking, a budget finds its own.
+  The cheapest, if none is within.
   """
-  within = [c for c in tried if careful_cost(c) <= max_relative_cost]
+  within = [c for c in tried if c.cost + c.cost_error <= limit]
   if not within:
-    return min(tried, key=careful_cost)
-  return max(within, key=lambda c: (c.entry["iou_as_tracked"], -c.entry["relative_cost"]))
+    return min(tried, key=lambda c: c.cost + c.cost_error)
+  return max(within, key=lambda c: (c.entry["iou@25"], -c.cost))
 
 
-def best_by_loss(tried: Listing[Choice], *, max_relative_cost: float) -> list[Choice]:
-  """`choose` among the gates of each loss."""
-  losses = dict.fromkeys(c.recipe.loss for c in tried)
-  return [choose([c for c in tried if c.recipe.loss == loss], max_relative_cost=max_relative_cost) for loss in losses]
-
-
-def calibration_of(recipe: Recipe, tried: Listing[Choice]) -> Calibration:
-  """What each threshold does to the gates of one recipe with its lambda."""
-  entries = sorted((c.entry for c in tried if c.recipe == recipe), key=lambda entry: entry["threshold"])
-  return Calibration(*([entry[name] for entry in entries] for name in ("threshold", "exits", "iou@25")))
-
-
-def calibrations(tried: Listing[Choice]) -> dict[Recipe, Calibration]:
-  """`calibration_of` every recipe."""
-  return {recipe: calibration_of(recipe, tried) for recipe in dict.fromkeys(c.recipe for c in tried)}
+def calibration_of(tried: Listing[Choice], reference: str, costs: Costs) -> Calibration:
+  """What each threshold does to the gates of one lambda; `reference` is the best static exit."""
+  entries = sorted((c.entry for c in tried), key=lambda entry: entry["threshold"])
+  columns = ([entry[name] for entry in entries] for name in ("threshold", "exits", "iou@25"))
+  return Calibration(*columns, costs.relative.tolist(), reference)

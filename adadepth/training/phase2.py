@@ -1,23 +1,43 @@
-"""Phase 2 on cached responses: fits what gated policies believe (`maths.posterior`), and trains the gates (Eq. 5)."""
+"""Phase 2 on cached responses: fits the fusion, trains the gates (Eq. 5), and chooses T by cross-fitting."""
 
 import functools
+from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+import optax
+from jaxtyping import Array, Float, Int
 
-from adadepth.evaluation.costs import PairCosts, pair_costs
+from adadepth.evaluation.costs import Costs, pair_costs
 from adadepth.evaluation.responses import PairTable, on_device
-from adadepth.evaluation.scores import PairScores, exit_ious, score_depths, table_features
-from adadepth.maths.losses import MAP_LOSSES, geometric_price
-from adadepth.maths.peaks import Readout
+from adadepth.evaluation.scores import (
+  PairScores,
+  as_tracked,
+  confidences_of,
+  exit_ious,
+  score_table,
+  table_features,
+)
+from adadepth.maths.cascade import exit_confidences
+from adadepth.maths.losses import MAP_LOSSES, gating_loss, geometric_price
 from adadepth.models.architecture import DEPTHS, Architecture
-from adadepth.models.gates import GATES, init_gates, standardise_gates
+from adadepth.models.gates import GATES, gate_logits, init_gates, standardise_gates
+from adadepth.models.model import Model
 from adadepth.models.network import logit_scales
-from adadepth.training.fusion_fit import as_tracked, fit_beliefs
-from adadepth.training.steps import GateBatch, gating_optimizer, gating_step, init_state
+from adadepth.training.cross_fitting import (
+  COST_SHARE,
+  Choice,
+  best_static,
+  calibration_of,
+  choose,
+  grouped_folds,
+  static_choices,
+  sweep,
+)
+from adadepth.training.fusion_fit import fit_fusion
+from adadepth.training.optimizers import TrainState, apply_gradients, gating_optimizer, init_state
 
 
 class Recipe(NamedTuple):
@@ -29,8 +49,8 @@ class Recipe(NamedTuple):
     price_weights: the lambdas; each has gates of its own.
     p: of the geometric price.
     map_loss, variance_px2: of Eq. 2.
-    learning_rate, weight_decay, steps, batch: of Adam; the decay is of the weights on standardised features.
-    seed: of the batches.
+    learning_rate, steps, batch: of Adam.
+    seed: of the batches and the folds.
   """
 
   loss: str
@@ -40,48 +60,69 @@ class Recipe(NamedTuple):
   map_loss: str
   variance_px2: float
   learning_rate: float
-  weight_decay: float
   steps: int
   batch: int
   seed: int
 
 
-class Pairs(NamedTuple):
-  """Pairs that gates can learn from: their table, v_1..v_5 [n, 5, f], and the scores of each depth alone."""
+class GateBatch(NamedTuple):
+  """Cached inputs of phase 2: unstandardised features [n, 4, f] and what stopping at each depth loses [n, 5]."""
 
-  table: PairTable
-  features: Float[np.ndarray, "n 5 f"]
-  scores: PairScores
-
-
-class Reading(NamedTuple):
-  """What gated policies read, learnt from some pairs.
-
-  Attributes:
-    beliefs: see `params.beliefs`.
-    tracked_ious: IoU of all pairs, also those not learnt from, where hard gating stops at each depth, as a tracker that
-      has drifted reads them, [n, 5].
-  """
-
-  beliefs: dict
-  tracked_ious: Float[np.ndarray, "n 5"]
+  features: Array
+  depth_losses: Array
 
 
 class Fitted(NamedTuple):
-  """Gates learnt from some pairs: one set for each lambda, and the training loss at every step, [lambdas, steps]."""
+  """What is learnt from some pairs.
 
+  Attributes:
+    fusion: see `models.fusion_weights`.
+    gates: one set for each lambda.
+    curves: the training loss at every step, [lambdas, steps].
+  """
+
+  fusion: dict
   gates: list[dict]
   curves: Float[np.ndarray, "l s"]
 
 
-def seen_pairs(params: dict, table: PairTable, *, arch: Architecture, readout: Readout) -> Pairs:
-  """What the gates see of a table, and what each depth gets."""
-  table = on_device(table)
-  features = table_features(params, table, arch=arch, readout=readout)
-  return Pairs(table, features, score_depths(table, arch=arch, readout=readout, costs=pair_costs(arch, readout)))
+class Phase2(NamedTuple):
+  """What phase 2 leaves.
+
+  Attributes:
+    model: with the gates and T of the gated choice.
+    chosen: the choice among the gated one and the static exits.
+    gated: the choice among every lambda and T.
+    static: the static exits, cross-fitted.
+    fitted: on all pairs; gates of every lambda.
+  """
+
+  model: Model
+  chosen: Choice
+  gated: Choice
+  static: list[Choice]
+  fitted: Fitted
 
 
-def prices_of(recipe: Recipe, costs: PairCosts) -> Float[np.ndarray, "5"]:
+def gating_step(
+  state: TrainState,
+  batch: GateBatch,
+  *,
+  optimizer: optax.GradientTransformation,
+  prices: Float[Array, "5"],
+  price_weight: float | Array,
+) -> tuple[TrainState, dict]:
+  """One step of phase 2 on L_gating (Eq. 5), from cached features: the backbone is not in the program."""
+
+  def loss_of(gates: dict) -> Float[Array, ""]:
+    confidences = exit_confidences(gate_logits(gates, batch.features))
+    return jnp.mean(gating_loss(confidences, batch.depth_losses, prices, price_weight))
+
+  loss, grads = jax.value_and_grad(loss_of)(state.params["gates"])
+  return apply_gradients(state, {"gates": grads}, optimizer), {"loss": loss}
+
+
+def prices_of(recipe: Recipe, costs: Costs) -> Float[np.ndarray, "5"]:
   """The price of each depth (Eq. 5)."""
   if recipe.price == "flops":
     return (costs.fixed_gflops / costs.fixed_gflops[0]).astype(np.float32)
@@ -115,25 +156,24 @@ def depth_losses(
   return np.asarray(losses)
 
 
-def fit_reading(
-  params: dict, pairs: Pairs, rows: Int[np.ndarray, "m"], *, seed: int, arch: Architecture, readout: Readout
-) -> Reading:
-  """The first half of phase 2 on some rows of the pairs: the beliefs, where the readout has any."""
-  table, beliefs, view = pairs.table, params.get("beliefs", {}), {"arch": arch, "readout": readout}
-  if readout.combine == "posterior":
-    beliefs = fit_beliefs(table, rows, arch=arch, drift=readout.drift, seed=seed)
-  slipped = as_tracked(len(table), drift=readout.drift, arch=arch, seed=seed)
-  return Reading(beliefs, exit_ious(beliefs, table, slipped, pairs.scores, **view))
-
-
-def fit_gates(
-  params: dict, pairs: Pairs, reading: Reading, rows: Int[np.ndarray, "m"], *, recipe: Recipe, arch: Architecture
+def fit(
+  params: dict,
+  table: PairTable,
+  features: Float[np.ndarray, "n 5 f"],
+  rows: Int[np.ndarray, "m"],
+  recipe: Recipe,
+  arch: Architecture,
 ) -> Fitted:
-  """The second half on the same rows: the gates, which learn what a tracker reads at each depth."""
+  """Phase 2 on some rows of the pairs: the fusion, where the reader has any, then the gates by what a tracker reads."""
+  fusion = params["fusion"]
+  if arch.reader == "fusion":
+    fusion = fit_fusion(table, rows, arch=arch, seed=recipe.seed)
+  last = as_tracked(len(table), arch=arch, rng=np.random.default_rng([recipe.seed, 1]))
+  ious = exit_ious(fusion, table, last, arch=arch)
   eq2 = {"map_loss": recipe.map_loss, "variance_px2": recipe.variance_px2}
-  losses = depth_losses(params, pairs.table, reading.tracked_ious, loss=recipe.loss, arch=arch, **eq2)
-  prices = prices_of(recipe, pairs.scores.costs)
-  return Fitted(*train_gates(pairs.features[:, :GATES], losses, rows, prices=prices, recipe=recipe))
+  losses = depth_losses(params, table, ious, loss=recipe.loss, arch=arch, **eq2)
+  prices = prices_of(recipe, pair_costs(arch))
+  return Fitted(fusion, *train_gates(features[:, :GATES], losses, rows, prices=prices, recipe=recipe))
 
 
 def train_gates(
@@ -159,14 +199,14 @@ def train_gates(
   gates = standardise_gates(init_gates(jax.random.key(recipe.seed), features.shape[-1]), features[rows])
   weights = jnp.asarray(recipe.price_weights, jnp.float32)
   data = GateBatch(jnp.asarray(features), jnp.asarray(losses))
-  adam = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+  adam = {"learning_rate": recipe.learning_rate}
   trained, curves = jax.device_get(_train(gates, data, order, weights, jnp.asarray(prices), **adam))
   return [jax.tree.map(lambda leaf, i=i: leaf[i], trained) for i in range(len(weights))], curves
 
 
-@functools.partial(jax.jit, static_argnames=("learning_rate", "weight_decay"))
-def _train(gates, data, order, weights, prices, *, learning_rate, weight_decay):
-  optimizer = gating_optimizer(learning_rate=learning_rate, weight_decay=weight_decay)
+@functools.partial(jax.jit, static_argnames="learning_rate")
+def _train(gates, data, order, weights, prices, *, learning_rate):
+  optimizer = gating_optimizer(learning_rate=learning_rate)
   start = init_state({"gates": gates}, optimizer)
 
   def run(weight):
@@ -178,3 +218,64 @@ def _train(gates, data, order, weights, prices, *, learning_rate, weight_decay):
     return state.params["gates"], scalars["loss"]
 
   return jax.vmap(run)(weights)
+
+
+def cross_fit(
+  params: dict, table: PairTable, *, folds: Int[np.ndarray, "n"], recipe: Recipe, arch: Architecture
+) -> tuple[PairScores, Float[np.ndarray, "l n 5"]]:
+  """Fits on all folds but one, for each in turn, and lets that judge the one.
+
+  Args:
+    folds: of each pair, as `grouped_folds` has them.
+  Returns:
+    The scores of every pair, read by a fusion that has not seen its video; and c of every pair by gates that have not
+    either, for each lambda.
+  """
+  features = table_features(params, table, arch=arch)
+  confidences = np.zeros((len(recipe.price_weights), len(folds), DEPTHS), np.float32)
+  fusions = []
+  for fold in range(folds.max() + 1):
+    held = folds == fold
+    fitted = fit(params, table, features, np.flatnonzero(~held), recipe, arch)
+    fusions.append(fitted.fusion)
+    for i, gates in enumerate(fitted.gates):
+      confidences[i, held] = confidences_of(gates, features)[held]  # of all: folds differ in size, a program each
+  fusion = jax.tree.map(lambda *leaves: jnp.stack(leaves)[folds], *fusions)
+  scores = score_table(table, exit_ious(fusion, table, arch=arch), arch=arch, costs=pair_costs(arch))
+  return scores, confidences
+
+
+def run_phase2(
+  params: dict,
+  table: PairTable,
+  *,
+  recipe: Recipe,
+  folds: int,
+  thresholds: Listing[float],
+  arch: Architecture,
+  budget: float = 0.0,
+  costs_ms: Float[np.ndarray, "5"] | None = None,
+) -> Phase2:
+  """Chooses lambda and T by cross-fitting, with the static exits among the candidates, then trains on all pairs.
+
+  Args:
+    table: of the train and the dev sequences.
+    folds: videos are dealt into so many.
+    thresholds: T to choose from.
+    budget: the mean cost within which to choose, relative to xcorr1; in ms where `costs_ms` says what an exit takes; 0:
+      `COST_SHARE` of the best static exit's.
+  """
+  table, costs = on_device(table), pair_costs(arch)
+  dealt = grouped_folds(table.sequence, folds, recipe.seed)
+  scores, confidences = cross_fit(params, table, folds=dealt, recipe=recipe, arch=arch)
+  cost_by_exit = costs.relative if costs_ms is None else costs_ms
+  static = static_choices(scores, cost_by_exit)
+  tried = sweep(scores, confidences, recipe.price_weights, thresholds, cost_by_exit)
+  reference = best_static(static)
+  limit = budget or COST_SHARE * reference.cost
+  gated = choose(tried, limit)
+  fitted = fit(params, table, table_features(params, table, arch=arch), np.arange(len(table)), recipe, arch)
+  gates = fitted.gates[recipe.price_weights.index(gated.price_weight)]
+  calibration = calibration_of([c for c in tried if c.price_weight == gated.price_weight], reference.policy, costs)
+  model = Model({**params, "fusion": fitted.fusion, "gates": gates}, arch, gated.threshold, calibration)
+  return Phase2(model, choose([*static, gated], limit), gated, static, fitted)

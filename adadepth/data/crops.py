@@ -1,0 +1,107 @@
+"""Square crops of a frame, on the host by Pillow or on an accelerator; both are antialiased and bilinear.
+
+Only a window around the crop is looked at, so that the frame's size costs nothing. A square of more than twice the
+crop's side is averaged over whole pixels first, so that neither does the target's.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+from PIL import Image
+
+SAMPLES = 64  # of the frame's rows and columns, at least where it has as many, from which its mean colour is taken
+
+
+class Window(NamedTuple):
+  """The part of a frame that a crop is resized from.
+
+  Attributes:
+    pixels: RGB, averaged over whole pixels where the square is large; outside the frame its mean colour.
+    corner: (x, y) of the square in it, its pixels.
+    side_px: of the square in it, its pixels.
+  """
+
+  pixels: UInt8[np.ndarray, "h w 3"]
+  corner: Float[np.ndarray, "2"]
+  side_px: float
+
+
+def crop_square(
+  frame: UInt8[np.ndarray, "h w 3"], center_in_image: Float[np.ndarray, "2"], side_px: float, crop_px: int
+) -> UInt8[np.ndarray, "crop_px crop_px 3"]:
+  """Cuts a square around a centre and resizes it, on the host.
+
+  Args:
+    frame: RGB.
+    center_in_image: (x, y), image pixels.
+    side_px: side of the square, image pixels.
+    crop_px: side of the result.
+  """
+  window = cut_window(frame, center_in_image, side_px, crop_px)
+  box = (*window.corner, *(window.corner + window.side_px))
+  return np.asarray(Image.fromarray(window.pixels).resize((crop_px, crop_px), Image.Resampling.BILINEAR, box=box))
+
+
+def crop_square_on_device(
+  frame: UInt8[np.ndarray, "h w 3"], center_in_image: Float[np.ndarray, "2"], side_px: float, crop_px: int
+) -> UInt8[Array, "crop_px crop_px 3"]:
+  """`crop_square` on an accelerator, to which a window of one size is uploaded whatever the frame and the square."""
+  cells = 2 * crop_px + 8
+  window = cut_window(frame, center_in_image, side_px, crop_px, cells=cells)
+  return _resize(window.pixels, np.float32(window.corner), np.float32(window.side_px), crop_px=crop_px)
+
+
+@functools.partial(jax.jit, static_argnames="crop_px")
+def _resize(pixels, corner, side_px, *, crop_px):
+  scale = jnp.full(2, crop_px / side_px)
+  shape, offset = (crop_px, crop_px, 3), -corner[::-1] * scale
+  found = jax.image.scale_and_translate(
+    pixels.astype(jnp.float32), shape, (0, 1), scale, offset, method="linear", antialias=True
+  )
+  return jnp.round(jnp.clip(found, 0, 255)).astype(jnp.uint8)
+
+
+def cut_window(
+  frame: UInt8[np.ndarray, "h w 3"],
+  center_in_image: Float[np.ndarray, "2"],
+  side_px: float,
+  crop_px: int,
+  cells: int = 0,
+) -> Window:
+  """The window of a square, with what the resize's filter reaches.
+
+  Args:
+    cells: side of the window where it must be one and the same; 0: as large as it must be.
+  """
+  factor = max(1, math.ceil(side_px / (2 * crop_px)))  # pixels on each axis that are averaged
+  step = max(1, factor // 4)  # of a large factor, not every row need be looked at
+  factor = step * math.ceil(factor / step)
+  margin = factor * (math.ceil(side_px / factor / crop_px) + 1)
+  corner = np.asarray(center_in_image, np.float64) - side_px / 2
+  left, top = (math.floor(c) - margin for c in corner)
+  cells = cells or math.ceil((side_px + 2 * margin + 1) / factor)
+  pixels = _part(frame, left, top, cells * factor, step)
+  if factor > 1:
+    pixels = np.asarray(Image.fromarray(pixels).reduce((factor, factor // step)))
+  return Window(pixels, (corner - (left, top)) / factor, side_px / factor)
+
+
+def _part(frame: UInt8[np.ndarray, "h w 3"], left: int, top: int, side: int, step: int) -> UInt8[np.ndarray, "m n 3"]:
+  """Every step-th row of a square of the frame; the frame's mean colour where it leaves it."""
+  height, width = frame.shape[:2]
+  rows = np.arange(top, top + side, step)
+  inside = frame[slice(max(0, -(-max(-top, 0) // step) * step + top), max(top + side, 0), step)]
+  inside = inside[:, max(left, 0) : max(left + side, 0)]
+  if inside.shape[:2] == (len(rows), side):
+    return inside
+  mean = frame[:: max(1, height // SAMPLES), :: max(1, width // SAMPLES)].mean(axis=(0, 1)).round()
+  part = np.empty((len(rows), side, 3), np.uint8)
+  part[:] = np.tile(mean.astype(np.uint8), (side, 1))  # row by row: many times faster than pixel by pixel
+  y, x = -(-max(-top, 0) // step), max(-left, 0)
+  part[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+  return part

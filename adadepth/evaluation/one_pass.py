@@ -1,0 +1,114 @@
+"""One pass over videos, predictions fed back, as the field evaluates trackers."""
+
+import time
+from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Listing
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from adadepth.data.ahead import read_ahead
+from adadepth.data.sequence import Sequence
+from adadepth.io.writers import progress
+from adadepth.maths.metrics import center_error, iou, precision, success_auc
+from adadepth.models.architecture import DEPTHS
+from adadepth.models.model import Model
+from adadepth.tracking.budget import Budget
+from adadepth.tracking.step import Track
+from adadepth.tracking.tracker import Tracker, given_track
+
+
+def follow(
+  tracker: Tracker, frames: Iterable[UInt8[np.ndarray, "h w 3"]], box_xywh: Float[np.ndarray, "4"]
+) -> Iterator[tuple[np.ndarray, Track, float]]:
+  """Tracks through decoded frames, predictions fed back.
+
+  Yields:
+    The frame; its track on the host; the seconds from frame to box. The first track is the given box, with
+    confidence 0 at every depth, in 0 seconds: taking the template and compiling are not counted.
+  """
+  frames = iter(frames)
+  first = next(frames)
+  target = tracker.init(first, box_xywh)
+  tracker.update(target, first)  # compiles; its result is dropped
+  yield first, given_track(box_xywh), 0.0
+  for frame in frames:
+    start = time.perf_counter()
+    target, track = tracker.update(target, frame)
+    yield frame, track, time.perf_counter() - start
+
+
+class TrackedSequence(NamedTuple):
+  """One pass over a sequence, from its first usable box on.
+
+  Attributes:
+    boxes_xywh: predicted, image pixels; the first is the given one, [t, 4].
+    confidences: c_1..c_5, [t, 5]; the first row is 0.
+    depth: deepest block computed, 0..4, [t]; the first is 0.
+    seconds: from a decoded frame to its box on the host, [t]; the first is 0.
+    start: the frame whose box was given, which the first rows are of.
+  """
+
+  boxes_xywh: Float[np.ndarray, "t 4"]
+  confidences: Float[np.ndarray, "t 5"]
+  depth: Int[np.ndarray, "t"]
+  seconds: Float[np.ndarray, "t"]
+  start: int = 0
+
+
+def track_sequence(tracker: Tracker, sequence: Sequence, *, frames: int = 0) -> TrackedSequence:
+  """One pass from the first usable box to the end; frames are decoded ahead in a thread.
+
+  Args:
+    frames: at most so many, the first included; 0: all.
+  """
+  start = sequence.first_box
+  stop = min(start + frames, len(sequence)) if frames else len(sequence)
+  read = read_ahead(sequence.frames, start=start, stop=stop)
+  tracks, seconds = [], []
+  for _, track, elapsed in follow(tracker, read, sequence.boxes_xywh[start]):
+    tracks.append(track)
+    seconds.append(elapsed)
+  boxes, confidences, depth = (np.stack(column) for column in zip(*tracks, strict=True))
+  return TrackedSequence(boxes, confidences, depth, np.array(seconds), start)
+
+
+def track_all(
+  model: Model, sequences: Listing[Sequence], policies: Listing[str], *, frames: int, budget: Budget | None = None
+) -> dict[str, list[TrackedSequence]]:
+  """One pass over every sequence with every policy, by policy; the budget is hard gating's."""
+  tracks = {}
+  for policy in policies:
+    tracker = Tracker(model, policy, budget if policy == "hard" else None)
+    runs = progress(sequences, f"tracking ({policy})")
+    tracks[policy] = [track_sequence(tracker, sequence, frames=frames) for sequence in runs]
+  return tracks
+
+
+def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:
+  """The "tracking" entry of results.json: one pass, the given first box left out.
+
+  Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left out; None
+  where that leaves none. FPS is frames over the seconds from decoded frame to box; None where none was tracked.
+  """
+  rows = {}
+  for result, sequence in zip(tracked, sequences, strict=True):
+    truth = sequence.boxes_xywh[result.start + 1 : result.start + len(result.boxes_xywh)]
+    seen = ~np.isnan(truth).any(axis=1)
+    if not seen.any():
+      continue
+    ious = iou(result.boxes_xywh[1:][seen], truth[seen])
+    errors = center_error(result.boxes_xywh[1:][seen], truth[seen])
+    rows[sequence.name] = (ious.mean(), success_auc(ious), precision(errors))
+  mean_iou, auc, within = np.mean(list(rows.values()), axis=0).tolist() if rows else (None, None, None)
+  seconds = np.concatenate([r.seconds[1:] for r in tracked])
+  exits = np.bincount(np.concatenate([r.depth[1:] for r in tracked]), minlength=DEPTHS) / max(1, len(seconds))
+  return {
+    "mean_iou": mean_iou,
+    "success_auc": auc,
+    "precision_20": within,
+    "fps": float(len(seconds) / seconds.sum()) if len(seconds) else None,
+    "exits": exits.tolist(),
+    "mean_iou_by_sequence": {name: float(row[0]) for name, row in rows.items()},
+  }

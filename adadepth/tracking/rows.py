@@ -1,0 +1,49 @@
+"""Work for some rows of a batch: what the others do not need is not computed for them."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, PyTree
+
+# Rows of a chunk, largest first. A CPU is busy with few rows, whose maps then stay in its cache; a GPU wants many.
+CHUNKS = {"cpu": (4, 2, 1)}
+GPU_CHUNKS = (16, 4)
+
+
+def on_rows(f: Callable[[PyTree], PyTree], inputs: PyTree, wanted: Bool[Array, "n"] | None = None) -> PyTree:
+  """f of the wanted rows of its inputs; nothing is computed for the others, but to fill the last chunk.
+
+  One row is a `lax.cond`; of more, those wanted run in chunks of static sizes, so that one program serves any mix.
+  Not `vmap`: there a `lax.cond` becomes a select that runs both sides for every row.
+
+  Args:
+    f: maps arrays [m, ...] to arrays [m, ...], row by row, for any m.
+    inputs: arrays [n, ...].
+    wanted: which rows; None: all.
+  Returns:
+    What f returns, as arrays [n, ...]; rows that were not wanted mean nothing.
+  """
+  n = jax.tree.leaves(inputs)[0].shape[0]
+  blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(f, inputs))
+  if n == 1:
+    return f(inputs) if wanted is None else lax.cond(wanted[0], f, lambda _: blank, inputs)
+  count = n if wanted is None else jnp.sum(wanted)
+  order = jnp.arange(n) if wanted is None else jnp.argsort(~wanted)
+  sizes = [size for size in CHUNKS.get(jax.default_backend(), GPU_CHUNKS) if size <= n] or [n]
+  start, results = 0, blank
+  for size in sizes:
+    left = count - start
+    chunks = -(-left // size) if size == sizes[-1] else left // size
+
+    def run_chunk(i: Array, results: PyTree, *, start=start, size=size) -> PyTree:
+      # A last chunk that would reach past the rows begins earlier and does some again.
+      chunk = lax.dynamic_slice_in_dim(order, jnp.minimum(start + i * size, n - size), size)
+      computed = f(jax.tree.map(lambda leaf: leaf[chunk], inputs))
+      return jax.tree.map(lambda old, new: old.at[chunk].set(new, unique_indices=True), results, computed)
+
+    if not isinstance(chunks, int) or chunks:
+      results = lax.fori_loop(0, chunks, run_chunk, results)
+    start += chunks * size
+  return results
