@@ -37,8 +37,10 @@ def paper_network() -> ConfigDict:
 def data() -> ConfigDict:
   """Where sequences come from."""
   data = ConfigDict()
-  data.root = ""  # folder with vot/ or otb/ or both (see adadepth/data/readers.py); "": rendered sequences
-  data.split = ""  # JSON file naming train, dev and test; "": root/split.json, else see adadepth/data/split.py
+  # Folder with vot/, otb/, tlp/, uav123/, uavdt/ (adadepth/data/layouts), or several: "a,b"; "": rendered sequences.
+  data.root = ""
+  # JSON file naming train, dev and test over all roots; "": each root's split.json, else see adadepth/data/split.py.
+  data.split = ""
   data.on_error = "stop"  # at bad data: "stop", or "skip" and count
   data.hardest = 1.0  # of rendered sequences, in [0, 1]: texture, clutter, look-alikes, occlusion, noise and so on
   data.rendered = (96, 12, 16)  # rendered sequences in train, dev, test; with a root only train's count

@@ -4,8 +4,9 @@ python run.py --config=configs/evaluate.py --workdir=runs/gating --config.data.r
 python run.py --config=configs/evaluate.py --config.model=runs/gating --workdir=runs/other --config.data.root=DATA
 python run.py --config=configs/evaluate.py:vgg19 --config.data.root=DATA --config.backbone.weights=VGG19
 
-DATA holds vot/ or otb/ or both. Without a split file every sequence is evaluated; with one (DATA/split.json, or
---config.data.split=FILE), or with all of VOT2016, its test side is: see adadepth/data/split.py.
+DATA holds any of vot/, otb/, tlp/, uav123/ and uavdt/ (adadepth/data/layouts), or is several such folders: A,B. Without
+a split file every sequence is evaluated; with one (DATA/split.json, or --config.data.split=FILE), or with all of
+VOT2016, its test side is: see adadepth/data/split.py.
 """
 
 from ml_collections import ConfigDict

@@ -1,1 +1,1 @@
-"""Sequences come in. Readers, the renderer, TFDS builders, key/search pairs."""
+"""Sequences come in. Layouts on disk, the renderer, TFDS builders, key/search pairs."""

@@ -28,8 +28,8 @@ from jaxtyping import UInt8
 from rich.progress import track
 from tensorflow_datasets.core import example_serializer, file_adapters
 
+from adadepth.data.layouts import read_sequences, roots_of
 from adadepth.data.problems import Problems
-from adadepth.data.readers import read_sequences
 from adadepth.data.render import render_split
 from adadepth.data.sequence import FrameSource, Sequence
 from adadepth.data.split import SIDES, load_split
@@ -103,7 +103,7 @@ class FrameRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 class RealTracks(FrameRecords):
-  """Real sequences of a data root, in the VOT or OTB layout, split by load_split."""
+  """Real sequences of a data root, in any of the layouts, split by load_split."""
 
   def __init__(
     self,
@@ -118,12 +118,12 @@ class RealTracks(FrameRecords):
     Files that change in place do not change that name: delete the folder to build anew.
 
     Args:
-      root: the data root.
+      root: the data root, or several: "a,b".
       split_path: see load_split.
-      on_error: "stop" or "skip"; see readers. What was skipped is in `problems` after the build.
+      on_error: "stop" or "skip"; see layouts.ground_truth. What was skipped is in `problems` after the build.
       data_dir: where TFDS keeps its files; None: ~/tensorflow_datasets.
     """
-    self.root = str(pathlib.Path(root).resolve())
+    self.root = ",".join(str(one.resolve()) for one in roots_of(root))
     self.split = load_split(root, split_path, on_error=on_error)
     self.problems = Problems(on_error)
     super().__init__(variant=_digest(self.root, self.split, on_error), data_dir=data_dir)

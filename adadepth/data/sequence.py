@@ -43,5 +43,8 @@ class Sequence:
 
 
 def video_of(name: str) -> str:
-  """The sequence's name without the number of its target, which OTB has: "otb/Jogging" for "otb/Jogging.1"."""
-  return re.sub(r"^(otb/.+)\.\d+$", r"\1", name)
+  """The sequence's name without the number of its target or part: "otb/Jogging" for "otb/Jogging.1".
+
+  OTB numbers targets, UAV123 the parts of a long video: "uav123/group1" for "uav123/group1_4".
+  """
+  return re.sub(r"^(otb/.+)\.\d+$|^(uav123/.+)_\d+$", r"\1\2", name)

@@ -1,10 +1,9 @@
 """Which sequences a job works on: real ones under a data root, rendered ones, or both."""
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence as Listing
 
-from adadepth.data.readers import read_sequences
+from adadepth.data.layouts import LAYOUT_FOLDERS, read_sequences, roots_of
 from adadepth.data.render import render_split
 from adadepth.data.sequence import Sequence
 from adadepth.data.split import SIDES, load_split
@@ -17,7 +16,7 @@ class Source:
   """Where sequences come from.
 
   Attributes:
-    root: folder of real sequences (`readers`), or "" for none.
+    root: folder of real sequences (`layouts.roots`), several separated by commas, or "" for none.
     split: JSON file that sorts them into train, dev and test, or "" (see `split.load_split`).
     on_error: "stop" at bad data, or "skip" and count it.
     rendered: how many rendered sequences train, dev and test have. Where there is a root, only train's count:
@@ -47,7 +46,7 @@ class Source:
       if not self._count(side):
         raise InputError(
           f"`config.data.rendered` (={self.rendered}) leaves {side} empty and `config.data.root` (='') names no "
-          "folder that holds vot/ or otb/: give either"
+          f"folder that holds any of {LAYOUT_FOLDERS}: give either"
         )
     return {side: self._render(side) for side in sides}
 
@@ -56,8 +55,11 @@ class Source:
     return balanced(self._render("train"), train) if self.root and self._count("train") else list(train)
 
   def _read_real(self, sides: Listing[str]) -> dict[str, list[Sequence]]:
-    if not pathlib.Path(self.root).is_dir():
-      raise InputError(f"`config.data.root` (={self.root!r}): no such folder; name one that holds vot/ or otb/")
+    for root in roots_of(self.root):
+      if not root.is_dir():
+        raise InputError(
+          f"`config.data.root` (={str(root)!r}): no such folder; name one that holds any of {LAYOUT_FOLDERS}"
+        )
     names, found = load_split(self.root, self.split, on_error=self.on_error), {}
     for side in sides:
       if not names[side]:

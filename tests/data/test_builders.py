@@ -11,7 +11,7 @@ from tensorflow_datasets.core import shuffle
 
 from adadepth.data.ahead import read_ahead
 from adadepth.data.builders import RealTracks, RenderedTracks, sequences_from_tfds
-from adadepth.data.readers import read_sequences
+from adadepth.data.layouts import read_sequences
 from adadepth.data.render import render_split
 from adadepth.errors import InputError
 
@@ -93,6 +93,13 @@ def test_real_sequences_come_back_bit_for_bit(real_root, tmp_path):
   assert_same_sequences(sequences_from_tfds(builder, "test"), expected)
 
 
+def test_several_roots_are_one_build(real_root, tmp_path):
+  roots = f"{real_root / 'vot'},{real_root / 'otb'}"
+  builder = RealTracks(root=roots, on_error="skip", data_dir=tmp_path / "tfds")
+  builder.download_and_prepare()
+  assert_same_sequences(sequences_from_tfds(builder, "test"), read_sequences(roots, on_error="skip").sequences)
+
+
 def test_a_jpeg_is_stored_as_the_file_it_is(real_root, tmp_path):
   builder = RealTracks(root=real_root / "vot", data_dir=tmp_path / "tfds")
   builder.download_and_prepare()
@@ -152,7 +159,7 @@ def test_an_unknown_split_is_an_error(rendered):
     sequences_from_tfds(rendered, "all")
 
 
-def test_the_readers_import_without_tfds():
+def test_the_layouts_import_without_tfds():
   code = "import sys, adadepth.data.split; assert 'tensorflow_datasets' not in sys.modules"
   subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -37,6 +37,16 @@ def test_nothing_to_read_is_said_before_work_starts(changes, message):
     source(**changes).read()
 
 
+def test_the_missing_one_of_several_roots_is_named(tmp_path):
+  with pytest.raises(InputError, match=r"`config\.data\.root` \(='/no/such'\): no such folder"):
+    source(root=f"{tmp_path},/no/such").read()
+
+
+def test_every_side_joins_those_of_several_roots(shared, wide):
+  found = source(root=f"{shared / 'data'},{wide}").read()
+  assert {side: len(sequences) for side, sequences in found.items()} == {"train": 50, "dev": 18, "test": 28}
+
+
 def test_an_empty_side_is_named(tmp_path, shared):
   split = tmp_path / "split.json"
   split.write_text('{"train": ["vot/bag"], "test": ["vot/ball2"]}')

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 from PIL import Image
 
+from adadepth.data.sequence import video_of
 from adadepth.data.split import VOT2016_DEV, VOT2016_TEST, load_split
 from adadepth.errors import InputError
 
@@ -100,6 +101,37 @@ def test_a_missing_split_file_is_an_error(root):
 
 
 @pytest.fixture
+def two(tmp_path):
+  """Two roots as one argument: "a" with vot/bag and one target of Jogging, "b" with vot/ball2 and two others."""
+  for root, title in (("a", "vot/bag"), ("b", "vot/ball2")):
+    write_sequence(tmp_path / root, title)
+    write_sequence(tmp_path / root, "otb/Jogging", targets=2)
+  (tmp_path / "a" / "otb" / "Jogging" / "groundtruth_rect.2.txt").unlink()
+  (tmp_path / "b" / "otb" / "Jogging" / "groundtruth_rect.1.txt").unlink()
+  return f"{tmp_path / 'a'},{tmp_path / 'b'}"
+
+
+def test_the_sides_of_several_roots_are_joined(two, tmp_path):
+  write_split(tmp_path / "a" / "split.json", train=["vot/bag"], test=["otb/Jogging"])
+  assert load_split(two) == {
+    "train": ["vot/bag"],
+    "dev": [],
+    "test": ["otb/Jogging.1", "vot/ball2", "otb/Jogging.2"],
+  }
+
+
+def test_one_file_sorts_the_sequences_of_several_roots(two, tmp_path):
+  mine = write_split(tmp_path / "mine.json", dev=["otb/Jogging"], test=["vot/ball2"])
+  assert load_split(two, mine) == {"train": [], "dev": ["otb/Jogging.1", "otb/Jogging.2"], "test": ["vot/ball2"]}
+
+
+def test_a_video_on_two_sides_of_two_roots_is_an_error(two, tmp_path):
+  write_split(tmp_path / "a" / "split.json", train=["otb/Jogging.1"])
+  with pytest.raises(InputError, match=r"data roots .*/a,.*/b: otb/Jogging is in train and in test"):
+    load_split(two)
+
+
+@pytest.fixture
 def vot2016(tmp_path):
   """A root with the paper's test titles, our dev titles and some others."""
   for name in VOT2016_TEST + VOT2016_DEV + OTHER_TITLES:
@@ -134,3 +166,16 @@ def test_the_paper_has_14_test_titles():
 def test_the_real_split_covers_every_target_once(shared):
   split = load_split(shared / "data")
   assert {side: len(names) for side, names in split.items()} == {"train": 15, "dev": 6, "test": 8}
+
+
+def test_the_release_split_has_49_videos_to_train_26_to_choose_and_20_to_report(shared, wide):
+  path = pathlib.Path(__file__).resolve().parents[2] / "configs/splits/wide.json"
+  split = load_split(f"{shared / 'data'},{wide}", path)
+  videos = {side: len({video_of(name) for name in names}) for side, names in split.items()}
+  assert videos == {"train": 49, "dev": 26, "test": 20}
+  first, second = load_split(shared / "data"), load_split(wide)
+  assert split == {
+    "train": first["train"] + second["train"],
+    "dev": first["dev"] + first["test"] + second["dev"],
+    "test": second["test"],
+  }

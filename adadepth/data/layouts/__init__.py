@@ -1,0 +1,21 @@
+"""Data sets as they lie on disk: one file a layout, and what reads them from any data root."""
+
+from adadepth.data.layouts.ground_truth import SequenceFiles
+from adadepth.data.layouts.roots import (
+  LAYOUT_FOLDERS,
+  find_sequences,
+  read_sequences,
+  roots_of,
+  select_sequences,
+  sequences_by_root,
+)
+
+__all__ = [
+  "LAYOUT_FOLDERS",
+  "SequenceFiles",
+  "find_sequences",
+  "read_sequences",
+  "roots_of",
+  "select_sequences",
+  "sequences_by_root",
+]

@@ -1,0 +1,220 @@
+"""The ground truth of a sequence: its lines, the images that they belong to, and what a usable box is.
+
+A layout (one file of this folder each) says where a data set keeps these and converts its numbers once.
+
+Bad data meets the policy of `problems.Problems`: "stop" at the first, or "skip" and count. Skipped, a bad
+box becomes a row of NaN (its frame stays), a frame that is missing, unreadable or of another size than the
+first leaves the sequence with its box, and a sequence without a single usable box is left out. A frame whose
+target is absent by its layout's own mark is no problem: a row of NaN too. VOT's NaN counts as bad all the same,
+so a VOT set with absences is read with "skip". A tracker begins at the first box, whose centre must therefore
+lie inside its image; later ones need only touch theirs.
+"""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from adadepth.data.problems import Kind, Problems
+from adadepth.data.sequence import Sequence, video_of
+from adadepth.errors import InputError
+from adadepth.io.images import ImageFolder, image_size, numbered_images
+
+Box = Float32[np.ndarray, "4"]
+Numbers = Float64[np.ndarray, "n"]
+
+SEPARATOR = re.compile(r"\s*,\s*|\s+")
+
+
+def one_target(ground_truth: pathlib.Path) -> dict[str, pathlib.Path]:
+  """The targets of a sequence that has one ground-truth file: that one, or none where there is no such file."""
+  return {"": ground_truth} if ground_truth.is_file() else {}
+
+
+def images_in(folder: pathlib.Path, boxes: int) -> dict[int, pathlib.Path]:
+  """The images of a sequence by number, in its img/ or color/, else in the folder itself, however many boxes it has."""
+  del boxes
+  return numbered_images(next((folder / name for name in ("img", "color") if (folder / name).is_dir()), folder))
+
+
+def box_counted_from_one(rectangle: Float64[np.ndarray, "4"]) -> Box:
+  """A rectangle x, y, w, h whose top left pixel counts from 1: its corner moves by -1."""
+  return (rectangle - np.array([1.0, 1.0, 0.0, 0.0])).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Layout:
+  """How one data set lies on disk.
+
+  Attributes:
+    name: of its folder under a data root, and of its sequences before the slash.
+    sign: the file that tells a sequence of it, for people.
+    targets: ground-truth file of each target in a sequence's folder, by what follows its name (".1", or "" for the
+      only one); none where the folder is no sequence of this layout.
+    boxes: from the numbers of a line to its box in the one convention, by how many they are.
+    absent: whether a line's numbers say that the target is not in its frame.
+    images: the images in a sequence's folder by number, given how many boxes there are.
+  """
+
+  name: str
+  sign: str
+  targets: Callable[[pathlib.Path], dict[str, pathlib.Path]]
+  boxes: Mapping[int, Callable[[np.ndarray], Box]]
+  absent: Callable[[np.ndarray], bool] = lambda numbers: False
+  images: Callable[[pathlib.Path, int], dict[int, pathlib.Path]] = images_in
+
+
+@dataclasses.dataclass(frozen=True)
+class SequenceFiles:
+  """Where one target of one video lies on disk.
+
+  Attributes:
+    name: "vot/ball2", "otb/Girl", "otb/Jogging.1": unique within its data roots.
+    folder: the sequence's own folder.
+    ground_truth: the target's ground-truth file.
+    layout: how to read them.
+  """
+
+  name: str
+  folder: pathlib.Path
+  ground_truth: pathlib.Path
+  layout: Layout
+
+  @property
+  def video(self) -> str:
+    """The name of the video, which may hold several targets: "otb/Jogging"."""
+    return video_of(self.name)
+
+
+class _BadBoxError(Exception):
+  """A line of ground truth without a usable box; args are the kind of problem and the reason."""
+
+
+def lines_of(ground_truth: pathlib.Path) -> list[str]:
+  """The lines of a text file, without empty ones at its end."""
+  return ground_truth.read_text("utf-8-sig", errors="replace").rstrip().splitlines()
+
+
+def read_sequence(files: SequenceFiles, problems: Problems) -> Sequence | None:
+  """Reads one target's ground truth and looks at every image's header; pixels wait until they are indexed.
+
+  Args:
+    files: an entry of find_sequences.
+    problems: the policy for bad data; counts what is skipped.
+  Returns:
+    The sequence, or None where "skip" leaves no usable box.
+  Raises:
+    InputError: under "stop", at the first problem; the message names file and line number.
+  """
+  frames = _read_frames(files, lines_of(files.ground_truth), problems)
+  paths, boxes = zip(*frames, strict=True) if frames else ((), ())
+  if not any(np.isfinite(box).all() for box in boxes):
+    problems.report("unusable sequence", f"{files.ground_truth}: not one frame of {files.name} has a box")
+    return None
+  return Sequence(files.name, ImageFolder(tuple(paths)), np.stack(boxes))
+
+
+def _read_frames(files: SequenceFiles, lines: list[str], problems: Problems) -> list[tuple[pathlib.Path, Box]]:
+  """Image and box of every frame that has both; a bad box is NaN."""
+  frames, first_wh = [], None
+  for number, path in _pair(files, lines, problems):
+    where = f"{files.ground_truth}:{number}"
+    try:
+      size_wh = image_size(path)
+    except InputError as error:
+      problems.report("unreadable image", f"{path} (frame of {where}): {error}")
+      continue
+    first_wh = first_wh or size_wh
+    if size_wh != first_wh:
+      sizes = ", the first of its sequence ".join(f"{w} x {h}" for w, h in (size_wh, first_wh))
+      problems.report("image of another size", f"{path} (frame of {where}) is {sizes}")
+      continue
+    begun = any(np.isfinite(box).all() for _, box in frames)
+    try:
+      box = _box_in_image(files.layout, lines[number - 1], size_wh, first=not begun)
+    except _BadBoxError as error:
+      kind, reason = error.args
+      problems.report(kind, f"{where}: {reason}")
+      box = _no_box()
+    frames.append((path, box))
+  return frames
+
+
+def _pair(files: SequenceFiles, lines: list[str], problems: Problems) -> Iterator[tuple[int, pathlib.Path]]:
+  """Pairs lines, counted from 1, with images by number; reports what stays single."""
+  truth, images = files.ground_truth, files.layout.images(files.folder, len(lines))
+  if not images:
+    problems.report("missing frame", f"{truth}:1: no images in {files.folder}", count=max(1, len(lines)))
+    return
+  first, last = _first_number(images, len(lines)), max(images)
+  counts = f"{len(lines)} boxes, {len(images)} images"
+  for line in range(1, min(len(lines), last - first + 1) + 1):
+    number = first + line - 1
+    if number in images:
+      yield line, images[number]
+    else:
+      text = f"{truth}:{line}: image {number} is missing from {images[last].parent}"
+      problems.report("missing frame", text)
+  extra_lines = first + len(lines) - 1 - last
+  if extra_lines > 0:
+    text = f"{truth}:{len(lines) - extra_lines + 1}: no image for this box: {counts}"
+    problems.report("box without a frame", text, count=extra_lines)
+  extra_images = sum(number >= first + len(lines) for number in images)
+  if extra_images:
+    text = f"{truth}:{max(1, len(lines))}: the boxes end here: {counts}"
+    problems.report("frame without a box", text, count=extra_images)
+
+
+def _first_number(images: dict[int, pathlib.Path], boxes: int) -> int:
+  """The image number of line 1: the lowest, or 1 where the first images are missing and the last one fits."""
+  lowest, highest = min(images), max(images)
+  return 1 if lowest > 1 and highest == boxes else lowest
+
+
+def _box_in_image(layout: Layout, line: str, size_wh: tuple[int, int], *, first: bool) -> Box:
+  """The box of one line of ground truth; raises _BadBoxError where it has none that can be used."""
+  numbers = _numbers(line)
+  if len(numbers) not in layout.boxes:
+    wanted = " or ".join(map(str, layout.boxes))
+    raise _BadBoxError("wrong count of numbers", f"{len(numbers)} numbers, where {layout.name} has {wanted}")
+  if layout.absent(numbers):
+    return _no_box()
+  with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
+    box = layout.boxes[len(numbers)](numbers)
+  problem = _box_problem(box, size_wh, first=first)
+  if problem:
+    raise _BadBoxError(*problem)
+  return box
+
+
+def _no_box() -> Box:
+  return np.full(4, np.nan, np.float32)
+
+
+def _numbers(line: str) -> Numbers:
+  try:
+    return np.array([float(part) for part in SEPARATOR.split(line.strip())])
+  except ValueError:
+    reason = f"{line[:60]!r} is not numbers separated by commas, tabs or spaces"
+    raise _BadBoxError("unparsable line", reason) from None
+
+
+def _box_problem(box: Box, size_wh: tuple[int, int], *, first: bool) -> tuple[Kind, str] | None:
+  """What is wrong with a box, perhaps a sequence's first, of an image of this size, if anything."""
+  (x, y, w, h), (width, height) = box, size_wh
+  if not np.isfinite(box).all():
+    return "box not finite", f"the box {_text(box)} is not finite (NaN: no target in this frame)"
+  if w <= 0 or h <= 0:
+    return "box without size", f"the box {_text(box)} must have a width and height above 0"
+  if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+    return "box outside the image", f"the box {_text(box)} lies outside its image of {width} x {height}"
+  if first and not (0 <= x + w / 2 <= width and 0 <= y + h / 2 <= height):
+    return "box outside the image", f"the first box {_text(box)} has its centre outside its image of {width} x {height}"
+  return None
+
+
+def _text(box: Box) -> str:
+  return f"x={box[0]:g} y={box[1]:g} w={box[2]:g} h={box[3]:g}"

@@ -1,0 +1,32 @@
+"""TLP and TinyTLP: `<Name>/img/00001.jpg ...` and `<Name>/groundtruth_rect.txt`.
+
+A line is frame, x, y, w, h, isLost; pixels count from 1. Where isLost is 1 the target is absent, whatever the box.
+Six numbers in the first line tell it from OTB, which has a file of the same name.
+"""
+
+import pathlib
+
+import numpy as np
+from jaxtyping import Float64
+
+from adadepth.data.layouts.ground_truth import SEPARATOR, Box, Layout, box_counted_from_one, lines_of, one_target
+
+
+def box_from_tlp_line(numbers: Float64[np.ndarray, "6"]) -> Box:
+  """Of a TLP line frame, x, y, w, h, isLost the middle four, whose top left pixel counts from 1."""
+  return box_counted_from_one(numbers[1:5])
+
+
+def _targets(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+  targets = one_target(folder / "groundtruth_rect.txt")
+  first_lines = [line for path in targets.values() for line in lines_of(path)[:1]]
+  return targets if any(len(SEPARATOR.split(line.strip())) == 6 for line in first_lines) else {}
+
+
+TLP = Layout(
+  name="tlp",
+  sign="<Name>/groundtruth_rect.txt of six columns",
+  targets=_targets,
+  boxes={6: box_from_tlp_line},
+  absent=lambda numbers: bool(numbers[5] == 1),
+)

@@ -1,0 +1,32 @@
+"""UAVDT's single-object set: `<name>/img000001.jpg ...` and, beside the sequences, `anno/<name>_gt.txt`.
+
+A line is x, y, w, h; pixels count from 1.
+"""
+
+import pathlib
+
+import numpy as np
+from jaxtyping import Float64
+
+from adadepth.data.layouts.ground_truth import Box, Layout, box_counted_from_one, one_target
+from adadepth.io.images import SUFFIXES
+
+
+def box_from_uavdt_rectangle(rectangle: Float64[np.ndarray, "4"]) -> Box:
+  """A UAVDT rectangle x, y, w, h counts its top left pixel from 1."""
+  return box_counted_from_one(rectangle)
+
+
+def _images(folder: pathlib.Path, boxes: int) -> dict[int, pathlib.Path]:
+  del boxes
+  images = [path for path in sorted(folder.glob("img*")) if path.suffix.lower() in SUFFIXES]
+  return {int(path.stem[3:]): path for path in images if path.stem[3:].isdecimal()}
+
+
+UAVDT = Layout(
+  name="uavdt",
+  sign="anno/<name>_gt.txt",
+  targets=lambda folder: one_target(folder.parent / "anno" / f"{folder.name}_gt.txt"),
+  boxes={4: box_from_uavdt_rectangle},
+  images=_images,
+)

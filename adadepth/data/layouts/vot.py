@@ -1,0 +1,46 @@
+"""VOT: `<name>/00000001.jpg ...`, in newer sets `<name>/color/...`, and `<name>/groundtruth.txt`.
+
+A line has four numbers, x, y, w, h, or eight, the corners x1, y1, ..., x4, y4. Coordinates are continuous and count
+from 0. NaN marks an absent target; read it with "skip".
+"""
+
+import numpy as np
+from jaxtyping import Float64
+
+from adadepth.data.layouts.ground_truth import Box, Layout, one_target
+
+
+def box_from_vot_polygon(corners: Float64[np.ndarray, "8"]) -> Box:
+  """The axis-aligned box of a VOT polygon, from the mean of its corners side by side.
+
+  The left edge is the mean of the two smallest x, the right edge of the two largest; likewise in y. For
+  corners in the order top left, top right, bottom right, bottom left that is the reference's own
+  `left = (x1 + x4) / 2`, `top = (y1 + y2) / 2`, ...; sorting makes it hold for any order of corners, where
+  the reference gets widths below zero (VOT does reorder corners between frames).
+
+  An axis-aligned polygon gives exactly its rectangle. A w x h rectangle turned by an angle a keeps its
+  centre and gives `max(w |cos a|, h |sin a|)` by `max(h |cos a|, w |sin a|)`: always inside the polygon's
+  bounding box, and down to half the polygon's area for a square at 45 degrees.
+
+  A corner is a point, not a pixel, so a width is a difference of corners, without + 1.
+
+  Args:
+    corners: x1, y1, ..., x4, y4, image pixels.
+  Returns:
+    xywh.
+  """
+  low, high = np.sort(corners.reshape(4, 2), axis=0).reshape(2, 2, 2).mean(axis=1)
+  return np.concatenate([low, high - low]).astype(np.float32)
+
+
+def box_from_vot_rectangle(rectangle: Float64[np.ndarray, "4"]) -> Box:
+  """A VOT rectangle x, y, w, h is 0-indexed and continuous already: only the dtype changes."""
+  return rectangle.astype(np.float32)
+
+
+VOT = Layout(
+  name="vot",
+  sign="<name>/groundtruth.txt",
+  targets=lambda folder: one_target(folder / "groundtruth.txt"),
+  boxes={4: box_from_vot_rectangle, 8: box_from_vot_polygon},
+)

@@ -1,0 +1,59 @@
+"""Small data roots for tests: every layout as its data set has it, with images of 32 x 24 random pixels."""
+
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+WIDTH, HEIGHT = 32, 24
+GOOD = "3,4,10,8"
+
+
+def frame_image(seed: int = 0) -> Image.Image:
+  """A small image of random pixels."""
+  return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8))
+
+
+def write_frames(folder: pathlib.Path, count: int, *, name: str = "{:04d}.png") -> None:
+  """Writes frames 1 .. count."""
+  folder.mkdir(parents=True)
+  for number in range(1, count + 1):
+    frame_image(number).save(folder / name.format(number))
+
+
+def write_lines(file: pathlib.Path, lines: list[str]) -> None:
+  """Writes a file of ground truth."""
+  file.parent.mkdir(exist_ok=True)
+  file.write_text("\n".join(lines) + "\n")
+
+
+def write_vot(folder: pathlib.Path, lines: list[str], *, frames: int) -> None:
+  """Writes a VOT sequence with these lines of ground truth."""
+  write_frames(folder, frames, name="{:08d}.jpg")
+  write_lines(folder / "groundtruth.txt", lines)
+
+
+def write_otb(root: pathlib.Path, lines: list[str], *, frames: int, name: str = "Toy") -> pathlib.Path:
+  """Writes an OTB sequence with these lines of ground truth; returns its folder."""
+  folder = root / "otb" / name
+  write_frames(folder / "img", frames)
+  write_lines(folder / "groundtruth_rect.txt", lines)
+  return folder
+
+
+def write_tlp(folder: pathlib.Path, lines: list[str], *, frames: int) -> None:
+  """Writes a TLP sequence with these lines of ground truth."""
+  write_frames(folder / "img", frames, name="{:05d}.jpg")
+  write_lines(folder / "groundtruth_rect.txt", lines)
+
+
+def write_uav123(folder: pathlib.Path, lines: list[str], *, frames: int) -> None:
+  """Writes a UAV123 sequence, whose ground truth lies beside its folder."""
+  write_frames(folder, frames, name="{:06d}.jpg")
+  write_lines(folder.parent / "anno" / f"{folder.name}.txt", lines)
+
+
+def write_uavdt(folder: pathlib.Path, lines: list[str], *, frames: int) -> None:
+  """Writes a UAVDT sequence, whose ground truth lies beside its folder."""
+  write_frames(folder, frames, name="img{:06d}.jpg")
+  write_lines(folder.parent / "anno" / f"{folder.name}_gt.txt", lines)

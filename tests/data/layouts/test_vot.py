@@ -1,0 +1,76 @@
+"""VOT: its polygons and rectangles as properties, then the layout."""
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_roots import GOOD, write_frames, write_vot
+
+from adadepth.data.layouts import read_sequences
+from adadepth.data.layouts.vot import box_from_vot_polygon, box_from_vot_rectangle
+from adadepth.errors import InputError
+
+QUICK = settings(deadline=None, max_examples=30, derandomize=True)
+
+coordinates = st.floats(-50, 1500)
+lengths = st.floats(1, 500)
+# Quarters below 2**12 are exact in float32, so that equality is the right test.
+quarters = st.integers(-200, 6000).map(lambda n: n / 4)
+quarter_lengths = st.integers(4, 2000).map(lambda n: n / 4)
+
+
+@QUICK
+@given(quarters, quarters, quarter_lengths, quarter_lengths, st.permutations(range(4)))
+def test_an_axis_aligned_polygon_gives_its_rectangle_for_any_order_of_corners(x, y, w, h, order):
+  corners = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])[list(order)]
+  np.testing.assert_array_equal(box_from_vot_polygon(corners.ravel()), [x, y, w, h])
+
+
+@QUICK
+@given(coordinates, coordinates, lengths, lengths, st.floats(-np.pi, np.pi), st.permutations(range(4)))
+def test_a_turned_rectangle_gives_the_documented_box_around_its_centre(x, y, w, h, angle, order):
+  turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+  offsets = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2
+  box = box_from_vot_polygon(([x, y] + offsets @ turn)[list(order)].ravel())
+  cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
+  np.testing.assert_allclose(box[2:], [max(w * cos, h * sin), max(h * cos, w * sin)], rtol=1e-3, atol=1e-3)
+  np.testing.assert_allclose(box[:2] + box[2:] / 2, [x, y], atol=1e-3)  # float32 at 1500 px
+
+
+@QUICK
+@given(st.lists(coordinates, min_size=8, max_size=8))
+def test_the_box_of_a_polygon_lies_inside_its_bounding_box(corners):
+  box = box_from_vot_polygon(np.array(corners)).astype(np.float64)
+  bounds = shapely.MultiPoint(np.reshape(corners, (4, 2))).bounds
+  slack = 1e-3  # float32 at 1500 px
+  assert (box[:2] >= np.array(bounds[:2]) - slack).all()
+  assert (box[:2] + box[2:] <= np.array(bounds[2:]) + slack).all()
+
+
+@QUICK
+@given(st.lists(coordinates, min_size=2, max_size=2), st.lists(lengths, min_size=2, max_size=2))
+def test_corners_in_the_reference_order_give_the_reference_box(corner, size):
+  x, y, w, h = *corner, *size
+  x1, y1, x2, y2, x3, y3, x4, y4 = corners = np.array(
+    [x, y, x + w, y + h / 8, x + w - w / 8, y + h, x - w / 8, y + h - h / 8]
+  )
+  left, top = (x1 + x4) / 2, (y1 + y2) / 2
+  reference = [left, top, (x2 + x3) / 2 - left, (y3 + y4) / 2 - top]
+  np.testing.assert_allclose(box_from_vot_polygon(corners), reference, rtol=1e-5, atol=1e-3)
+
+
+def test_a_vot_rectangle_keeps_its_numbers():
+  np.testing.assert_array_equal(box_from_vot_rectangle(np.array([0.5, 1.0, 5.0, 6.0])), [0.5, 1, 5, 6])
+
+
+def test_newer_vot_folders_keep_their_frames_in_color(tmp_path):
+  write_frames(tmp_path / "toy" / "color", 2, name="{:08d}.jpg")
+  (tmp_path / "toy" / "groundtruth.txt").write_text(f"{GOOD}\n{GOOD}\n")
+  assert len(read_sequences(tmp_path).sequences[0].frames) == 2
+
+
+def test_vot_lines_may_have_four_or_eight_numbers_but_not_six(tmp_path):
+  write_vot(tmp_path / "toy", ["1,2,3,4", "1,2,4,2,4,6,1,6", "1,2,3,4,5,6"], frames=3)
+  with pytest.raises(InputError, match=r"groundtruth\.txt:3: 6 numbers, where vot has 4 or 8"):
+    read_sequences(tmp_path)
