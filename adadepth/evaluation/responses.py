@@ -16,7 +16,7 @@ from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.allocator import keep_freed_memory
-from adadepth.io.writers import progress
+from adadepth.io.progress import progress
 from adadepth.maths.fusion import places
 from adadepth.maths.geometry import box_center
 from adadepth.models.architecture import DEPTHS, Architecture

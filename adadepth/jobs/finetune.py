@@ -17,8 +17,11 @@ from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import PairTable, pair_table
 from adadepth.evaluation.scores import score_depths, score_fixed
 from adadepth.io.checkpoints import Checkpoints
+from adadepth.io.json_files import write_json
+from adadepth.io.metrics import MetricWriter, read_metrics
+from adadepth.io.progress import progress
+from adadepth.io.run_record import run_record
 from adadepth.io.workdir import claim, write_results
-from adadepth.io.writers import MetricWriter, progress, read_metrics, run_record, write_json
 from adadepth.jobs.checks import check_config
 from adadepth.jobs.from_config import (
   TRAINED_BY,

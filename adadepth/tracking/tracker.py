@@ -15,7 +15,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.evaluation.budgets import budget_for, relative_costs
 from adadepth.io.allocator import keep_freed_memory
-from adadepth.io.writers import progress
+from adadepth.io.progress import progress
 from adadepth.maths.crop import window_px
 from adadepth.maths.geometry import template_side
 from adadepth.maths.metrics import center_error, iou, precision, success_auc

@@ -17,7 +17,7 @@ from adadepth.data.sources import Source
 from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import pair_table
 from adadepth.evaluation.scores import score_depths
-from adadepth.io.writers import write_json
+from adadepth.io.json_files import write_json
 from adadepth.maths.peaks import PAPER, Readout
 from adadepth.models.architecture import Architecture
 from adadepth.models.model import EMBEDDED, load_model

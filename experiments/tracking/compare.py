@@ -22,8 +22,8 @@ from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.data.sources import Source
 from adadepth.evaluation.costs import pair_costs
+from adadepth.io.json_files import write_json
 from adadepth.io.workdir import claim
-from adadepth.io.writers import write_json
 from adadepth.maths.geometry import box_center, box_from_center
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model, load_model, model_file
