@@ -78,6 +78,11 @@ def test_the_library_never_imports_what_runs_it():
   assert [name for name in MODULES if uses(name, outside)] == []
 
 
+def test_the_process_is_set_up_by_the_command_alone():
+  settings = {"adadepth.io.allocator", "adadepth.io.compilation"}
+  assert [name for name in MODULES if ours(name) & settings and name != "adadepth.command"] == []
+
+
 def test_configs_flags_and_tensorflow_are_imported_by_the_jobs_and_the_builders_alone():
   users = {name for name in MODULES if uses(name, HEAVY)}
   assert {name for name in users if not name.startswith("adadepth.jobs.")} == USERS_OF_TFDS

@@ -15,7 +15,6 @@ from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
-from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.progress import progress
 from adadepth.maths.fusion import places
 from adadepth.maths.geometry import box_center
@@ -121,7 +120,6 @@ def pair_table(
   fingerprint = _fingerprint(params["backbone"], arch, wanted)
   if cache is not None and (table := _read(cache, fingerprint)) is not None:
     return table
-  keep_freed_memory()
   params = prepare_params(params)
   cuts = map_ahead(lambda item: _cut(*item, arch), wanted, threads=threads, buffer=4)
   rows = [_respond(params, *cut, arch) for cut in progress(cuts, description, total=len(wanted))]

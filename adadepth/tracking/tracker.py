@@ -14,7 +14,6 @@ from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.evaluation.budgets import budget_for, relative_costs
-from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.progress import progress
 from adadepth.maths.crop import window_px
 from adadepth.maths.geometry import template_side
@@ -91,7 +90,6 @@ class Tracker:
     if self.budget is not None and not isinstance(self.budget, Budget):
       costs = relative_costs(self.model.arch, self.model.readout)
       object.__setattr__(self, "budget", budget_for(self.model, self.budget, costs, "relative"))
-    keep_freed_memory()
     object.__setattr__(self, "params", prepare_params(self.model.params))
 
   def init(self, frame, box_xywh, threshold: float | Array | None = None) -> Target:

@@ -13,6 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from adadepth.evaluation.responses import pair_table
+from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.json_files import write_json
 from adadepth.io.workdir import claim
 from adadepth.jobs.finetune import fixed_scores, run_phase1
@@ -81,4 +82,5 @@ def describe(results: dict) -> str:
 
 
 if __name__ == "__main__":
+  keep_freed_memory()
   main(*sys.argv[1:])
