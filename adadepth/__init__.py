@@ -7,6 +7,7 @@ _PUBLIC = {
   "Architecture": "adadepth.models.architecture",
   "InputError": "adadepth.errors",
   "enable_compilation_cache": "adadepth.io.compilation",
+  "keep_freed_memory": "adadepth.io.allocator",
   "load_model": "adadepth.models.model",
 }
 __all__ = list(_PUBLIC)

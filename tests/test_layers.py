@@ -11,11 +11,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Bottom to top.
 LAYERS = (
   *("errors", "maths", "io", "models", "data", "tracking"),
-  *("evaluation", "training", "reports", "benchmark", "jobs"),
+  *("evaluation", "training", "reports", "benchmark", "jobs", "command"),
 )
-HEAVY = ("absl", "ml_collections", "tensorflow", "tensorflow_datasets", "torch", "cv2")
-# TFDS is for who builds records; configs for the jobs of run.py.
+FLAGS = ("absl", "ml_collections")
+HEAVY = (*FLAGS, "tensorflow", "tensorflow_datasets", "torch", "cv2")
+# TFDS is for who builds records; flags and configs for the command and the jobs that it runs.
 USERS_OF_TFDS = {"adadepth.data.builders"}
+COMMAND = {"adadepth.command"}
 
 
 def module_name(path: pathlib.Path) -> str:
@@ -78,9 +80,18 @@ def test_the_library_never_imports_what_runs_it():
   assert [name for name in MODULES if uses(name, outside)] == []
 
 
-def test_configs_flags_and_tensorflow_are_imported_by_the_jobs_and_the_builders_alone():
-  users = {name for name in MODULES if uses(name, HEAVY)}
-  assert {name for name in users if not name.startswith("adadepth.jobs.")} == USERS_OF_TFDS
+def test_the_process_is_set_up_by_the_command_alone():
+  settings = {"adadepth.io.allocator", "adadepth.io.compilation"}
+  assert [name for name in MODULES if ours(name) & settings and name not in COMMAND] == []
+
+
+def test_flags_and_configs_are_imported_by_the_command_and_the_jobs_alone():
+  assert {name for name in MODULES if uses(name, FLAGS) and layer(name) < layer("adadepth.jobs")} == set()
+  assert {name for name in MODULES if uses(name, ("absl",))} == COMMAND
+
+
+def test_tensorflow_is_imported_by_the_builders_alone():
+  assert {name for name in MODULES if uses(name, HEAVY) and not uses(name, FLAGS)} == USERS_OF_TFDS
 
 
 def test_the_library_works_without_configs_and_tensorflow():

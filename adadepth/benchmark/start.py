@@ -14,7 +14,7 @@ from adadepth.benchmark.whole_videos import write_jpegs
 from adadepth.evaluation.timing import Clock, alternate, clock
 from adadepth.models.model import save_model
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[2]  # where `python -m adadepth.command` finds it
 STARTS = 3
 
 
@@ -32,7 +32,7 @@ def measure_start(subject: Subject) -> list[dict]:
   write_jpegs(folder / "frames", subject.frames[:2])
   save_model(folder / "model.safetensors", subject.model._replace(params=subject.plain_params()))
   box = ",".join(f"{v:.1f}" for v in subject.box_xywh)
-  track = ["run.py", "--config=configs/track.py", f"--config.video={folder / 'frames'}", f"--config.box={box}"]
+  track = ["-m", "adadepth.command", "track", f"--config.video={folder / 'frames'}", f"--config.box={box}"]
   track += [f"--config.model={folder / 'model.safetensors'}", f"--workdir={folder / 'track'}"]
   job = process_clock(*track, cache=folder / "cache")
   first = job()

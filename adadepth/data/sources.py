@@ -8,7 +8,7 @@ from adadepth.data.render import render_split
 from adadepth.data.sequence import Sequence
 from adadepth.data.split import SIDES, load_split
 from adadepth.errors import InputError
-from adadepth.io.writers import progress
+from adadepth.io.progress import progress
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, UInt8
 
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
-from adadepth.io.writers import progress
+from adadepth.io.progress import progress
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model

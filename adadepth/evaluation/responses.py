@@ -15,7 +15,7 @@ from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
-from adadepth.io.writers import progress
+from adadepth.io.progress import progress
 from adadepth.maths.geometry import box_center
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import (

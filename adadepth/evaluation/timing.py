@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from adadepth.io.writers import progress
+from adadepth.io.progress import progress
 
 Clock = Callable[[], float]
 LEAST_ROUNDS = 3

@@ -1,1 +1,1 @@
-"""Files come in and go out. Weights, checkpoints, metrics, images, video, drawings."""
+"""Files come in and go out: images, video, checkpoints, metrics, JSON, records of runs; and settings of the process."""

@@ -12,7 +12,7 @@ def keep_freed_memory() -> None:
 
   XLA asks for all of a program's scratch memory at each call. By default glibc maps what is over 32 MiB anew, and a
   page that is touched for the first time costs about as much as computing what is written there. Does nothing
-  where there is no glibc.
+  where there is no glibc. It is a setting of the whole process, so that the program calls it and never the library.
   """
   if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
     libc.mallopt(MMAP_THRESHOLD, LARGE_BYTES)

@@ -12,7 +12,7 @@ def default_folder() -> pathlib.Path:
 
 
 def enable_compilation_cache(folder: str | os.PathLike | None = None) -> pathlib.Path:
-  """Keeps every program that JAX compiles from now on, however small or quick to compile; `run.py` calls it.
+  """Keeps every program that JAX compiles from now on, however small or quick to compile; the command does so.
 
   JAX's own settings go first: JAX_COMPILATION_CACHE_DIR names another folder, JAX_ENABLE_COMPILATION_CACHE=false
   turns it off. What lies in the folder is run as it is, so that only you should be able to write there.

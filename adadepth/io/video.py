@@ -1,14 +1,13 @@
-"""Frames in, from a video file or a folder of pictures; annotated video and boxes out.
+"""Frames in, from a video file or a folder of pictures; annotated video out.
 
 Nothing here holds a whole video in memory: frames are decoded as they are asked for and encoded as they come.
 """
 
-import csv
 import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 import imageio_ffmpeg
@@ -17,7 +16,6 @@ from jaxtyping import UInt8
 
 from adadepth.errors import InputError
 from adadepth.io.images import SUFFIXES, decode_as_shown, image_size
-from adadepth.models.architecture import DEPTHS
 
 DEFAULT_FPS = 25.0  # where nothing says otherwise: a folder of pictures, a file without a clock
 
@@ -39,25 +37,6 @@ class VideoInfo(NamedTuple):
   width: int
   height: int
   count: int | None
-
-
-class BoxRow(NamedTuple):
-  """One line of `boxes.csv`.
-
-  Attributes:
-    frame: 0-based.
-    x: left edge of the predicted box in image pixels, 0-indexed, half-open; y, w, h likewise.
-    confidence: the largest of the confidences computed, in [0, 1]; 1 for the first box, which is given.
-    depth: the deepest computed, 1..5, as in xcorr1..xcorr5 (a depth of the code plus one); 1 for the first box.
-  """
-
-  frame: int
-  x: float
-  y: float
-  w: float
-  h: float
-  confidence: float
-  depth: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,34 +160,6 @@ class VideoWriter:
     )
     self._encoder.send(None)
     self._shape = shape
-
-
-def write_boxes_csv(path: str | os.PathLike, rows: Iterable[BoxRow]) -> None:
-  """Writes tracked boxes as text: the header `frame,x,y,w,h,confidence,depth`, then one line a frame.
-
-  Pixels have three decimals and confidences four. The file replaces an older one only once it is whole.
-
-  Args:
-    path: the file to write; its folder is made where missing.
-    rows: one per frame, in order.
-  Raises:
-    ValueError: a depth is not in 1..5.
-  """
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  partial_path = path.with_name(path.name + ".partial")
-  with partial_path.open("w", newline="") as file:
-    table = csv.writer(file, lineterminator="\n")
-    table.writerow(BoxRow._fields)
-    table.writerows(_csv_cells(row) for row in rows)
-  partial_path.replace(path)
-
-
-def _csv_cells(row: BoxRow) -> list[str]:
-  if not 1 <= row.depth <= DEPTHS:
-    raise ValueError(f"`depth` (={row.depth}) of frame {row.frame} must lie in 1..{DEPTHS}")
-  pixels = [f"{value:.3f}" for value in (row.x, row.y, row.w, row.h)]
-  return [str(row.frame), *pixels, f"{row.confidence:.4f}", str(row.depth)]
 
 
 def _open_folder(path: pathlib.Path, named: str) -> FrameStream:

@@ -4,7 +4,7 @@ import json
 import pathlib
 
 from adadepth.errors import InputError
-from adadepth.io.writers import write_json
+from adadepth.io.json_files import write_json
 
 IDENTITY = "identity.json"
 RESULTS = ("results.json", "table1.md", "losses.png", "figure?.???")  # what is kept; patterns of `glob`

@@ -23,8 +23,9 @@ from adadepth.benchmark.start import measure_start
 from adadepth.benchmark.subject import Subject, subject_of
 from adadepth.benchmark.whole_videos import measure_sequences
 from adadepth.errors import InputError
+from adadepth.io.json_files import write_json
+from adadepth.io.run_record import run_record
 from adadepth.io.workdir import claim
-from adadepth.io.writers import run_record, write_json
 from adadepth.jobs.checks import check_config
 
 PARTS = {

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation.responses import pair_table
 from adadepth.evaluation.step_times import medians_ms
-from adadepth.io.writers import run_record
+from adadepth.io.run_record import run_record
 from adadepth.jobs.assess import assess, chosen_budget, time_steps
 from adadepth.jobs.checks import check_budget, check_config
 from adadepth.jobs.from_config import model_of, source_of

@@ -7,8 +7,8 @@ from ml_collections import ConfigDict
 
 from adadepth.evaluation.forced_exits import FORCED_THRESHOLD
 from adadepth.evaluation.step_times import exit_trackers, over_xcorr1, policy_trackers, step_seconds
+from adadepth.io.run_record import run_record
 from adadepth.io.workdir import write_results
-from adadepth.io.writers import run_record
 from adadepth.jobs.checks import check_config
 from adadepth.jobs.from_config import architecture_of
 from adadepth.models.architecture import Architecture

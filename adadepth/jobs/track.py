@@ -8,8 +8,10 @@ from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
 from adadepth.evaluation.one_pass import follow
-from adadepth.io.video import BoxRow, VideoWriter, read_frames, write_boxes_csv
-from adadepth.io.writers import progress, run_record
+from adadepth.io.boxes_csv import BoxRow, write_boxes_csv
+from adadepth.io.progress import progress
+from adadepth.io.run_record import run_record
+from adadepth.io.video import VideoWriter, read_frames
 from adadepth.jobs.from_config import model_of
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model, check_gates

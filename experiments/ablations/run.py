@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from adadepth.evaluation.responses import PairTable, joined, load_table
 from adadepth.evaluation.scores import exit_ious, score_bounds, score_fixed, soft_ious
-from adadepth.io.writers import write_json
+from adadepth.io.json_files import write_json
 from adadepth.jobs.from_config import architecture_of, readout_of
 from adadepth.jobs.gating import recipes_of
 from adadepth.maths import posterior

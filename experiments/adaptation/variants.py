@@ -17,7 +17,8 @@ from adadepth.data.sources import Source
 from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import pair_table
 from adadepth.evaluation.scores import score_depths
-from adadepth.io.writers import write_json
+from adadepth.io.allocator import keep_freed_memory
+from adadepth.io.json_files import write_json
 from adadepth.maths.peaks import PAPER, Readout
 from adadepth.models.architecture import Architecture
 from adadepth.models.model import EMBEDDED, load_model
@@ -74,4 +75,5 @@ def main(data: str, weights: str) -> None:
 
 
 if __name__ == "__main__":
+  keep_freed_memory()
   main(*sys.argv[1:])

@@ -13,8 +13,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from adadepth.evaluation.responses import pair_table
+from adadepth.io.allocator import keep_freed_memory
+from adadepth.io.json_files import write_json
 from adadepth.io.workdir import claim
-from adadepth.io.writers import write_json
 from adadepth.jobs.finetune import fixed_scores, run_phase1
 from adadepth.jobs.from_config import architecture_of, readout_of, source_of, starting_params
 from configs import finetune
@@ -81,4 +82,5 @@ def describe(results: dict) -> str:
 
 
 if __name__ == "__main__":
+  keep_freed_memory()
   main(*sys.argv[1:])

@@ -13,7 +13,7 @@ import sys
 import jax
 import numpy as np
 
-from adadepth.io.writers import write_json
+from adadepth.io.json_files import write_json
 from adadepth.jobs.finetune import CURVE_FOLDER
 from adadepth.reports.plots import Phase1Run, by_objective, figure3, figure4
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adadepth.evaluation.responses import PairTable, load_table
-from adadepth.io.writers import write_json
+from adadepth.io.json_files import write_json
 from adadepth.jobs.from_config import label_variance
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.model import load_model

@@ -9,7 +9,7 @@ import pathlib
 import sys
 import warnings
 
-from adadepth.data.readers import read_sequences
+from adadepth.data.layouts import read_sequences
 from adadepth.models.model import load_model
 from adadepth.reports.figure7 import draw_figure7, pick_sequences
 from adadepth.reports.report import draw_figure1

@@ -22,8 +22,9 @@ from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.data.sources import Source
 from adadepth.evaluation.costs import pair_costs
+from adadepth.io.allocator import keep_freed_memory
+from adadepth.io.json_files import write_json
 from adadepth.io.workdir import claim
-from adadepth.io.writers import write_json
 from adadepth.maths.geometry import box_center, box_from_center
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model, load_model, model_file
@@ -122,4 +123,5 @@ def main(model_path: str, data: str, side: str, out: str, policies: str = ",".jo
 
 
 if __name__ == "__main__":
+  keep_freed_memory()
   main(*sys.argv[1:])

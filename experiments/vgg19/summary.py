@@ -7,7 +7,7 @@ import json
 import pathlib
 import sys
 
-from adadepth.io.writers import write_json
+from adadepth.io.json_files import write_json
 from adadepth.tracking.policies import FIXED
 
 SUMMARY = pathlib.Path(__file__).parent / "summary.json"

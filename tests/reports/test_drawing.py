@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adadepth.io import drawing, plots
+from adadepth.reports import drawing, plots
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
@@ -297,7 +297,8 @@ def test_an_empty_figure_is_refused_by_name(tmp_path):
 
 def test_importing_io_brings_in_neither_pyplot_nor_jax():
   code = (
-    "import sys; from adadepth.io import drawing, plots, video, writers; "
+    "import sys; from adadepth.io import boxes_csv, json_files, metrics, progress, run_record, video; "
+    "from adadepth.reports import drawing, plots; "
     "sys.exit(str([name for name in ('jax', 'matplotlib.pyplot') if name in sys.modules]))"
   )
   ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)

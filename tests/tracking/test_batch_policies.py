@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from adadepth.tracking.batch_policies import on_rows, policy_each_named
 
 from adadepth.evaluation.forced_exits import FORCED_THRESHOLD, gates_that_exit_where_told, templates_that_exit
 from adadepth.maths.peaks import PAPER
 from adadepth.models.architecture import VGG19_CONVS, Architecture
 from adadepth.models.network import template_maps
 from adadepth.tracking import batch_policies as batch
-from adadepth.tracking.batch_policies import on_rows, policy_each_named
 from adadepth.tracking.policies import Decision, policy_named
 
 EXITS = (2, 0, 4, 1, 0, 3, 4)

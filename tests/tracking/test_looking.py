@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from adadepth.tracking.batch_policies import policy_each_named
 
 from adadepth.maths.cascade import exit_depth
 from adadepth.maths.fusion import at_centre
@@ -21,7 +22,6 @@ from adadepth.models.network import (
   search_responses,
   template_maps,
 )
-from adadepth.tracking.batch_policies import policy_each_named
 from adadepth.tracking.policies import gated_confidences, policy_named
 from adadepth.tracking.step import place_in_search
 from adadepth.training.fusion_fit import read_pair

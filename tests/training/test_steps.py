@@ -6,13 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from adadepth.maths.features import FEATURES
-from adadepth.maths.losses import geometric_price, label_cross_entropy
-from adadepth.models.architecture import DEPTHS
-from adadepth.models.gates import GATES, standardise_gates
-from adadepth.models.network import logit_scales, search_responses, template_maps
-from adadepth.models.vgg import count
 from adadepth.training.steps import (
   GateBatch,
   PairBatch,
@@ -24,6 +17,13 @@ from adadepth.training.steps import (
   init_state,
   pair_losses,
 )
+
+from adadepth.maths.features import FEATURES
+from adadepth.maths.losses import geometric_price, label_cross_entropy
+from adadepth.models.architecture import DEPTHS
+from adadepth.models.gates import GATES, standardise_gates
+from adadepth.models.network import logit_scales, search_responses, template_maps
+from adadepth.models.vgg import count
 
 STEPS = 6
 # The reference's 20 px^2 at half its crop.

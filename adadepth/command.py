@@ -1,0 +1,165 @@
+"""The command `adadepth`, in a checkout also `python run.py`: runs the job that a config describes.
+
+adadepth gating --workdir=runs/gating                     a config of the package
+adadepth gating:vgg19,paper --config.data.root=DATA       a variant of it, with fields set
+adadepth --config=mine.py:vgg19 --workdir=runs/mine       a config of one's own
+"""
+
+import ast
+import importlib.util
+import pathlib
+import re
+import shlex
+import sys
+import warnings
+
+from absl import app, flags, logging
+from ml_collections import ConfigDict, config_flags
+
+from adadepth.errors import InputError
+from adadepth.jobs import task_named
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
+WORKDIR = flags.DEFINE_string("workdir", "", "Folder for results; by default runs/<task>.")
+HELP = ("--help", "-help", "-h")
+
+
+def run() -> None:
+  """Runs the command line of this process."""
+  app.run(main, flags_parser=parse_flags)
+
+
+def main(_) -> None:
+  from adadepth.io.allocator import keep_freed_memory
+  from adadepth.io.compilation import enable_compilation_cache  # JAX, for which help and errors need not wait
+
+  logging.set_verbosity(logging.WARNING)
+  # ffmpeg and git are started as programs of their own; no forked child runs JAX.
+  warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)
+  enable_compilation_cache()
+  keep_freed_memory()
+  config = CONFIG.value
+  try:
+    task_named(config.task)(config, pathlib.Path(WORKDIR.value or f"runs/{config.task}"))
+  except InputError as error:
+    sys.exit(f"error: {error}")
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+  """The flags, or what help there is, or one line about the first that is wrong."""
+  rest = [argument for argument in argv if argument not in HELP]
+  asked_for_help = len(rest) < len(argv)
+  if asked_for_help and len(rest) == 1:
+    print(overview(program_of(argv)))
+    sys.exit()
+  make_configs_importable()
+  try:
+    rest = flags.FLAGS(with_config_flag(rest))
+    check_flags(rest)
+  except AttributeError as error:
+    sys.exit(f"error: the config has no field {error}; see the file that --config names")
+  except (flags.Error, OSError, InputError) as error:
+    sys.exit(f"error: {one_line(error)}")
+  if asked_for_help:
+    print(description(program_of(argv)))
+    sys.exit()
+  return rest
+
+
+def check_flags(rest: list[str]) -> None:
+  """Raises what is wrong with flags that could be parsed, and left the rest over."""
+  if len(rest) > 1:
+    raise InputError(f"what is {rest[1]!r}? What to run comes first, all else is --workdir or --config.FIELD=VALUE")
+  if CONFIG.value is None:
+    raise InputError(f"say what to run; `{program_of(rest)} --help` lists what there is")
+  CONFIG.value.lock()  # a config that could not be loaded says so here
+
+
+def with_config_flag(argv: list[str]) -> list[str]:
+  """Spells a subcommand, NAME or NAME:VARIANT, as the flag --config of the package's file.
+
+  Raises:
+    InputError: no such config, or both a subcommand and --config.
+  """
+  if len(argv) == 1 or argv[1].startswith("-"):
+    return argv
+  name, colon, variant = argv[1].partition(":")
+  if name not in (known := configs()):
+    raise InputError(f"{name!r} is none of {', '.join(known)}; a file of your own is --config=FILE")
+  if given := [argument for argument in argv[2:] if re.match("--?config(=|$)", argument)]:
+    raise InputError(f"{argv[1]!r} and {given[0]!r} both say what to run; give one of them")
+  return [argv[0], f"--config={known[name]}{colon}{variant}", *argv[2:]]
+
+
+def configs() -> dict[str, pathlib.Path]:
+  """The configs of the package: name -> file."""
+  return {path.stem: path for path in sorted(config_folder().glob("*.py")) if "\ndef get_config(" in path.read_text()}
+
+
+def config_folder() -> pathlib.Path:
+  """Where the configs are: inside the package that is installed, beside that of a checkout."""
+  package = pathlib.Path(__file__).parent
+  return next(folder for folder in (package / "configs", package.parent / "configs") if folder.is_dir())
+
+
+def make_configs_importable() -> None:
+  """Makes `from configs import common`, as a config has it, mean our configs wherever they are."""
+  folder = config_folder()
+  spec = importlib.util.spec_from_file_location(
+    "configs", folder / "__init__.py", submodule_search_locations=[str(folder)]
+  )
+  sys.modules["configs"] = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(sys.modules["configs"])
+
+
+def overview(program: str) -> str:
+  """What can be run, a line each."""
+  files = configs()
+  width = max(map(len, files))
+  lines = [f"  {name:{width}}  {docstring(path).splitlines()[0]}" for name, path in files.items()]
+  return "\n".join(
+    (
+      f"usage: {program} NAME[:VARIANT] [--config.FIELD=VALUE ...] [--workdir=FOLDER]",
+      f"       {program} --config=FILE[:VARIANT] ...",
+      "",
+      *lines,
+      "",
+      f"{program} NAME --help shows its variants and fields.",
+    )
+  )
+
+
+def description(program: str) -> str:
+  """What the config that was given says of itself, and its fields."""
+  path = pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0])
+  text = re.sub(r"python run\.py --config=configs/(\w+)\.py", rf"{program} \1", docstring(path))
+  return "\n".join(
+    (text, "", f"Fields, as they are now; {path} says what each is:", *fields(CONFIG.value, "  --config"))
+  )
+
+
+def fields(config: ConfigDict, prefix: str) -> list[str]:
+  """Every field as the flag that sets it to what it is."""
+  lines = []
+  for name, value in config.items():
+    flag = f"{prefix}.{name}"
+    lines += fields(value, flag) if isinstance(value, ConfigDict) else [f"{flag}={shlex.quote(str(value))}"]
+  return lines
+
+
+def docstring(path: pathlib.Path) -> str:
+  return ast.get_docstring(ast.parse(path.read_text())) or "(says nothing of itself)"
+
+
+def program_of(argv: list[str]) -> str:
+  return "python run.py" if pathlib.Path(argv[0]).name == "run.py" else "adadepth"
+
+
+def one_line(error: BaseException) -> str:
+  """An InputError that the config raised (ml_collections quotes it with its traceback), else the error itself."""
+  raised = re.findall(r"InputError: (.+)", str(error))
+  return raised[-1] if raised else " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+  run()

@@ -1,0 +1,54 @@
+"""boxes.csv: what a tracker found, one line a frame."""
+
+import csv
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class BoxRow(NamedTuple):
+  """One line of `boxes.csv`.
+
+  Attributes:
+    frame: 0-based.
+    x: left edge of the predicted box in image pixels, 0-indexed, half-open; y, w, h likewise.
+    confidence: the largest of the confidences computed, in [0, 1]; 1 for the first box, which is given.
+    depth: the deepest computed, 1..5, as in xcorr1..xcorr5 (a depth of the code plus one); 1 for the first box.
+  """
+
+  frame: int
+  x: float
+  y: float
+  w: float
+  h: float
+  confidence: float
+  depth: int
+
+
+def write_boxes_csv(path: str | os.PathLike, rows: Iterable[BoxRow]) -> None:
+  """Writes tracked boxes as text: the header `frame,x,y,w,h,confidence,depth`, then one line a frame.
+
+  Pixels have three decimals and confidences four. The file replaces an older one only once it is whole.
+
+  Args:
+    path: the file to write; its folder is made where missing.
+    rows: one per frame, in order.
+  Raises:
+    ValueError: a depth below 1, as the code counts its first.
+  """
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  partial_path = path.with_name(path.name + ".partial")
+  with partial_path.open("w", newline="") as file:
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(BoxRow._fields)
+    table.writerows(_csv_cells(row) for row in rows)
+  partial_path.replace(path)
+
+
+def _csv_cells(row: BoxRow) -> list[str]:
+  if row.depth < 1:
+    raise ValueError(f"`depth` (={row.depth}) of frame {row.frame} must be at least 1")
+  pixels = [f"{value:.3f}" for value in (row.x, row.y, row.w, row.h)]
+  return [str(row.frame), *pixels, f"{row.confidence:.4f}", str(row.depth)]

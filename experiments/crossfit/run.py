@@ -1,0 +1,137 @@
+"""Hard gating, static exits and soft gating on train and dev, each video judged by what has not seen it.
+
+python experiments/crossfit/run.py package --root ../shared/data,../shared/wide --workdir runs/crossfit-package
+python experiments/crossfit/run.py vgg19 --weights VGG19 --root ... --workdir runs/crossfit-vgg19
+
+Videos are dealt into folds; what phase 2 learns on the others judges each fold, on pairs and in one pass. Writes
+results.json; one pass is written video by video and goes on where it was.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+
+from adadepth.evaluation.intervals import by_video, paired_interval
+from adadepth.evaluation.one_pass import score_tracking, track_sequence
+from adadepth.evaluation.responses import joined, on_device, pair_table
+from adadepth.evaluation.scores import exits_at, random_mix, table_features, taken
+from adadepth.io.compilation import enable_compilation_cache
+from adadepth.io.json_files import write_json
+from adadepth.jobs.from_config import architecture_of, recipe_of, source_of, starting_params
+from adadepth.models.model import Model
+from adadepth.tracking.policies import FIXED
+from adadepth.tracking.tracker import Tracker
+from adadepth.training.cross_fitting import COST_SHARE, best_static, choose, grouped_folds, static_choices, sweep
+from adadepth.training.phase2 import cross_fit, fit
+from configs import gating
+
+KEYS = 4  # of a sequence
+
+
+def configured(arguments: argparse.Namespace):
+  """The config of the main job for this model."""
+  config = gating.get_config("vgg19" if arguments.model == "vgg19" else "slim").copy_and_resolve_references()
+  config.unlock()
+  config.data.update({"root": arguments.root, "split": arguments.split})
+  config.backbone.weights = arguments.weights or "embedded"
+  return config
+
+
+def table_of(config, params, sequences, workdir: pathlib.Path):
+  """The pairs of every sequence, a file each."""
+  arch, tables = architecture_of(config), []
+  for sequence in sequences:
+    cache = workdir / "responses" / f"{sequence.name.replace('/', '_')}.npz"
+    pairs = {"arch": arch, "keys": KEYS, "frames": 0, "threads": 2, "cache": cache}
+    tables.append(pair_table(params, [sequence], **pairs, description=sequence.name))
+  return on_device(joined(tables))
+
+
+def measure_pairs(params, table, folds, recipe, arch, thresholds) -> dict:
+  """Cross-fitted: what is chosen at half of the best static exit's cost, and hard gating by cost, as means over videos."""
+  scores, confidences = cross_fit(params, table, folds=folds, recipe=recipe, arch=arch)
+  static = static_choices(scores, scores.costs.relative)
+  tried = sweep(scores, confidences, recipe.price_weights, thresholds, scores.costs.relative)
+  reference, found = best_static(static), {}
+  for share in (0.25, 0.33, COST_SHARE, 0.6, 1.0):
+    choice = choose(tried, share * reference.cost)
+    exits = exits_at(confidences[recipe.price_weights.index(choice.price_weight)], choice.threshold)
+    hard = by_video(table.sequence, taken(scores, exits))
+    mixed = by_video(table.sequence, scores.ious @ random_mix(scores, choice.entry["gflops"]))
+    best = by_video(table.sequence, scores.ious[:, FIXED.index(reference.policy)])
+    found[str(share)] = {
+      **choice._asdict(),
+      "by_video": hard,
+      "minus_random_mix": paired_interval(hard, mixed),
+      f"minus_{reference.policy}": paired_interval(hard, best),
+    }
+  return {
+    "reference": reference.policy,
+    "videos": sorted({str(name) for name in table.sequence}),
+    "static": [{**c._asdict(), "by_video": by_video(table.sequence, scores.ious[:, k])} for k, c in enumerate(static)],
+    "hard": found,
+  }
+
+
+def measure_tracks(params, table, folds, recipe, arch, choice, sequences, policies, path: pathlib.Path) -> dict:
+  """One pass over every video by the model of the folds that it is not in."""
+  done = json.loads(path.read_text()) if path.is_file() else {}
+  features = table_features(params, table, arch=arch)
+  fold_of = {str(name): int(fold) for name, fold in zip(table.sequence, folds, strict=True)}
+  for fold in range(folds.max() + 1):
+    left = [s for s in sequences if fold_of.get(s.name) == fold and s.name not in done]
+    if not left:
+      continue
+    fitted = fit(params, table, features, np.flatnonzero(folds != fold), recipe, arch)
+    gates = fitted.gates[recipe.price_weights.index(choice["price_weight"])]
+    model = Model({**params, "fusion": fitted.fusion, "gates": gates}, arch, choice["threshold"])
+    trackers = {policy: Tracker(model, policy) for policy in policies}
+    for sequence in left:
+      runs = {policy: track_sequence(tracker, sequence) for policy, tracker in trackers.items()}
+      done[sequence.name] = {policy: score_tracking([run], [sequence]) for policy, run in runs.items()}
+      write_json(path, done)
+      print(
+        sequence.name, {policy: round(row["mean_iou"], 3) for policy, row in done[sequence.name].items()}, flush=True
+      )
+  return done
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser.add_argument("model", choices=("package", "vgg19"))
+  parser.add_argument("--root", required=True)
+  parser.add_argument("--split", default="configs/splits/wide.json")
+  parser.add_argument("--weights", default="")
+  parser.add_argument("--workdir", type=pathlib.Path, required=True)
+  parser.add_argument("--policies", default="hard")
+  arguments = parser.parse_args()
+  enable_compilation_cache()
+  config = configured(arguments)
+  arch, recipe = architecture_of(config), recipe_of(config)
+  sides = source_of(config).read(("train", "dev"))
+  sequences = [*sides["train"], *sides["dev"]]
+  params = starting_params(config, arch, arguments.workdir)
+  table = table_of(config, params, sequences, arguments.workdir)
+  folds = grouped_folds(table.sequence, config.gates.folds, config.seed)
+  pairs = measure_pairs(params, table, folds, recipe, arch, config.policy.thresholds)
+  print(json.dumps({share: row["entry"] for share, row in pairs["hard"].items()}, indent=1, default=float), flush=True)
+  write_json(arguments.workdir / "results.json", {"arch": dataclasses.asdict(arch), "pairs": pairs})
+  tracks = measure_tracks(
+    params,
+    table,
+    folds,
+    recipe,
+    arch,
+    pairs["hard"][str(COST_SHARE)],
+    sequences,
+    arguments.policies.split(","),
+    arguments.workdir / "tracks.json",
+  )
+  write_json(arguments.workdir / "results.json", {"arch": dataclasses.asdict(arch), "pairs": pairs, "tracks": tracks})
+
+
+if __name__ == "__main__":
+  main()

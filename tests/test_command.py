@@ -1,0 +1,108 @@
+"""What is typed becomes the config that runs, from a checkout as from a wheel; what cannot is told in a line."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from adadepth import command
+from adadepth.errors import InputError
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+NAMES = ["benchmark", "evaluate", "finetune", "gating", "table1", "track"]
+# The command as it is, but for the job: it prints what it was given.
+SPY = """
+import sys
+from adadepth import command
+command.task_named = lambda name: lambda config, workdir: print(name, workdir, config.to_json())
+sys.argv[0] = "adadepth"
+command.run()
+"""
+
+
+def run_python(*arguments: str, cwd: pathlib.Path) -> subprocess.CompletedProcess:
+  env = {**os.environ, "PYTHONPATH": str(ROOT)}
+  return subprocess.run([sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True)
+
+
+def spied(*arguments: str, cwd: pathlib.Path) -> str:
+  done = run_python("-c", SPY, *arguments, cwd=cwd)
+  assert done.returncode == 0, done.stderr
+  return done.stdout
+
+
+def test_the_configs_of_the_package_are_those_a_person_runs():
+  assert list(command.configs()) == NAMES
+
+
+def test_a_subcommand_is_the_packages_file_with_its_variant():
+  file = ROOT / "configs" / "gating.py"
+  flags = ["--config.seed=1", "--workdir=a"]
+  spelled = command.with_config_flag(["adadepth", "gating:vgg19,paper", *flags])
+  assert spelled == ["adadepth", f"--config={file}:vgg19,paper", *flags]
+  assert command.with_config_flag(["adadepth", "gating"]) == ["adadepth", f"--config={file}"]
+
+
+def test_flags_alone_stay_as_they_are():
+  for argv in (["adadepth"], ["adadepth", "--config=mine.py:a", "--config.seed=1"]):
+    assert command.with_config_flag(argv) == argv
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (["trak"], r"'trak' is none of benchmark, .*, track; a file of your own is --config=FILE"),
+    (["common"], "'common' is none of"),
+    (["track", "--config=a.py"], "'track' and '--config=a.py' both say what to run"),
+    (["track", "--config", "a.py"], "'track' and '--config' both say what to run"),
+  ],
+)
+def test_what_names_no_config_or_two_is_refused(arguments, message):
+  with pytest.raises(InputError, match=message):
+    command.with_config_flag(["adadepth", *arguments])
+
+
+def test_a_subcommand_and_a_file_of_ones_own_run_from_any_folder(tmp_path):
+  out = spied("finetune:deepest,quick", "--config.seed=3", "--workdir=a b", cwd=tmp_path)
+  assert out.startswith("finetune a b {") and '"seed": 3' in out and '"objective": "deepest"' in out
+  lines = ["from configs import common, table1", "def get_config(arg):", "  config = table1.get_config(arg)"]
+  lines += ["  config.network = common.slim_network()", "  return config"]
+  (tmp_path / "mine.py").write_text("\n".join(lines))
+  out = spied("--config=mine.py:slim", "--config.eval.timing_rounds=0", cwd=tmp_path)
+  assert out.startswith("table1 runs/table1 {") and '"timing_rounds": 0' in out and '"width": 0.25' in out
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    ([], "error: say what to run; `adadepth --help` lists what there is"),
+    (["--workdir=a"], "error: say what to run"),
+    (["track", "clip.mp4"], "error: what is 'clip.mp4'? What to run comes first"),
+    (["gating:nosuch"], "error: `--config=configs/gating.py:nosuch`: the variants are"),
+    (["track", "--config.nosuch=1"], "error: the config has no field \"'nosuch'\""),
+    (["--config=nosuch.py"], "No such file or directory: 'nosuch.py'"),
+  ],
+)
+def test_a_wrong_command_line_is_told_in_one_line(tmp_path, arguments, message):
+  done = run_python("-m", "adadepth.command", *arguments, cwd=tmp_path)
+  assert done.returncode == 1 and not done.stdout
+  assert done.stderr.count("\n") == 1 and message in done.stderr
+
+
+def test_help_has_a_line_for_each_config_and_needs_no_jax(tmp_path):
+  code = "import sys; from adadepth import command; sys.argv = ['adadepth', '--help']; import atexit; "
+  code += "atexit.register(lambda: print('jax' in sys.modules)); command.run()"
+  done = run_python("-c", code, cwd=tmp_path)
+  assert done.returncode == 0 and done.stdout.endswith("\nFalse\n")
+  lines = [line.split(maxsplit=1) for line in done.stdout.split("\n\n")[1].splitlines()]
+  assert [name for name, _ in lines] == NAMES
+  assert dict(lines)["track"] == "Tracks one target through a video file or a folder of frames."
+
+
+def test_help_for_a_config_has_its_commands_and_fields_as_set():
+  done = run_python("run.py", "track", "--help", "--config.policy=soft", cwd=ROOT)
+  assert done.returncode == 0, done.stderr
+  assert "python run.py track --config.video=VIDEO --config.box=x,y,w,h" in done.stdout
+  assert "  --config.policy=soft\n" in done.stdout and "  --config.backbone.weights=''\n" in done.stdout
