@@ -1,5 +1,6 @@
 """One pass over videos, predictions fed back, as the field evaluates trackers."""
 
+import pathlib
 import time
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Listing
@@ -10,6 +11,7 @@ from jaxtyping import Float, Int, UInt8
 
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
+from adadepth.evaluation.cache import file_of, keep, kept, key_of
 from adadepth.io.progress import progress
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
 from adadepth.models.architecture import DEPTHS
@@ -75,14 +77,34 @@ def track_sequence(tracker: Tracker, sequence: Sequence, *, frames: int = 0) -> 
 
 
 def track_all(
-  model: Model, sequences: Listing[Sequence], policies: Listing[str], *, frames: int, budget: Budget | None = None
+  model: Model,
+  sequences: Listing[Sequence],
+  policies: Listing[str],
+  *,
+  frames: int,
+  folder: pathlib.Path | None = None,
+  budget: Budget | None = None,
 ) -> dict[str, list[TrackedSequence]]:
-  """One pass over every sequence with every policy, by policy; the budget is hard gating's."""
+  """One pass over every sequence with every policy, by policy; the budget is hard gating's.
+
+  Args:
+    frames: of a sequence, at most; 0: all.
+    folder: where each pass is kept, and taken from if nothing that it depends on has changed (`cache`).
+  """
   tracks = {}
   for policy in policies:
-    tracker = Tracker(model, policy, budget if policy == "hard" else None)
-    runs = progress(sequences, f"tracking ({policy})")
-    tracks[policy] = [track_sequence(tracker, sequence, frames=frames) for sequence in runs]
+    tracker, runs = Tracker(model, policy, budget if policy == "hard" else None), []
+    for sequence in progress(sequences, f"tracking ({policy})"):
+      key = key_of(sequence, (model.params, tracker.budget), model.arch, model.threshold, policy, frames)
+      path = file_of(folder / policy, sequence) if folder else None
+      arrays = kept(path, key) if path else None
+      if arrays is not None:
+        runs.append(TrackedSequence(**arrays | {"start": int(arrays["start"])}))
+        continue
+      runs.append(track_sequence(tracker, sequence, frames=frames))
+      if path:
+        keep(path, key, runs[-1]._asdict())
+    tracks[policy] = runs
   return tracks
 
 

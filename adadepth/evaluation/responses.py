@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import pathlib
 from collections.abc import Sequence as Listing
 
@@ -15,6 +14,7 @@ from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
+from adadepth.evaluation.cache import file_of, keep, kept, key_of
 from adadepth.io.progress import progress
 from adadepth.maths.geometry import box_center
 from adadepth.models.architecture import DEPTHS, Architecture
@@ -30,7 +30,6 @@ from adadepth.models.network import (
 )
 
 CHUNK = 5
-LAYOUT = 4  # of cached tables: one more than before, where what their arrays hold has changed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,12 +75,6 @@ def joined(tables: Listing[PairTable]) -> PairTable:
   )
 
 
-def load_table(path: pathlib.Path) -> PairTable:
-  """A cached table as it is, whatever it was made from."""
-  with np.load(path) as file:
-    return PairTable(**{f.name: file[f.name] for f in dataclasses.fields(PairTable)})
-
-
 def pair_table(
   params: dict,
   sequences: Listing[Sequence],
@@ -90,7 +83,7 @@ def pair_table(
   keys: int,
   frames: int,
   threads: int,
-  cache: pathlib.Path | None,
+  folder: pathlib.Path | None,
   description: str,
 ) -> PairTable:
   """The responses of every evaluation pair of the sequences.
@@ -98,31 +91,36 @@ def pair_table(
   Args:
     keys: keys a sequence, 0: all; frames: search frames a key, 0: all 25.
     threads: that cut crops ahead of the network.
-    cache: .npz file to read them from if it was made from the same network and pairs, and to write them to. Images
-      that change under the same names and boxes are not noticed.
+    folder: where each sequence's are kept, and taken from if nothing that they depend on has changed (`cache`).
     description: for the progress bar.
   Raises:
     InputError: no pair in any of the sequences.
   """
-  wanted = [
-    (sequence, key, run)
-    for sequence in sequences
-    for key, run in evaluation_keys(sequence, arch, keys=keys, frames=frames)
-  ]
-  if not wanted:
+  wanted = {s.name: evaluation_keys(s, arch, keys=keys, frames=frames) for s in sequences}
+  with_pairs = [sequence for sequence in sequences if wanted[sequence.name]]
+  if not with_pairs:
     raise InputError(
       f"{description}: no sequence has two frames in a row with a box, and so no pair; give one that has"
     )
-  fingerprint = _fingerprint(params["backbone"], arch, wanted)
-  if cache is not None and (table := _read(cache, fingerprint)) is not None:
-    return table
-  params = prepare_params(params)
-  cuts = map_ahead(lambda item: _cut(*item, arch), wanted, threads=threads, buffer=4)
-  rows = [_respond(params, *cut, arch) for cut in progress(cuts, description, total=len(wanted))]
-  table = PairTable(**{f.name: np.concatenate([r[f.name] for r in rows]) for f in dataclasses.fields(PairTable)})
-  if cache is not None:
-    _write(cache, fingerprint, table)
-  return table
+  prepared, tables = prepare_params(params), []
+  for sequence in progress(with_pairs, description):
+    key = key_of(sequence, params["backbone"], arch, wanted[sequence.name])
+    arrays = kept(file_of(folder, sequence), key) if folder else None
+    if arrays is None:
+      arrays = sequence_pairs(prepared, sequence, wanted[sequence.name], arch=arch, threads=threads)
+      if folder:
+        keep(file_of(folder, sequence), key, arrays)
+    tables.append(PairTable(**arrays))
+  return joined(tables)
+
+
+def sequence_pairs(
+  params: dict, sequence: Sequence, wanted: Listing[tuple[int, list[int]]], *, arch: Architecture, threads: int
+) -> dict[str, np.ndarray]:
+  """The columns of a PairTable for the keys and search frames of one sequence."""
+  cuts = map_ahead(lambda item: _cut(sequence, *item, arch), wanted, threads=threads, buffer=4)
+  rows = [_respond(params, *cut, arch) for cut in cuts]
+  return {f.name: np.concatenate([row[f.name] for row in rows]) for f in dataclasses.fields(PairTable)}
 
 
 _template = jax.jit(make_template, static_argnames="arch")
@@ -167,29 +165,3 @@ def _respond(
     "key": np.full(len(group), group.key, np.int32),
     "sequence": np.full(len(group), group.sequence),
   }
-
-
-def _fingerprint(backbone: dict, arch: Architecture, wanted: list) -> str:
-  """Changes with the network, the pairs or their boxes."""
-  digest = hashlib.sha256(f"{LAYOUT} {arch}".encode())
-  for leaf in jax.tree.leaves(backbone):
-    digest.update(np.asarray(leaf).tobytes())
-  for sequence, key, run in wanted:
-    digest.update(repr((sequence.name, key, run)).encode() + sequence.boxes_xywh.tobytes())
-  return digest.hexdigest()
-
-
-def _read(cache: pathlib.Path, fingerprint: str) -> PairTable | None:
-  if not cache.is_file():
-    return None
-  with np.load(cache) as file:
-    if str(file["fingerprint"]) != fingerprint:
-      return None
-  return load_table(cache)
-
-
-def _write(cache: pathlib.Path, fingerprint: str, table: PairTable) -> None:
-  cache.parent.mkdir(parents=True, exist_ok=True)
-  partial = cache.with_suffix(".partial.npz")
-  np.savez(partial, fingerprint=fingerprint, **dataclasses.asdict(table))
-  partial.replace(cache)

@@ -119,9 +119,8 @@ def assess(
   if choice is not None:
     results["choice"] = choice
   budget = chosen_budget(config, model, times)
-  tracks = track_all(
-    model, sequences, tracked_policies(config.eval.tracking), frames=config.eval.frames_per_sequence, budget=budget
-  )
+  policies, passes = tracked_policies(config.eval.tracking), {"frames": config.eval.frames_per_sequence}
+  tracks = track_all(model, sequences, policies, **passes, folder=workdir / "tracks", budget=budget)
   results["tracking"] = {policy: score_tracking(runs, sequences) for policy, runs in tracks.items()}
   if budget is not None and "hard" in tracks:
     results["tracking"]["hard"]["budget"] = tracked_cost(budget, tracks["hard"])

@@ -33,7 +33,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
     keys=config.eval.keys_per_sequence,
     frames=config.eval.frames_per_key,
     threads=config.threads,
-    cache=None,
+    folder=workdir / "responses",
     description="responses",
   )
   assess(config, model, table, sequences, workdir, seconds=seconds)

@@ -92,7 +92,7 @@ def depth_scores(
       keys=config.eval.keys_per_sequence,
       frames=config.eval.frames_per_key,
       threads=config.threads,
-      cache=workdir / "responses" / f"{side}-{step}.npz",
+      folder=workdir / "responses" / f"{side}-{step}",
       description=f"responses ({side}, step {step})",
     )
     scored[side] = fixed_scores(params, table, arch=arch, map_loss=config.finetune.map_loss)

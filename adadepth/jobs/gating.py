@@ -34,7 +34,7 @@ def cached_table(
     keys=config.gates.keys_per_sequence if train else config.eval.keys_per_sequence,
     frames=0 if train else config.eval.frames_per_key,
     threads=config.threads,
-    cache=workdir / "responses" / f"{side}.npz",
+    folder=workdir / "responses" / side,
     description=f"responses ({side})",
   )
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from adadepth.evaluation.intervals import by_video, paired_interval
 from adadepth.evaluation.one_pass import score_tracking, track_sequence
-from adadepth.evaluation.responses import joined, on_device, pair_table
+from adadepth.evaluation.responses import on_device, pair_table
 from adadepth.evaluation.scores import exits_at, random_mix, table_features, taken
 from adadepth.io.compilation import enable_compilation_cache
 from adadepth.io.json_files import write_json
@@ -40,18 +40,8 @@ def configured(arguments: argparse.Namespace):
   return config
 
 
-def table_of(config, params, sequences, workdir: pathlib.Path):
-  """The pairs of every sequence, a file each."""
-  arch, tables = architecture_of(config), []
-  for sequence in sequences:
-    cache = workdir / "responses" / f"{sequence.name.replace('/', '_')}.npz"
-    pairs = {"arch": arch, "keys": KEYS, "frames": 0, "threads": 2, "cache": cache}
-    tables.append(pair_table(params, [sequence], **pairs, description=sequence.name))
-  return on_device(joined(tables))
-
-
 def measure_pairs(params, table, folds, recipe, arch, thresholds) -> dict:
-  """Cross-fitted: what is chosen at half of the best static exit's cost, and hard gating by cost, as means over videos."""
+  """Cross-fitted: static exits, and hard gating within shares of the best one's cost, pair by pair and by video."""
   scores, confidences = cross_fit(params, table, folds=folds, recipe=recipe, arch=arch)
   static = static_choices(scores, scores.costs.relative)
   tried = sweep(scores, confidences, recipe.price_weights, thresholds, scores.costs.relative)
@@ -114,7 +104,9 @@ def main() -> None:
   sides = source_of(config).read(("train", "dev"))
   sequences = [*sides["train"], *sides["dev"]]
   params = starting_params(config, arch, arguments.workdir)
-  table = table_of(config, params, sequences, arguments.workdir)
+  pairs_of = {"arch": arch, "keys": KEYS, "frames": 0, "threads": config.threads}
+  table = pair_table(params, sequences, **pairs_of, folder=arguments.workdir / "responses", description="responses")
+  table = on_device(table)
   folds = grouped_folds(table.sequence, config.gates.folds, config.seed)
   pairs = measure_pairs(params, table, folds, recipe, arch, config.policy.thresholds)
   print(json.dumps({share: row["entry"] for share, row in pairs["hard"].items()}, indent=1, default=float), flush=True)
