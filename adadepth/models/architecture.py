@@ -84,10 +84,6 @@ class Architecture:
     places = (self.search_px - self.template_px) // step_px + 1
     return Grid(self.template_cells, self.search_cells, self.stride_px, step_px, places)
 
-  def ncc_stride_px(self, depth: int) -> int:
-    """Crop pixels a cell of the map of block `depth` (0 or 1) for NCC: the grid's step, or the block's if coarser."""
-    return max(self.grid.step_px, 2 ** min(depth + 1, self.pools))
-
   def conv_stride_px(self, depth: int) -> int:
     """The stride at which block `depth` (0..4) convolves."""
     return 2 ** min(depth, self.pools)
