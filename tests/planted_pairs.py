@@ -22,7 +22,7 @@ def planted_table(true_cells, seen_cells) -> PairTable:
   center = 32 + 8 * np.asarray(true_cells, np.float32)
   return PairTable(
     responses=responses,
-    coefficients=np.zeros((n, 0, 1, 17, 17), np.float16),
+    ncc=np.zeros((n, 0, 1, 1, 1), np.float16),
     truth_in_search=np.concatenate([center - size / 2, size], axis=1),
     size_in_crop=size,
     frames_after_key=np.arange(1, n + 1, dtype=np.int32),

@@ -52,7 +52,7 @@ class Architecture:
           f"`{name}` (={px}) must be a positive multiple of {2 * self.stride_px}, twice the stride 2**pools"
         )
     if self.search_px <= self.template_px:
-      raise InputError(f"`config.network.search_px` (={self.search_px}) must exceed template_px (={self.template_px})")
+      raise InputError(f"`search_px` (={self.search_px}) must exceed `template_px` (={self.template_px})")
 
   @property
   def trained(self) -> dict:
