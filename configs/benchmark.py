@@ -1,4 +1,4 @@
-"""How fast it is: every policy, one target and many, whole sequences, and PyTorch and OpenCV beside them.
+"""How fast it is: every policy, one target and many, whole sequences; PyTorch, OpenCV and the code before beside them.
 
 python run.py --config=configs/benchmark.py          the paper's network (random weights: the clock does not mind)
 python run.py --config=configs/benchmark.py:slim     the slim network
@@ -18,28 +18,28 @@ def get_config(arg: str = "") -> ConfigDict:
   config = ConfigDict()
   config.task = "benchmark"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of the random weights and the rendered film
-  config.network = common.slim_network() if arg else common.vgg19_network()
-  config.network.update({"finer_px": 0.0, "growth": False})  # the peers have no closer look
+  config.network = common.slim_network() if arg else common.paper_network()
+  config.network.update({"template": "crop", "reader": "paper"})  # which the peers have too
+  config.large = common.vgg19_network()  # of the part ships, beside the package's network
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # see configs/gating.py
   config.policy = common.policy()
-  for name in ("budget", "budget_unit", "budgets"):
-    del config.policy[name]  # are not measured
+  del config.policy.budget, config.policy.budget_unit  # are not measured
   config.gates = common.gates()  # of the part phase2
   config.finetune = ConfigDict({"map_loss": "label"})  # its Eq. 2: see configs/common.py
   config.benchmark = ConfigDict()
-  config.benchmark.parts = ""  # some of "steps,sequence,pytorch,batch,peak,opencv,growth,start,phase2"; "": all
+  config.benchmark.parts = ""  # some of "steps,sequence,pytorch,batch,peak,opencv,growth,start,phase2,ships"; "": all
   config.benchmark.rounds = 100 if arg else 20  # of one call each in turn, at most; medians are reported
   config.benchmark.seconds = 30.0  # after which no round of a comparison is begun; three are run in any case
   config.benchmark.frame_hw = (360, 640)  # of the rendered film
   config.benchmark.frames = 64  # of the film
   config.benchmark.targets = (8, 32)  # in a frame; the table's rows are of 32
   config.benchmark.crops_px = (128, 256, 384)  # sides of the search crop, multiples of 2**(pools + 2)
-  config.benchmark.lengths = (4, 16, 64)  # frames of a sequence, as many as the film has at most
   config.benchmark.pairs = 10_000  # whose responses phase 2 is timed on
   # An interpreter that has torch or OpenCV (experiments/speed/requirements.txt); "": this one. Without them their rows
   # stay empty.
   config.benchmark.peers_python = ""
+  config.benchmark.before = ""  # a worktree of commit 9df193a, whose times ours are compared with; "": no such rows
   if arg == "quick":
     config.benchmark.rounds = 5
     config.benchmark.seconds = 3.0
@@ -47,6 +47,6 @@ def get_config(arg: str = "") -> ConfigDict:
     config.benchmark.frames = 16
     config.benchmark.targets = (2, 8)
     config.benchmark.crops_px = (128, 192)
-    config.benchmark.lengths = (4, 16)
+    config.large = common.slim_network()
     config.benchmark.pairs = 500
   return config.lock()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 
 from adadepth.benchmark.rows import row
@@ -10,6 +9,7 @@ from adadepth.benchmark.subject import Subject
 from adadepth.evaluation.forced_exits import forced, gates_that_exit_where_told, templates_that_exit
 from adadepth.evaluation.timing import Clock, alternate, clock
 from adadepth.models.architecture import DEPTHS
+from adadepth.models.model import Model
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.tracker import Tracker
 
@@ -24,19 +24,20 @@ SOME = ("xcorr1", "xcorr5", "hard_even")
 
 def batch_clock(tracker: Tracker, subject: Subject, n: int) -> Clock:
   """A step of n targets, from a frame on the host to boxes on the host."""
-  targets = tracker.init_many(subject.frames[0], subject.boxes_xywh[:n])
-  return clock(lambda: jax.device_get(tracker.update_many(targets, subject.frames[1])[1]))
+  targets = tracker.init(subject.frames[0], subject.boxes_xywh[:n])
+  return clock(lambda: tracker.update(targets, subject.frames[1])[1])
 
 
-def mixed_clock(subject: Subject, exits: np.ndarray) -> Clock:
+def mixed_clock(model: Model, subject: Subject, exits: np.ndarray) -> Clock:
   """A step of hard gating whose targets exit as told, [n] of 0..4."""
-  tracker = Tracker(forced(subject.model, gates_that_exit_where_told()), "hard")
-  targets = tracker.init_many(subject.frames[0], subject.boxes_xywh[: len(exits)])
-  templates = templates_that_exit(targets.state.templates, exits)
-  targets = targets._replace(state=targets.state._replace(templates=templates))
-  _, track = tracker.update_many(targets, subject.frames[1])
-  assert (np.asarray(track.depth) == exits).all(), f"asked to exit at {exits}, exited at {track.depth}"
-  return clock(lambda: jax.device_get(tracker.update_many(targets, subject.frames[1])[1]))
+  tracker = Tracker(forced(model, gates_that_exit_where_told()), "hard")
+  targets = tracker.init(subject.frames[0], subject.boxes_xywh[: len(exits)])
+  template = targets.state.template
+  template = template._replace(maps=templates_that_exit(template.maps, exits))
+  targets = targets._replace(state=targets.state._replace(template=template))
+  _, track = tracker.update(targets, subject.frames[1])
+  assert (track.depth == exits).all(), f"asked to exit at {exits}, exited at {track.depth}"
+  return clock(lambda: tracker.update(targets, subject.frames[1])[1])
 
 
 def mixed_exits(n: int, shares: Sequence[float]) -> np.ndarray:
@@ -46,23 +47,31 @@ def mixed_exits(n: int, shares: Sequence[float]) -> np.ndarray:
   return np.random.default_rng(0).permutation(exits)
 
 
-def measure_batch(subject: Subject) -> list[dict]:
-  """The largest batch with every depth and mix; the others with the cheapest, the dearest and one mix between."""
-  rows, (*smaller, largest) = [], sorted(subject.settings.targets)
-  for n in smaller:
-    rows += target_rows(n, alternate(batch_clocks(subject, n, SOME), **subject.limits(), title=f"{n} targets"))
-  seconds = alternate(batch_clocks(subject, largest, (*FIXED, *MIXES)), **subject.limits(), title=f"{largest} targets")
-  return [*batch_shares(subject, largest, seconds), *rows, *target_rows(largest, seconds)]
-
-
-def batch_clocks(subject: Subject, n: int, names: Sequence[str]) -> dict[str, Clock]:
-  """A clock for each name, a policy or a mix."""
-  return {
-    name: mixed_clock(subject, mixed_exits(n, MIXES[name]))
+def batch_seconds(model: Model, subject: Subject, n: int, names: Sequence[str]) -> dict[str, np.ndarray]:
+  """Seconds of a step of n targets for each name, a policy or a mix."""
+  clocks = {
+    name: mixed_clock(model, subject, mixed_exits(n, MIXES[name]))
     if name in MIXES
-    else batch_clock(Tracker(subject.model, name), subject, n)
+    else batch_clock(Tracker(model, name), subject, n)
     for name in names
   }
+  return alternate(clocks, **subject.limits(), title=f"{n} targets")
+
+
+def measure_batch(subject: Subject) -> list[dict]:
+  """The largest batch with every depth and mix; the others with the cheapest, the dearest and one mix between."""
+  rows, (*smaller, n) = [], sorted(subject.settings.targets)
+  for few in smaller:
+    rows += target_rows(few, batch_seconds(subject.model, subject, few, SOME))
+  seconds = batch_seconds(subject.model, subject, n, (*FIXED, *MIXES))
+  ratio = seconds["xcorr5"] / seconds["xcorr1"]
+  on = subject.backend
+  return [
+    *share_rows(f"{on}_hard_share_batch{n}", n, seconds),
+    row(f"{on}_fps1_over_fps5_batch{n}", f"xcorr1 FPS / xcorr5 FPS, {n} targets", ratio, "ratio"),
+    *rows,
+    *target_rows(n, seconds),
+  ]
 
 
 def target_rows(n: int, seconds: dict[str, np.ndarray]) -> list[dict]:
@@ -73,21 +82,17 @@ def target_rows(n: int, seconds: dict[str, np.ndarray]) -> list[dict]:
   ]
 
 
-def batch_shares(subject: Subject, n: int, seconds: dict[str, np.ndarray]) -> list[dict]:
-  """`sum_k P(exit k) t_k / t_hard` of each mix, the worst first; and how many times faster xcorr1 is than xcorr5."""
-  on, fixed = subject.backend, np.stack([seconds[name] for name in FIXED])
-  shares, titles = {}, {}
+def share_rows(identity: str, n: int, seconds: dict[str, np.ndarray]) -> list[dict]:
+  """`sum_k P(exit k) t_k / t_hard` of each mix, the worst first, which is the row of the table."""
+  fixed, shares, titles = np.stack([seconds[name] for name in FIXED]), {}, {}
   for name in MIXES:
     counts = np.bincount(mixed_exits(n, MIXES[name]), minlength=DEPTHS)
     shares[name] = (counts / n) @ fixed / seconds[name]
     titles[name] = f"{n} targets, {'/'.join(map(str, counts))} of them exit at xcorr1/2/3/4/5: sum_k P_k t_k / t_hard"
   worst = min(shares, key=lambda name: np.median(shares[name]))
-  what = f"hard gating, worst of {len(shares)} mixes: {titles[worst]}"
-  ratio = seconds["xcorr5"] / seconds["xcorr1"]
   return [
-    row(f"{on}_hard_share_batch{n}", what, shares[worst], "ratio"),
-    row(f"{on}_fps1_over_fps5_batch{n}", f"xcorr1 FPS / xcorr5 FPS, {n} targets", ratio, "ratio"),
-    *(row(f"share_batch{n}_{name}", f"hard gating, {titles[name]}", share, "ratio") for name, share in shares.items()),
+    row(identity, f"hard gating, worst of {len(shares)} mixes: {titles[worst]}", shares[worst], "ratio"),
+    *(row(f"{identity}_{name}", f"hard gating, {titles[name]}", share, "ratio") for name, share in shares.items()),
   ]
 
 

@@ -1,4 +1,4 @@
-"""Our end of the pipe to another interpreter."""
+"""Our end of the pipe to another interpreter, and turns between it and this one."""
 
 import contextlib
 import os
@@ -7,8 +7,18 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import time
+
+import numpy as np
+
+from adadepth.evaluation.timing import Clock
 
 SERVE = pathlib.Path(__file__).parents[2] / "experiments" / "speed" / "serve.py"
+
+
+# PyTorch's threads and XLA's spin on for a while after their work, and take the cores from whoever is next.
+REST_S = 0.3
+CALLS = 3
 
 
 def threads() -> int:
@@ -28,14 +38,21 @@ class Peer:
       peer.ask("prepare", threads=2)
   """
 
-  def __init__(self, python: str, module: str):
-    """Starts `module` (a file beside this one) under an interpreter; "" is this one."""
+  def __init__(self, python: str, module: str, *, path: str = ""):
+    """Starts a module.
+
+    Args:
+      python: the interpreter; "" is this one.
+      module: a file beside `serve`.
+      path: where that finds its imports first; "": nowhere else.
+    """
     command = [python or sys.executable, str(SERVE), module]
     # Not a pipe: one that nobody reads fills up, and stops who writes.
     self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
+    sought = os.pathsep.join(filter(None, (path, os.environ.get("PYTHONPATH"))))
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._complaints}
     try:
-      self._process = subprocess.Popen(command, **pipes)
+      self._process = subprocess.Popen(command, **pipes, env={**os.environ, "PYTHONPATH": sought})
     except OSError as error:
       raise PeerError(f"{command[0]} cannot be started ({error.strerror})") from error
 
@@ -67,3 +84,17 @@ class Peer:
     if error:
       raise PeerError(" ".join(error.split())[:200])
     return result
+
+
+def in_blocks(clocks: dict[str, Clock]) -> dict[str, Clock]:
+  """The clocks of several processes, whose turns are a rest, a call that is not counted, and the median of a few."""
+
+  def block(read: Clock) -> Clock:
+    def run() -> float:
+      time.sleep(REST_S)
+      read()
+      return float(np.median([read() for _ in range(CALLS)]))
+
+    return run
+
+  return {name: block(read) for name, read in clocks.items()}

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from adadepth.benchmark.many_targets import batch_clock
-from adadepth.benchmark.peer import Peer, PeerError, threads
+from adadepth.benchmark.peer import Peer, PeerError, in_blocks, threads
 from adadepth.benchmark.rows import row
 from adadepth.benchmark.subject import Subject
 from adadepth.evaluation.step_times import step_clock
-from adadepth.evaluation.timing import Clock, alternate
-from adadepth.maths.crop import window_px
-from adadepth.maths.geometry import template_side
+from adadepth.evaluation.timing import LEAST_ROUNDS, Clock, alternate
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.tracker import Tracker
 
@@ -29,17 +27,13 @@ def comparisons(subject: Subject) -> list[tuple[str, int]]:
 
 def send_network(peer: Peer, subject: Subject) -> str:
   """Gives the peer the weights, the frames and the boxes; its version."""
-  arch, frames = subject.model.arch, subject.frames[:2]
-  side = float(template_side(subject.box_xywh[2:]))
+  arch = subject.model.arch
   return peer.ask(
     "prepare",
     backbone=subject.backbone,
     network={name: getattr(arch, name) for name in ("pools", "template_px", "search_px", "scaling")},
-    frames=frames,
+    frames=subject.frames[:2],
     boxes_xywh=np.concatenate([subject.box_xywh[None], subject.boxes_xywh[1:]]),
-    windows=tuple(
-      window_px(side * px / arch.template_px, 1 << 20, crop_px=px) for px in (arch.template_px, arch.search_px)
-    ),
     threads=threads(),
     device="cpu" if subject.backend == "cpu" else "cuda",
   )
@@ -83,12 +77,12 @@ def largest_difference(peer: Peer, subject: Subject, names: Mapping[str, str]) -
     if f"{policy}_1" in names:
       tracker = Tracker(subject.model, policy)
       _, track = tracker.update(tracker.init(subject.frames[0], subject.box_xywh), subject.frames[1])
-      found.append(np.abs(peer.ask("boxes_of", name=names[f"{policy}_1"])[0] - np.asarray(track.box_xywh)).max())
+      found.append(np.abs(peer.ask("boxes_of", name=names[f"{policy}_1"])[0] - track.box_xywh).max())
   return float(max(found))
 
 
 def measure_pytorch(subject: Subject) -> list[dict]:
-  """Time of PyTorch over ours, PyTorch in its fastest layout and mode for each comparison.
+  """Time of PyTorch over ours, PyTorch in the layout and mode that a few rounds of it alone show to be its fastest.
 
   Raises:
     PeerError: there is no PyTorch that works.
@@ -99,8 +93,10 @@ def measure_pytorch(subject: Subject) -> list[dict]:
     if not theirs:
       raise PeerError(failed[0])
     ours = our_clocks(subject)
-    seconds = alternate({**ours, **theirs}, **subject.limits(), title="PyTorch")
+    seconds = alternate(in_blocks(theirs), rounds=LEAST_ROUNDS, limit_s=0, title="PyTorch")
     fastest = {name: _fastest(name, seconds) for name in ours}
+    turns = {**ours, **{name: theirs[name] for name in fastest.values()}}
+    seconds |= alternate(in_blocks(turns), **subject.limits(), title="PyTorch and ours")
     difference = largest_difference(peer, subject, fastest)
   ratios = {name: seconds[fastest[name]] / seconds[name] for name in ours}
   rows = _table_rows(subject, ratios)

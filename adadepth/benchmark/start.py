@@ -5,24 +5,48 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 
-from adadepth.benchmark.rows import row
+from adadepth.benchmark.peer import PeerError
+from adadepth.benchmark.rows import empty_rows, row
 from adadepth.benchmark.subject import Subject
 from adadepth.benchmark.whole_videos import write_jpegs
 from adadepth.evaluation.timing import Clock, alternate, clock
 from adadepth.models.model import save_model
 
-ROOT = pathlib.Path(__file__).parents[2]  # where `python -m adadepth.command` finds it
+ROOT = pathlib.Path(__file__).parents[2]  # of the checkout, where `run.py` is
 STARTS = 3
+AGAINST_BEFORE = ("start_before_over_now",)
+
+
+def run_python(*arguments: str, root: pathlib.Path, **env: str) -> str:
+  """What a Python process of a checkout prints.
+
+  Raises:
+    PeerError: its last line, where it fails.
+  """
+  command = [sys.executable, *arguments]
+  done = subprocess.run(command, cwd=root, env={**os.environ, **env}, capture_output=True, text=True)
+  if done.returncode:
+    raise PeerError(f"{root}: {(done.stderr.strip() or 'it failed').splitlines()[-1]}")
+  return done.stdout
 
 
 def process_clock(*arguments: str, cache: pathlib.Path) -> Clock:
-  """A Python process from its start to its end, that keeps its compiled programs in a folder."""
-  env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}
-  command = [sys.executable, *arguments]
-  return clock(lambda: subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True) and None)
+  """A process from its start to its end, that keeps its compiled programs in a folder."""
+  return clock(lambda: run_python(*arguments, root=ROOT, JAX_COMPILATION_CACHE_DIR=str(cache)) and None)
+
+
+def cold_clock(*arguments: str, root: pathlib.Path) -> Clock:
+  """The same of any checkout, that finds no compiled program."""
+
+  def run() -> None:
+    with tempfile.TemporaryDirectory() as cache:
+      run_python(*arguments, root=root, JAX_COMPILATION_CACHE_DIR=cache)
+
+  return clock(run)
 
 
 def measure_start(subject: Subject) -> list[dict]:
@@ -30,11 +54,12 @@ def measure_start(subject: Subject) -> list[dict]:
   folder = subject.folder.resolve() / "start"
   shutil.rmtree(folder / "cache", ignore_errors=True)
   write_jpegs(folder / "frames", subject.frames[:2])
-  save_model(folder / "model.safetensors", subject.model._replace(params=subject.plain_params()))
+  params = {**subject.model.params, "backbone": subject.backbone}
+  save_model(folder / "model.safetensors", subject.model._replace(params=params))
   box = ",".join(f"{v:.1f}" for v in subject.box_xywh)
-  track = ["-m", "adadepth.command", "track", f"--config.video={folder / 'frames'}", f"--config.box={box}"]
-  track += [f"--config.model={folder / 'model.safetensors'}", f"--workdir={folder / 'track'}"]
-  job = process_clock(*track, cache=folder / "cache")
+  track = ["run.py", "--config=configs/track.py", f"--config.video={folder / 'frames'}", f"--config.box={box}"]
+  track.append(f"--workdir={folder / 'track'}")
+  job = process_clock(*track, f"--config.model={folder / 'model.safetensors'}", cache=folder / "cache")
   first = job()
   imports = {"import": "import adadepth", "tracker": "import adadepth; adadepth.Tracker"}
   clocks = {name: process_clock("-c", code, cache=folder / "cache") for name, code in imports.items()} | {"again": job}
@@ -43,4 +68,22 @@ def measure_start(subject: Subject) -> list[dict]:
     *(row(f"start_{name}", f"a process that does `{code}`", seconds[name], "s") for name, code in imports.items()),
     row("start_first", "configs/track.py on two frames, start to end, first time", np.array([first]), "s"),
     row("start_again", "the same, again: programs come from the cache", seconds["again"], "s"),
+    *cold_starts(subject, track),
+  ]
+
+
+def cold_starts(subject: Subject, track: list[str]) -> list[dict]:
+  """The package's network with no compiled program, here and at commit 9df193a, in turns."""
+  if not subject.settings.before:
+    return empty_rows(AGAINST_BEFORE, "config.benchmark.before names no worktree of 9df193a")
+  roots = {"now": ROOT, "before": pathlib.Path(subject.settings.before).resolve()}
+  clocks = {name: cold_clock(*track, root=root) for name, root in roots.items()}
+  try:
+    seconds = alternate(clocks, rounds=STARTS, limit_s=subject.settings.seconds, title="cold start")
+  except PeerError as error:
+    return empty_rows(AGAINST_BEFORE, str(error))
+  what = "cold start of configs/track.py on two frames, the package's network"
+  return [
+    row("start_before_over_now", f"{what}: 9df193a's time / ours", seconds["before"] / seconds["now"], "ratio"),
+    *(row(f"start_cold_{name}", f"{what}, {name}", s, "s") for name, s in seconds.items()),
   ]

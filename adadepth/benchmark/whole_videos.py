@@ -10,9 +10,12 @@ from PIL import Image
 from adadepth.benchmark.rows import row
 from adadepth.benchmark.subject import Subject
 from adadepth.data.ahead import read_ahead
+from adadepth.evaluation.one_pass import follow
 from adadepth.evaluation.timing import Clock, alternate, clock
 from adadepth.io.images import ImageFolder
-from adadepth.tracking.tracker import Tracker, follow
+from adadepth.tracking.policies import policy_named
+from adadepth.tracking.step import compiled_update
+from adadepth.tracking.tracker import Tracker
 
 POLICIES = ("xcorr1", "xcorr5")  # the first has the least to hide an overhead behind
 JPEG_QUALITY = 90
@@ -28,10 +31,12 @@ def write_jpegs(folder: pathlib.Path, frames: np.ndarray) -> ImageFolder:
 
 
 def program_clock(tracker: Tracker, subject: Subject) -> Clock:
-  """The frame program alone: the frame is on the device and the box stays there."""
-  target = tracker.init(subject.frames[0], subject.box_xywh)
-  frame = jax.device_put(subject.frames[1])
-  return clock(lambda: tracker.update(target, frame))
+  """The program of a frame alone: the crop has been cut and is on the device, and the box stays there."""
+  arch, state = tracker.model.arch, tracker.init(subject.frames[0], subject.box_xywh).state
+  crops = jax.device_put(np.zeros((1, arch.search_px, arch.search_px, 3), np.uint8))
+  frame_wh = np.float32(subject.settings.frame_hw[::-1])
+  policy = policy_named(tracker.policy, arch=arch)
+  return clock(lambda: compiled_update(tracker.params, state, crops, frame_wh, policy=policy, arch=arch))
 
 
 def disk_clock(tracker: Tracker, files: ImageFolder, box_xywh: np.ndarray) -> Clock:
@@ -50,7 +55,7 @@ def disk_clock(tracker: Tracker, files: ImageFolder, box_xywh: np.ndarray) -> Cl
 
 def memory_clock(tracker: Tracker, frames: np.ndarray, box_xywh: np.ndarray) -> Clock:
   """Seconds per frame of a pass over an array, without the first one's template."""
-  whole = clock(lambda: jax.device_get(tracker.track(frames, box_xywh)))
+  whole = clock(lambda: tracker.track(frames, box_xywh))
   template = clock(lambda: tracker.init(frames[0], box_xywh).state)
   return lambda: (whole() - template()) / (len(frames) - 1)
 

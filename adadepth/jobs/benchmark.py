@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from adadepth.benchmark.draw import draw_benchmark
 from adadepth.benchmark.gate_training import measure_phase2
-from adadepth.benchmark.growth import measure_growth
+from adadepth.benchmark.growth import measure_crops
 from adadepth.benchmark.many_targets import measure_batch
 from adadepth.benchmark.one_target import measure_steps
 from adadepth.benchmark.opencv import measure_opencv
@@ -19,14 +19,16 @@ from adadepth.benchmark.peak import measure_peak
 from adadepth.benchmark.peer import PeerError
 from adadepth.benchmark.pytorch import measure_pytorch
 from adadepth.benchmark.rows import markdown, results_of
+from adadepth.benchmark.ships import measure_ships
 from adadepth.benchmark.start import measure_start
-from adadepth.benchmark.subject import Subject, subject_of
+from adadepth.benchmark.subject import Settings, Subject, make_subject
 from adadepth.benchmark.whole_videos import measure_sequences
 from adadepth.errors import InputError
 from adadepth.io.json_files import write_json
 from adadepth.io.run_record import run_record
 from adadepth.io.workdir import claim
 from adadepth.jobs.checks import check_config
+from adadepth.jobs.from_config import architecture_of, recipe_of, starting_params
 
 PARTS = {
   "steps": measure_steps,
@@ -35,12 +37,13 @@ PARTS = {
   "batch": measure_batch,
   "peak": measure_peak,
   "opencv": measure_opencv,
-  "growth": measure_growth,
+  "growth": measure_crops,
   "start": measure_start,
   "phase2": measure_phase2,
+  "ships": measure_ships,
 }
 # Of config.benchmark: which parts run, and how long. The parts of one workdir agree on all else.
-FREE = ("parts", "peers_python", "rounds", "seconds")
+FREE = ("parts", "peers_python", "before", "rounds", "seconds")
 REQUIREMENTS = (
   "pip install -r experiments/speed/requirements.txt, or name an interpreter: --config.benchmark.peers_python"
 )
@@ -69,6 +72,20 @@ def measure(subject: Subject, part: str) -> dict:
   return {"rows": [*rows, {**memory, "unit": "GiB"}]}
 
 
+def settings_of(config: ConfigDict) -> Settings:
+  """`config.benchmark`, and what else of the config is measured."""
+  same = ("rounds", "seconds", "frames", "pairs", "peers_python", "before")
+  return Settings(
+    **{name: config.benchmark[name] for name in same},
+    **{name: tuple(config.benchmark[name]) for name in ("frame_hw", "targets", "crops_px")},
+    seed=config.seed,
+    large=architecture_of(ConfigDict({"network": config.large})),
+    recipe=recipe_of(config),
+    folds=config.gates.folds,
+    thresholds=tuple(config.policy.thresholds),
+  )
+
+
 def peak_memory_gib() -> float:
   """Of the accelerator where there is one, else of this process."""
   stats = jax.devices()[0].memory_stats()
@@ -95,7 +112,8 @@ def run_benchmark(config: ConfigDict, workdir: pathlib.Path) -> None:
   parts = parts_named(config.benchmark.parts)
   claim(workdir, identity_of(config))
   run_record(workdir, config.to_dict(), config.seed)
-  subject = subject_of(config, workdir)
+  arch = architecture_of(config)
+  subject = make_subject(starting_params(config, arch, workdir), arch, settings_of(config), workdir)
   for part in parts:
     done = measure(subject, part) | {"date": datetime.date.today().isoformat()}
     write_json(workdir / "parts" / f"{part}.json", done)

@@ -2,8 +2,8 @@
 
 python -m experiments.finetune.scales runs/paper
 
-Reads the responses that a run of configs/gating.py:vgg19,paper left in its workdir. Prints dev's L_i (Eq. 2, label) of each depth under fixed scales and under the scale that is best on train, and
-writes scales.json beside this file.
+Reads the responses that a run of configs/gating.py:vgg19,paper left in its workdir. Prints dev's L_i (Eq. 2, label) of
+each depth under fixed scales and under the scale that is best on train, and writes scales.json beside this file.
 """
 
 import dataclasses

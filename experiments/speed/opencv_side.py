@@ -9,7 +9,7 @@ TRACKERS = {"csrt": cv2.TrackerCSRT, "kcf": cv2.TrackerKCF}
 
 
 class Side:
-  """What `process.Peer` asks for."""
+  """What `peer.Peer` asks for."""
 
   def prepare(self, *, frames: np.ndarray, box_xywh: np.ndarray, threads: int) -> str:
     """Takes the film, RGB [t, h, w, 3]; returns OpenCV's version."""

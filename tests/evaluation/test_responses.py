@@ -1,4 +1,4 @@
-"""Responses of pairs: computed once a video, in chunks that change nothing, and taken up where a run was interrupted."""
+"""Responses of pairs: computed once a video, in chunks that change nothing, and taken up where a run stopped."""
 
 import dataclasses
 
