@@ -41,9 +41,13 @@ def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> di
   }
 
 
-def prepare_params(params: dict) -> dict:
-  """The same network with its backbone prepared for this machine's backend: for running it, not for training."""
-  return {**params, "backbone": prepare_backbone(params["backbone"], backend=jax.default_backend())}
+def prepare_params(params: dict, *, dtype: str = "bfloat16") -> dict:
+  """The same network with its backbone prepared for this machine's backend: for running it, not for training.
+
+  Args:
+    dtype: in which an accelerator computes the backbone, "bfloat16" or "float32"; a CPU always has float32.
+  """
+  return {**params, "backbone": prepare_backbone(params["backbone"], backend=jax.default_backend(), dtype=dtype)}
 
 
 def logit_scales(params: dict) -> Float[Array, "5"]:

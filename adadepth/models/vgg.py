@@ -104,18 +104,18 @@ def apply_block(
   return make_block(arch, depth).apply({"params": backbone[f"block{depth + 1}"]}, x)
 
 
-def prepare_backbone(backbone: dict, *, backend: str) -> dict:
+def prepare_backbone(backbone: dict, *, backend: str, dtype: str = "bfloat16") -> dict:
   """The backbone in the form that runs fastest; `apply_block` takes either, training and files the plain one.
 
   On a CPU "winograd", the transformed kernel, replaces "kernel", or "pairs" if it has few input channels; elsewhere
-  everything is cast to bfloat16, and `apply_block` computes in it.
+  everything is cast to `dtype`, and `apply_block` computes in it.
 
   Args:
     backbone: as `init_backbone` returns; what is prepared already stays as it is.
     backend: "cpu", or "gpu" or "tpu", as `jax.default_backend()` says.
   """
   if backend != "cpu":
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), backbone)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), backbone)
   return {block: {name: _fast(conv) for name, conv in convs.items()} for block, convs in backbone.items()}
 
 
