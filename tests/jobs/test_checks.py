@@ -54,7 +54,7 @@ def test_a_budget_out_of_reach_is_refused_before_any_work():
   arch = architecture_of(config)
   with config.unlocked():
     config.policy.budget = 60.0
-    with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=60, relative\) must lie between 1"):
+    with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=60, relative to xcorr1\) must lie between 1"):
       check_budget(config, arch)
     config.policy.budget_unit = "ms"
     check_budget(config, arch)

@@ -358,7 +358,7 @@ def test_the_video_states_no_exit_that_did_not_happen():
     ({"model": "/no/such"}, r"config\.model` \(=/no/such\) is neither"),
     ({"policy": "best"}, r"config\.policy` \(='best'\) must be one of xcorr1"),
     ({"policy": "soft", "budget": 2.0}, r'config\.budget` \(=2\.0\) is for the policy "hard" alone'),
-    ({"budget": 99.0}, r"config\.budget` \(=99, relative\) must lie between"),
+    ({"budget": 99.0}, r"config\.budget` \(=99, relative to xcorr1\) must lie between"),
     ({"model": "vgg19"}, r"config\.backbone\.weights` \(=''\) names no backbone"),
     ({"threshold": 1.5}, r"config\.threshold` \(=1\.5\) must lie below 1"),
     ({"threshold": float("nan")}, r"config\.threshold` \(=nan\) must lie below 1"),
