@@ -87,7 +87,7 @@ def measure_exits(subject: Subject, models: Mapping[str, Model]) -> list[dict]:
   return [lesser, *least, *details]
 
 
-def tiled(frames: UInt8[np.ndarray, "t h w 3"], times: int) -> UInt8[np.ndarray, "t y x 3"]:
+def tiled(frames: UInt8[np.ndarray, "t h w 3"], times: int) -> UInt8[np.ndarray, "2 y x 3"]:
   """The first two frames, so many times as high and as wide."""
   return np.tile(frames[:2], (1, times, times, 1))
 
