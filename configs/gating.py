@@ -62,5 +62,5 @@ def get_config(arg: str = "") -> ConfigDict:
 def gate_as_in_the_paper(config: ConfigDict) -> None:
   """The paper's template and reader, linear gates trained by Eq. 5 as printed with Eq. 2's loss."""
   config.network = common.paper_network()
-  config.gates.update({"loss": "cross_entropy", "price": "geometric"})
+  config.gates.loss = "cross_entropy"
   config.gates.price_weights = (0.0, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)

@@ -1,5 +1,6 @@
 """Strict settings for every test (adapted from equinox): surprises are errors."""
 
+import dataclasses
 import os
 import pathlib
 
@@ -18,6 +19,7 @@ import pytest
 
 from adadepth.data.sequence import Sequence
 from adadepth.models.architecture import Architecture
+from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.network import init_params
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -43,8 +45,14 @@ def arch() -> Architecture:
 
 
 @pytest.fixture(scope="session")
+def fused(arch: Architecture) -> Architecture:
+  """The tiny network read by fusion."""
+  return dataclasses.replace(arch, reader="fusion")
+
+
+@pytest.fixture(scope="session")
 def params(arch: Architecture) -> dict:
-  """Random parameters of the tiny network; its gates lean on every feature a little.
+  """Random parameters of the tiny network; its gates lean on every feature a little, and fusion is untrained.
 
   Drawn by NumPy, because XLA compiles the sixteen He-normal draws of `init_params` for 14 s.
   """
@@ -65,7 +73,7 @@ def params(arch: Architecture) -> dict:
         value = 0.1 * rng.random(leaf.shape)
     return jnp.asarray(value, leaf.dtype)
 
-  return jax.tree_util.tree_map_with_path(draw, shapes)
+  return {**jax.tree_util.tree_map_with_path(draw, shapes), "fusion": init_fusion()}
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from adadepth.evaluation.responses import PairTable
 from adadepth.evaluation.timing import alternate, clock
 from adadepth.maths.ncc import LOG_SCALES
 from adadepth.models.architecture import DEPTHS, Architecture
-from adadepth.models.network import NCC_DEPTHS
 from adadepth.training.phase2 import run_phase2
 
 RUNS = 3
@@ -24,7 +23,7 @@ def random_table(n: int, arch: Architecture, seed: int) -> PairTable:
   rng, index = np.random.default_rng(seed), np.arange(n)
   size = np.full((n, 2), arch.search_px / 4, np.float32)
   corner = arch.search_px * rng.normal(3 / 8, 1 / 32, (n, 2)).astype(np.float32)
-  seen = (NCC_DEPTHS, len(LOG_SCALES), arch.grid.places, arch.grid.places)
+  seen = (len(LOG_SCALES), arch.grid.places, arch.grid.places)
   return PairTable(
     responses=rng.random((n, DEPTHS, arch.search_cells, arch.search_cells), dtype=np.float32),
     ncc=rng.random((n, *seen), dtype=np.float32).astype(np.float16),

@@ -11,6 +11,7 @@ from adadepth.data.crops import crop_square
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.maths.geometry import box_center, box_in_crop, crop_scale
+from adadepth.maths.random_streams import named_generator
 from adadepth.models.architecture import Architecture
 
 KEY_EVERY = 10
@@ -154,7 +155,7 @@ class PairSampler:
     return 2**62
 
   def __getitem__(self, index: int) -> PairGroup:
-    rng = np.random.default_rng([self.seed, index])
+    rng = named_generator(self.seed, "training pairs", index)
     while True:
       which = rng.integers(len(self.sequences))
       if keys := self._keys[which]:

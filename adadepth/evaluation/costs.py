@@ -45,9 +45,7 @@ def gated_exit(
     stops.append(stop_share(params, response, depth=k, arch=arch))
     responses = responses.at[:, k].set(response)
   confidences = jax.nn.one_hot(jnp.full(1, depth), DEPTHS)
-  return jnp.stack(stops), read(
-    params, responses, confidences, refine(template, outputs, depth=depth, arch=arch), arch=arch
-  )
+  return jnp.stack(stops), read(params, responses, confidences, refine(template, outputs[0], arch=arch), arch=arch)
 
 
 def xla_gflops(program, *arguments) -> float:

@@ -19,7 +19,6 @@ from adadepth.io.progress import progress
 from adadepth.maths.geometry import box_center
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import (
-  NCC_DEPTHS,
   Template,
   block_outputs,
   correlation_map,
@@ -38,8 +37,7 @@ class PairTable:
 
   Attributes:
     responses: [n, 5, r, r].
-    ncc: of the first and the second block, for each scale and place (see `maths.ncc`), float16, [n, 2, s, i, i];
-      [n, 0, 1, 1, 1] for the paper's reader.
+    ncc: for each scale and place (see `maths.ncc`), float16, [n, s, i, i]; [n, 0, 0, 0] for the paper's reader.
     truth_in_search: true box, xywh, pixels of the search crop, [n, 4].
     size_in_crop: the key's box (w, h), crop pixels, [n, 2].
     frames_after_key: [n].
@@ -48,7 +46,7 @@ class PairTable:
   """
 
   responses: Float[np.ndarray | Array, "n 5 r r"]
-  ncc: Float[np.ndarray | Array, "n b s i i"]
+  ncc: Float[np.ndarray | Array, "n s i i"]
   truth_in_search: Float[np.ndarray, "n 4"]
   size_in_crop: Float[np.ndarray, "n 2"]
   frames_after_key: Int[np.ndarray, "n"]
@@ -132,12 +130,9 @@ def _searches(params, template: Template, search, *, arch):
   maps = [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
   responses = jnp.stack([respond(t, m, arch=arch) for t, m in zip(template.maps, maps, strict=True)], axis=1)
   if arch.reader == "paper":
-    return responses, jnp.zeros((len(search), 0, 1, 1, 1), jnp.float16)
-
-  def refined(depth: int) -> Float[Array, "n s i i"]:
-    return jax.vmap(functools.partial(ncc_on_grid, template.ncc[depth], depth=depth, arch=arch))(outputs[depth])
-
-  return responses, jnp.stack([refined(depth) for depth in range(NCC_DEPTHS)], axis=1).astype(jnp.float16)
+    return responses, jnp.zeros((len(search), 0, 0, 0), jnp.float16)
+  ncc = jax.vmap(functools.partial(ncc_on_grid, template.ncc, arch=arch))(outputs[0])
+  return responses, ncc.astype(jnp.float16)
 
 
 def _cut(

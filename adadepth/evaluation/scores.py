@@ -52,7 +52,7 @@ class PairScores:
 def read_pair(
   fusion: dict,
   responses: Float[Array, "5 r r"],
-  ncc: Float[Array, "b s i i"],
+  ncc: Float[Array, "s i i"],
   confidences: Float[Array, "m 5"],
   last: LastPlace,
   *,
@@ -61,18 +61,13 @@ def read_pair(
   """What `arch.reader` reads of one pair by m policies.
 
   Args:
-    ncc: of the first and the second block; b is 0 for the paper's reader.
-    confidences: of each policy; what leaves all to the first depth has not computed the second block.
+    ncc: see `PairTable`; the paper's reader does not look at it.
+    confidences: of each policy.
     last: from where the target moves: known in pairs, whose crops are centred on it.
   """
   if arch.reader == "paper":
     return jax.vmap(lambda c: read_paper({}, responses, c, None, arch=arch))(confidences)
-  refined = ncc.astype(jnp.float32)
-
-  def by(c: Float[Array, "5"]) -> Move:
-    at = jnp.where(c[0] == 1, refined[0], refined[1])
-    return read_fusion({"fusion": fusion}, responses, c, at, arch=arch, last=last)
-
+  by = lambda c: read_fusion({"fusion": fusion}, responses, c, ncc.astype(jnp.float32), arch=arch, last=last)  # noqa: E731
   return jax.vmap(by)(confidences)
 
 
@@ -122,9 +117,8 @@ def exit_ious(
 def soft_ious(
   fusion: dict, table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture
 ) -> Float[np.ndarray, "n"]:
-  """IoU of soft gating, which has computed all blocks whatever its confidences."""
-  second = dataclasses.replace(table, ncc=table.ncc[:, [1, 1]]) if arch.reader == "fusion" else table
-  return read_ious(fusion, second, confidences[:, None], as_pairs(len(table)), arch=arch)[:, 0]
+  """IoU of soft gating."""
+  return read_ious(fusion, table, confidences[:, None], as_pairs(len(table)), arch=arch)[:, 0]
 
 
 def displaced_ious(table: PairTable, move: Move, arch: Architecture) -> Float[np.ndarray, "n m"]:

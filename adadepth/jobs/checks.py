@@ -19,7 +19,6 @@ CHOICES = {
   "finetune.map_loss": tuple(MAP_LOSSES),
   "finetune.dtype": ("float32", "bfloat16"),
   "gates.loss": ("iou", "cross_entropy"),
-  "gates.price": ("geometric", "flops"),
   "policy.budget_unit": UNITS,
   "data.on_error": ON_ERROR,
 }

@@ -17,8 +17,8 @@ from adadepth.io.run_record import run_record
 from adadepth.io.workdir import claim, write_results
 from adadepth.jobs.checks import check_config
 from adadepth.jobs.from_config import (
-  TRAINED_BY,
   architecture_of,
+  identity_of,
   label_variance,
   source_of,
   starting_params,
@@ -106,7 +106,7 @@ def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
   sequences = source.read(SIDES)
   params = starting_params(config, arch, workdir)
   # Points of the curve come from several sessions of a run, so they must agree on what is measured.
-  claim(workdir, {name: config.to_dict().get(name) for name in (*TRAINED_BY, "eval")})
+  claim(workdir, identity_of(config, "eval"))
   run_record(workdir, config.to_dict(), config.seed)
   drawn_from = source.training(sequences["train"])
   measured = {side: spread(found, config.eval.sequences) for side, found in sequences.items()}

@@ -16,7 +16,17 @@ from adadepth.models.weights import download_vgg19, load_vgg19
 from adadepth.training.phase2 import Recipe
 
 TRAINED_BY = ("seed", "network", "backbone", "data", "finetune", "gates", "policy")
+REPORTED = {"finetune": ("log_every", "checkpoint_every"), "data": ("on_error",)}  # what they change is not trained
 LABEL_VARIANCE_PX2 = 20.0  # reference, at a search crop of 256 px
+
+
+def identity_of(config: ConfigDict, *more: str) -> dict:
+  """What decides what is trained, and `more` of the config's parts: a workdir belongs to one of these."""
+  parts = {name: config.to_dict()[name] for name in (*TRAINED_BY, *more) if name in config}
+  return {
+    name: {k: v for k, v in part.items() if k not in REPORTED.get(name, ())} if isinstance(part, dict) else part
+    for name, part in parts.items()
+  }
 
 
 def source_of(config: ConfigDict) -> Source:
@@ -35,7 +45,7 @@ def architecture_of(config: ConfigDict) -> Architecture:
 
 def recipe_of(config: ConfigDict) -> Recipe:
   """`config.gates` as a recipe."""
-  same = ("loss", "price", "p", "learning_rate", "steps", "batch")
+  same = ("loss", "p", "learning_rate", "steps", "batch")
   return Recipe(
     **{name: config.gates[name] for name in same},
     price_weights=tuple(config.gates.price_weights),

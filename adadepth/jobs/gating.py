@@ -15,7 +15,7 @@ from adadepth.io.workdir import check_claim, claim
 from adadepth.jobs.assess import assess, costs_ms_of, time_steps
 from adadepth.jobs.checks import check_budget, check_config
 from adadepth.jobs.finetune import run_phase1
-from adadepth.jobs.from_config import TRAINED_BY, architecture_of, recipe_of, source_of, starting_params
+from adadepth.jobs.from_config import architecture_of, identity_of, recipe_of, source_of, starting_params
 from adadepth.models.model import MODEL_NAME, Model, save_model
 from adadepth.training.phase2 import Phase2, run_phase2
 
@@ -56,7 +56,7 @@ def describe_choice(done: Phase2) -> dict:
 def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Phase 1, phase 2, evaluation, figures; resumes from whatever the workdir already holds."""
   check_config(config)
-  identity = {name: config.to_dict()[name] for name in TRAINED_BY}
+  identity = identity_of(config)
   check_claim(workdir, identity)
   arch, source = architecture_of(config), source_of(config)
   check_budget(config, arch)

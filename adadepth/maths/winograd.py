@@ -3,6 +3,10 @@
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016): each 4x4 tile of the output is
 A^T [(G g G^T) * (B^T d B)] A, with g the kernel, d the 6x6 tile of the input under it, and * a product per
 element, summed over the input channels. That sum is one matrix product for each of the 36 elements.
+
+On a CPU the transforms take longer than the products, and memory longer than arithmetic. So each of them is one loop
+over long runs of memory (`_combine` of stacks that are flat where they can be), and what XLA would compute again and
+again for each of its readers is held by a barrier.
 """
 
 import functools
@@ -10,10 +14,17 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
 TILE = 4
 PATCH = TILE + 2
+
+# A strip of the image has at least so many tiles, since each reads the kernels again, and then at most so many numbers:
+# its 36 elements stay in the cache.
+STRIP_TILES, STRIP_NUMBERS = 256, 2**14
+# Up to so many channels of a pixel are too short a run of memory: the four columns of a tile are parted first.
+SHORT = 16
 
 INPUT_TRANSFORM = np.array(  # B^T
   [
@@ -32,59 +43,79 @@ OUTPUT_TRANSFORM = np.array(  # A^T
   [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
 )
 
-# Both functions that are jitted here are called again and again with the same shapes, and are then traced once: it is
-# Python that a second start waits for. XLA inlines them.
-
 Kernels = tuple[Float[Array, "6 c d"], ...]
 
 
 def transform_kernel(kernel: Float[Array, "3 3 c d"]) -> Kernels:
-  """G g G^T of every pair of channels, once per network; its six rows apart, as they are used."""
+  """G g G^T of every pair of channels, once per network; its six rows apart, as wide layers use them."""
   both_axes = jnp.asarray(np.kron(KERNEL_TRANSFORM, KERNEL_TRANSFORM), kernel.dtype)
   flat = jnp.matmul(both_axes, kernel.reshape(9, -1), precision="highest")
   return tuple(flat.reshape(PATCH, PATCH, *kernel.shape[2:]))
 
 
+# Jitted, since it is called again and again with the same shapes, and is then traced once: it is Python that a second
+# start waits for. XLA inlines it.
 @functools.partial(jax.jit, static_argnames="pool")
 def winograd_conv(x: Float[Array, "b h w c"], kernels: Kernels, *, pool: int = 1) -> Float[Array, "b i j d"]:
   """The SAME convolution of stride 1, then a max pool.
-
-  The pool is taken from a tile before tiles are joined, when there is a quarter left to write.
 
   Args:
     x: any h and w.
     kernels: as `transform_kernel` returns.
     pool: 1 (none) or 2.
   """
-  b, h, w, _ = x.shape
+  b, h, w, c = x.shape
   rows, cols = -(-h // TILE), -(-w // TILE)
-  padded = jnp.pad(x, ((0, 0), (1, rows * TILE - h + 1), (1, cols * TILE - w + 1), (0, 0)))
+  strip = rows
+  if b * rows * cols > 2 * c:  # the elements outweigh the kernels: all at once, strip by strip
+    strip = min(rows, max(1, max(STRIP_TILES, STRIP_NUMBERS // c) // (b * cols)))
+    groups = [jnp.stack(kernels, axis=1)]
+  else:  # row by row
+    groups = [kernel[:, None] for kernel in kernels]
+  strips = -(-rows // strip)
+  padded = jnp.pad(x, ((0, 0), (1, (strips * strip + 1) * TILE - h - 1), (1, (cols + 1) * TILE - w - 1), (0, 0)))
+  if strips == 1:
+    y = _convolve(padded, groups, rows, cols, pool)
+  else:
+
+    def one_strip(i: Array) -> Array:
+      part = lax.dynamic_slice_in_dim(padded, i * strip * TILE, (strip + 1) * TILE, axis=1)
+      # XLA runs what is written into a larger array on one core: only the copy, then.
+      return lax.optimization_barrier(_convolve(part, groups, strip, cols, pool))
+
+    y = jnp.moveaxis(lax.map(one_strip, jnp.arange(strips)), 0, 1)
+    y = y.reshape(b, -1, *y.shape[3:])
+  return y[:, : h // pool, : w // pool]
+
+
+def _convolve(
+  padded: Float[Array, "b i j c"], groups: list[Float[Array, "6 g c d"]], rows: int, cols: int, pool: int
+) -> Array:
+  """`winograd_conv` of rows x cols whole tiles, padded by 1 before and 3 after; `groups` of rows are used together."""
+  b, _, _, c = padded.shape
+  if c <= SHORT:
+    parted = padded.reshape(b, -1, cols + 1, TILE, c).swapaxes(2, 3)
+    padded = lax.optimization_barrier(parted.reshape(b, -1, TILE, (cols + 1) * c))
   by_row = _combine(INPUT_TRANSFORM, [padded[:, i : i + rows * TILE - 3 : TILE] for i in range(PATCH)])
-  # Six products of six elements: XLA joins six arrays well, and 36 badly.
-  products = [_products(row, kernel, cols) for row, kernel in zip(by_row, kernels, strict=True)]
-  by_col = _combine(OUTPUT_TRANSFORM, products)
-  tile = [_combine(OUTPUT_TRANSFORM, [row[j] for j in range(PATCH)]) for row in by_col]
-  if pool == 2:
-    tile = [[_highest(tile, i, j) for j in (0, 2)] for i in (0, 2)]
-  joined = jnp.stack([jnp.stack(row, axis=3) for row in tile], axis=2)
+  products = []
+  for kernels in groups:
+    together, by_row = by_row[: kernels.shape[1]], by_row[kernels.shape[1] :]
+    group = lax.optimization_barrier(jnp.stack(together))
+    if c <= SHORT:
+      columns = [group[..., j % TILE, j // TILE * c :][..., : cols * c] for j in range(PATCH)]
+    else:
+      columns = [group[..., j : j + cols * TILE - 3 : TILE, :] for j in range(PATCH)]
+    elements = jnp.stack(_combine(INPUT_TRANSFORM, columns)).reshape(PATCH, len(group), -1, c)
+    summed = jnp.matmul(elements, kernels).reshape(PATCH, len(group), -1)
+    products += [summed[:, i] for i in range(len(group))]
+  by_col = jnp.stack(_combine(OUTPUT_TRANSFORM, products), axis=1)
+  tiles = jnp.stack(_combine(OUTPUT_TRANSFORM, list(by_col)))  # [column, row, flat]
+  if pool == 2:  # from the tiles, before they are joined: there is a quarter left to write
+    tiles = jnp.maximum(tiles[::2], tiles[1::2])
+    tiles = jnp.maximum(tiles[:, ::2], tiles[:, 1::2])
   side = TILE // pool
-  return joined.reshape(b, rows * side, cols * side, -1)[:, : h // pool, : w // pool]
-
-
-@functools.partial(jax.jit, static_argnames="cols")
-def _products(row: Float[Array, "b rows w c"], kernel: Float[Array, "6 c d"], cols: int) -> Array:
-  """One row of the 6x6 elements of every tile, summed over the input channels, [6, b, rows, cols, d]."""
-  elements = _combine(INPUT_TRANSFORM, [row[:, :, j : j + cols * TILE - 3 : TILE] for j in range(PATCH)])
-  flat = jnp.stack(elements).reshape(PATCH, -1, row.shape[-1])
-  return jnp.matmul(flat, kernel).reshape(PATCH, *row.shape[:2], cols, -1)
-
-
-def _highest(tile: list[list[Array]], i: int, j: int) -> Array:
-  """The highest of the 2x2 outputs of a tile from (i, j) on."""
-  return jnp.maximum(
-    jnp.maximum(tile[i][j], tile[i][j + 1]),
-    jnp.maximum(tile[i + 1][j], tile[i + 1][j + 1]),
-  )
+  tiles = lax.optimization_barrier(tiles).reshape(side, side, b, rows, cols, -1)
+  return tiles.transpose(2, 3, 1, 4, 0, 5).reshape(b, rows * side, cols * side, -1)
 
 
 def _combine(matrix: np.ndarray, parts: list[Array]) -> list[Array]:

@@ -52,7 +52,7 @@ class Architecture:
           f"`{name}` (={px}) must be a positive multiple of {2 * self.stride_px}, twice the stride 2**pools"
         )
     if self.search_px <= self.template_px:
-      raise InputError(f"`config.network.search_px` (={self.search_px}) must exceed template_px (={self.template_px})")
+      raise InputError(f"`search_px` (={self.search_px}) must exceed `template_px` (={self.template_px})")
 
   @property
   def trained(self) -> dict:
@@ -83,10 +83,6 @@ class Architecture:
     step_px = max(2, self.stride_px // 4)
     places = (self.search_px - self.template_px) // step_px + 1
     return Grid(self.template_cells, self.search_cells, self.stride_px, step_px, places)
-
-  def ncc_stride_px(self, depth: int) -> int:
-    """Crop pixels a cell of the map of block `depth` (0 or 1) for NCC: the grid's step, or the block's if coarser."""
-    return max(self.grid.step_px, 2 ** min(depth + 1, self.pools))
 
   def conv_stride_px(self, depth: int) -> int:
     """The stride at which block `depth` (0..4) convolves."""

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from adadepth.maths.fusion import onto_grid
 from adadepth.maths.ncc import LOG_SCALES, NccTemplate, correlation_coefficients, ncc_template
+from adadepth.maths.random_streams import named_stream
 from adadepth.maths.ridge import box_mask, ridge_filter
 from adadepth.maths.xcorr import cross_correlate, cross_correlate_each, min_max_scale, whiten
 from adadepth.models.architecture import DEPTHS, Architecture
@@ -15,7 +15,6 @@ from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import init_gates
 from adadepth.models.vgg import apply_block, init_backbone, max_pool, prepare_backbone, preprocess
 
-NCC_DEPTHS = 2  # of the blocks whose maps NCC is computed on
 RIDGE_PENALTY, RIDGE_STEPS = 0.1, 8  # chosen on train and dev: see experiments/adaptation
 SCALINGS = {"min_max": min_max_scale, "none": lambda response: response}
 
@@ -25,27 +24,30 @@ class Template(NamedTuple):
 
   Attributes:
     maps: what is correlated, one array a depth, [*n, cells, cells, channels_k].
-    ncc: templates for the first two blocks; () for the paper's reader.
+    ncc: what the first block's map is compared with; None for the paper's reader.
   """
 
   maps: tuple[Float[Array, "*n _ _ _"], ...]
-  ncc: tuple[NccTemplate, ...]
+  ncc: NccTemplate | None
 
 
 def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> dict:
   """{"backbone", "head", "gates", "fusion"}; the head is the logit scale of each depth, kept as its logarithm."""
-  backbone_key, gates_key = jax.random.split(key)
   return {
-    "backbone": init_backbone(backbone_key, arch),
+    "backbone": init_backbone(named_stream(key, "backbone"), arch),
     "head": {"log_scale": jnp.full(DEPTHS, jnp.log(jnp.float32(logit_scale)))},
-    "gates": init_gates(gates_key),
+    "gates": init_gates(named_stream(key, "gates")),
     "fusion": init_fusion(),
   }
 
 
-def prepare_params(params: dict) -> dict:
-  """The same network with its backbone prepared for this machine's backend: for running it, not for training."""
-  return {**params, "backbone": prepare_backbone(params["backbone"], backend=jax.default_backend())}
+def prepare_params(params: dict, *, dtype: str = "bfloat16") -> dict:
+  """The same network with its backbone prepared for this machine's backend: for running it, not for training.
+
+  Args:
+    dtype: in which an accelerator computes the backbone, "bfloat16" or "float32"; a CPU always has float32.
+  """
+  return {**params, "backbone": prepare_backbone(params["backbone"], backend=jax.default_backend(), dtype=dtype)}
 
 
 def logit_scales(params: dict) -> Float[Array, "5"]:
@@ -92,11 +94,12 @@ def make_template(
     searched = correlation_maps(params, key_search[None], arch=arch)
     learn = {"penalty": RIDGE_PENALTY, "steps": RIDGE_STEPS}
     maps = tuple(ridge_filter(m, s[0], mask, **learn) for m, s in zip(maps, searched, strict=True))
-  ncc = ()
-  if arch.reader == "fusion":
-    outputs = block_outputs(params, scaled_keys(key, key_search, arch=arch), arch=arch, depths=NCC_DEPTHS)
-    ncc = tuple(_ncc_template(x, size_in_crop, depth=depth, arch=arch) for depth, x in enumerate(outputs))
-  return Template(maps, ncc)
+  if arch.reader == "paper":
+    return Template(maps, None)
+  (scaled,) = block_outputs(params, scaled_keys(key, key_search, arch=arch), arch=arch, depths=1)
+  fine = ncc_map(scaled, arch=arch)
+  mask = box_mask(size_in_crop, fine.shape[1], arch.grid.step_px)
+  return Template(maps, ncc_template(fine, mask, arch.search_px // arch.grid.step_px))
 
 
 def scaled_keys(key: Array, key_search: Array, *, arch: Architecture) -> Float[Array, "s px px 3"]:
@@ -113,28 +116,16 @@ def scaled_keys(key: Array, key_search: Array, *, arch: Architecture) -> Float[A
   return jnp.stack([scaled(g) if g else middle for g in LOG_SCALES])
 
 
-def _ncc_template(
-  block_output: Float[Array, "s h w c"], size_in_crop: Float[Array, "2"], *, depth: int, arch: Architecture
-) -> NccTemplate:
-  maps, stride_px = ncc_map(block_output, depth=depth, arch=arch), arch.ncc_stride_px(depth)
-  return ncc_template(maps, box_mask(size_in_crop, maps.shape[1], stride_px), arch.search_px // stride_px)
-
-
-def ncc_map(block_output: Float[Array, "b h w c"], *, depth: int, arch: Architecture) -> Float[Array, "b f f c"]:
-  """The output of block `depth` (0 or 1), whitened, float32, as NCC takes it."""
-  pool = arch.ncc_stride_px(depth) // 2 ** min(depth + 1, arch.pools)
-  return whiten(max_pool(block_output, pool).astype(jnp.float32))
+def ncc_map(block_output: Float[Array, "b h w c"], *, arch: Architecture) -> Float[Array, "b f f c"]:
+  """The first block's output at the step of `arch.grid`, whitened, float32: what NCC is computed on."""
+  return whiten(max_pool(block_output, arch.grid.step_px // 2).astype(jnp.float32))
 
 
 def ncc_on_grid(
-  template: NccTemplate, block_output: Float[Array, "h w c"], *, depth: int, arch: Architecture
+  template: NccTemplate, block_output: Float[Array, "h w c"], *, arch: Architecture
 ) -> Float[Array, "s i i"]:
-  """Correlation coefficients of one target with block `depth` (0 or 1), at every scale and place of `arch.grid`."""
-  fine = ncc_map(block_output[None], depth=depth, arch=arch)[0]
-  found, stride_px = correlation_coefficients(template, fine), arch.ncc_stride_px(depth)
-  if stride_px == arch.grid.step_px:
-    return found
-  return jax.vmap(lambda m: onto_grid(m, len(m) // 2, stride_px, arch.grid))(found)
+  """Correlation coefficients of one target with the first block's output, at every scale and place of `arch.grid`."""
+  return correlation_coefficients(template, ncc_map(block_output[None], arch=arch)[0])
 
 
 def respond(

@@ -10,17 +10,18 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, PyTree, UInt8
 
+from adadepth.maths.pair_conv import pair_conv, pair_matrix
 from adadepth.maths.winograd import transform_kernel, winograd_conv
 from adadepth.models.architecture import DEPTHS, IMAGENET_MEAN_BGR, VGG19_CONVS, Architecture
 
 NHWC = ("NHWC", "HWIO", "NHWC")
 
-# Convolutions whose prepared form on a CPU is the plain one: Winograd was slower there.
-PLAIN_ON_CPU = {("block1", "conv1")}
+# On a CPU Winograd's sums are too short to be worth its transforms below so many input channels.
+WINOGRAD_CHANNELS = 16
 
 
 class Conv(nn.Module):
-  """A 3x3 convolution, ReLU and a max pool, in the form its parameters have: {"kernel" or "winograd", "bias"}."""
+  """A 3x3 convolution, ReLU and a max pool, in its parameters' form: {"kernel", "pairs" or "winograd", "bias"}."""
 
   channels: int
   pool: int = 1
@@ -31,6 +32,8 @@ class Conv(nn.Module):
     if self.has_variable("params", "winograd"):
       # Pooled first, which changes no number: the bias and ReLU keep the order of what they are given.
       return nn.relu(winograd_conv(x, self.get_variable("params", "winograd"), pool=self.pool) + bias)
+    if self.has_variable("params", "pairs"):
+      return max_pool(nn.relu(pair_conv(x, self.get_variable("params", "pairs")) + bias), self.pool)
     kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x.shape[-1], self.channels))
     y = lax.conv_general_dilated(x.astype(kernel.dtype), kernel, (1, 1), "SAME", dimension_numbers=NHWC)
     return max_pool(nn.relu(y + bias), self.pool)
@@ -101,29 +104,31 @@ def apply_block(
   return make_block(arch, depth).apply({"params": backbone[f"block{depth + 1}"]}, x)
 
 
-def prepare_backbone(backbone: dict, *, backend: str) -> dict:
+def prepare_backbone(backbone: dict, *, backend: str, dtype: str = "bfloat16") -> dict:
   """The backbone in the form that runs fastest; `apply_block` takes either, training and files the plain one.
 
-  On a CPU "winograd", the transformed kernel, replaces "kernel" except in `PLAIN_ON_CPU`; elsewhere everything is
-  cast to bfloat16, and `apply_block` computes in it.
+  On a CPU "winograd", the transformed kernel, replaces "kernel", or "pairs" if it has few input channels; elsewhere
+  everything is cast to `dtype`, and `apply_block` computes in it.
 
   Args:
     backbone: as `init_backbone` returns; what is prepared already stays as it is.
     backend: "cpu", or "gpu" or "tpu", as `jax.default_backend()` says.
   """
   if backend != "cpu":
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), backbone)
-  return {
-    block: {name: conv if (block, name) in PLAIN_ON_CPU else _transformed(conv) for name, conv in convs.items()}
-    for block, convs in backbone.items()
-  }
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), backbone)
+  return {block: {name: _fast(conv) for name, conv in convs.items()} for block, convs in backbone.items()}
 
 
-def _transformed(conv: dict) -> dict:
-  return {"winograd": _transform_kernel(conv["kernel"]), "bias": conv["bias"]} if "kernel" in conv else conv
+def _fast(conv: dict) -> dict:
+  """A convolution's parameters in the form that suits its channels on a CPU."""
+  if "kernel" not in conv:
+    return conv
+  few = conv["kernel"].shape[2] < WINOGRAD_CHANNELS
+  name, prepare = ("pairs", _pair_matrix) if few else ("winograd", _transform_kernel)
+  return {name: prepare(conv["kernel"]), "bias": conv["bias"]}
 
 
-_transform_kernel = jax.jit(transform_kernel)
+_pair_matrix, _transform_kernel = jax.jit(pair_matrix), jax.jit(transform_kernel)
 
 
 def count(tree: PyTree) -> int:

@@ -194,7 +194,8 @@ def figure6(
     path: the PNG to write.
     fixed: "xcorr1".."xcorrk" to their entries; costs on the upper axis are relative to "xcorr1".
     soft: the entry of soft gating.
-    hard: entries of hard gating, each with its "threshold" too, in any order; may be empty.
+    hard: entries of hard gating, each with its "threshold" and perhaps "random_mix_iou@25" too, in any order; may be
+      empty.
     sweep: entries of hard gating at many lambdas and T, as a cloud with its Pareto front; may be empty.
     chosen_threshold: the T whose point is ringed; None rings nothing.
     oracle: IOU@25 of the best depth of every frame, a dashed line; None leaves it out.
@@ -210,9 +211,10 @@ def figure6(
     _plot_sweep(axes, sweep, cost)
     _plot_fixed(axes, fixed, cost)
     _plot_hard(axes, hard, chosen_threshold, cost)
+    _plot_random_mix(axes, hard, cost)
     axes.plot(*_point(soft, cost), "D", color=GREEN, markersize=7, label="soft gating", zorder=4)
     if cheap_oracle is not None:
-      label_of = "oracle: cheapest depth within 0.02"
+      label_of = "oracle: cheapest exit within 0.02"
       axes.plot(*_point(cheap_oracle, cost), "*", color=PURPLE, markersize=13, label=label_of, zorder=4)
     axes.set_xlabel(label)
     axes.set_xlim(left=0.0)
@@ -366,6 +368,14 @@ def _plot_hard(axes: Axes, hard: Sequence[Mapping[str, Any]], chosen_threshold: 
     label = f"hard gating, chosen T = {chosen_threshold:.3g}"
     ring = {"markersize": 13, "markerfacecolor": "none", "markeredgecolor": BLACK, "markeredgewidth": 1.6}
     axes.plot(*chosen[0], "o", linestyle="none", label=label, zorder=5, **ring)
+
+
+def _plot_random_mix(axes: Axes, hard: Sequence[Mapping[str, Any]], cost: str) -> None:
+  """Static exits mixed at random, at hard gating's costs."""
+  points = sorted((float(entry[cost]), entry["random_mix_iou@25"]) for entry in hard if "random_mix_iou@25" in entry)
+  if points:
+    label = "static exits mixed at random, at hard gating's cost"
+    axes.plot(*zip(*points, strict=True), "--", color="0.45", linewidth=1.2, label=label, zorder=3)
 
 
 def _require(items: Sequence[Any] | Mapping[str, Any], name: str) -> None:

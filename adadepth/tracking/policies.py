@@ -17,7 +17,6 @@ from adadepth.maths.features import all_gate_features, gate_features
 from adadepth.models.architecture import DEPTH_NAMES, DEPTHS, Architecture
 from adadepth.models.gates import apply_gate, gate_logits
 from adadepth.models.network import (
-  NCC_DEPTHS,
   Template,
   block_outputs,
   correlation_map,
@@ -62,7 +61,7 @@ def fixed_policy(
     for k in (depth,) if arch.reader == "paper" else range(depth + 1):
       responses = responses.at[:, k].set(respond_at(template, outputs[k], depth=k, arch=arch))
     confidences = jnp.tile(jax.nn.one_hot(depth, DEPTHS), (len(crops), 1))
-    move = read(params, responses, confidences, refine(template, outputs, depth=depth, arch=arch), arch=arch)
+    move = read(params, responses, confidences, refine(template, outputs[0], arch=arch), arch=arch)
     return Decision(move, confidences, jnp.full(len(crops), depth, jnp.int32))
 
   return on_rows(stop_there, (template, search))
@@ -76,7 +75,7 @@ def soft_policy(params: dict, template: Template, search: Array, _: Array, *, ar
     outputs = block_outputs(params, crops, arch=arch, depths=DEPTHS)
     responses = jnp.stack([respond_at(template, x, depth=k, arch=arch) for k, x in enumerate(outputs)], axis=1)
     confidences = gated_confidences(params, responses, arch=arch)
-    move = read(params, responses, confidences, refine(template, outputs, depth=DEPTHS - 1, arch=arch), arch=arch)
+    move = read(params, responses, confidences, refine(template, outputs[0], arch=arch), arch=arch)
     return Decision(move, confidences, jnp.full(len(crops), DEPTHS - 1, jnp.int32))
 
   return on_rows(weigh_all, (template, search))
@@ -87,23 +86,23 @@ def hard_policy(params: dict, template: Template, search: Array, threshold: Arra
   n = len(search)
   x, active, left = preprocess(search), jnp.ones(n, bool), jnp.ones(n)
   responses = jnp.zeros((n, DEPTHS, arch.search_cells, arch.search_cells))
-  confidences, exits, outputs = jnp.zeros((n, DEPTHS)), jnp.zeros(n, jnp.int32), []
+  confidences, exits, ncc = jnp.zeros((n, DEPTHS)), jnp.zeros(n, jnp.int32), None
   for depth in range(DEPTHS):
 
-    def next_block(inputs: tuple[Template, Array], *, depth=depth) -> tuple[Array, Array, Array]:
+    def next_block(inputs: tuple[Template, Array], *, depth=depth) -> tuple:
       template, x = inputs
       x = apply_block(params["backbone"], x, depth=depth, arch=arch)
       response = respond_at(template, x, depth=depth, arch=arch)
-      return x, response, stop_share(params, response, depth=depth, arch=arch)
+      refined = None if depth else refine(template, x, arch=arch)
+      return x, response, stop_share(params, response, depth=depth, arch=arch), refined
 
-    x, response, stop = on_rows(next_block, (template, x), active)
-    outputs.append(x)
+    x, response, stop, refined = on_rows(next_block, (template, x), active if depth else None)
+    ncc = refined if depth == 0 else ncc
     responses = responses.at[:, depth].set(jnp.where(active[:, None, None], response, 0))
     confidences = confidences.at[:, depth].set(jnp.where(active, left * stop, 0))
     exits = jnp.where(active, depth, exits)
     left *= 1 - stop
     active &= ~(confidences[:, depth] > threshold)
-  ncc = refine_by_row(template, outputs, exits, arch=arch)
   move = read(params, responses, jax.nn.one_hot(exits, DEPTHS), ncc, arch=arch)
   return Decision(move, confidences, exits)
 
@@ -128,26 +127,11 @@ def respond_at(template: Template, x: Float[Array, "n h w c"], *, depth: int, ar
   return respond_each(template.maps[depth], correlation_map(x, depth=depth, arch=arch), arch=arch)
 
 
-def refine(template: Template, outputs: list, *, depth: int, arch: Architecture) -> Float[Array, "n s i i"] | None:
-  """NCC for an exit at `depth`: on the second block's map once that has been computed; None for the paper's reader."""
+def refine(template: Template, first: Float[Array, "n h w c"], *, arch: Architecture) -> Float[Array, "n s i i"] | None:
+  """NCC of each target with the first block's output; None for the paper's reader."""
   if arch.reader == "paper":
     return None
-  at = min(depth, NCC_DEPTHS - 1)
-  return jax.vmap(functools.partial(ncc_on_grid, depth=at, arch=arch))(template.ncc[at], outputs[at])
-
-
-def refine_by_row(
-  template: Template, outputs: list, exits: Int[Array, "n"], *, arch: Architecture
-) -> Float[Array, "n s i i"] | None:
-  """`refine` of rows that exit at different depths, each on its own block's map alone."""
-  if arch.reader == "paper":
-    return None
-
-  def at(depth: int) -> Float[Array, "n s i i"]:
-    one_block = lambda inputs: refine(inputs[0], inputs[1], depth=depth, arch=arch)  # noqa: E731
-    return on_rows(one_block, (template, outputs[:NCC_DEPTHS]), jnp.minimum(exits, NCC_DEPTHS - 1) == depth)
-
-  return jnp.where((exits == 0)[:, None, None, None], at(0), at(1))
+  return jax.vmap(functools.partial(ncc_on_grid, arch=arch))(template.ncc, first)
 
 
 @functools.cache

@@ -73,7 +73,7 @@ def read(
     responses: those that were computed; the others are 0.
     confidences: how much each depth has a say: all of it at the exit of a fixed depth and of hard gating, c_i of Eq. 4
       with soft gating.
-    ncc: see `network.ncc_on_grid`, of the first block for an exit there, else of the second; None for the paper's.
+    ncc: see `network.ncc_on_grid`; None for the paper's reader.
   """
 
   def one(responses: Array, confidences: Array, ncc: Array | None) -> Move:

@@ -46,6 +46,7 @@ class Tracker:
     policy: "xcorr1".."xcorr5", "soft" or "hard".
     budget: for "hard": what a frame may cost in the mean, relative to xcorr1, or a `Budget` of any unit. T then follows
       what the exits cost, each target's its own. None: T is the model's and stays.
+    dtype: in which an accelerator computes the backbone, "bfloat16" or "float32"; a CPU always has float32.
     params: the model's, prepared for this machine (`prepare_params`), which is what runs.
 
   Example:
@@ -59,10 +60,13 @@ class Tracker:
   model: Model | str = EMBEDDED
   policy: str = "hard"
   budget: float | Budget | None = None
+  dtype: str = "bfloat16"
   params: dict = dataclasses.field(init=False, repr=False)
 
   def __post_init__(self):
     check_policy(self.policy, self.budget)
+    if self.dtype not in ("bfloat16", "float32"):
+      raise InputError(f'`dtype` (={self.dtype!r}) must be "bfloat16" or "float32"')
     if not isinstance(self.model, Model):
       object.__setattr__(self, "model", load_model(self.model, argument="model"))
     if self.policy not in FIXED:
@@ -74,7 +78,7 @@ class Tracker:
       )
     if self.budget is not None and not isinstance(self.budget, Budget):
       object.__setattr__(self, "budget", budget_for(self.model.calibration, self.budget))
-    object.__setattr__(self, "params", prepare_params(self.model.params))
+    object.__setattr__(self, "params", prepare_params(self.model.params, dtype=self.dtype))
 
   def init(self, frame, box_xywh, threshold: float | None = None) -> Target:
     """Takes the template of the target in a box of the first frame, or of n targets.

@@ -15,6 +15,7 @@ from adadepth.data.sequence import video_of
 from adadepth.evaluation.costs import Costs
 from adadepth.evaluation.intervals import by_video
 from adadepth.evaluation.scores import PairScores, exits_at, score_exits, score_fixed
+from adadepth.maths.random_streams import named_generator
 from adadepth.models.model import Calibration
 from adadepth.tracking.policies import FIXED
 
@@ -48,7 +49,7 @@ def grouped_folds(names: Shaped[np.ndarray, "n"], folds: int, seed: int) -> Int[
     names: of the sequences.
   """
   found, which = np.unique([video_of(str(name)) for name in names], return_inverse=True)
-  order = np.random.default_rng(seed).permutation(len(found))
+  order = named_generator(seed, "folds").permutation(len(found))
   return order[which] % min(folds, len(found))
 
 

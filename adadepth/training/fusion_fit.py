@@ -13,6 +13,7 @@ from adadepth.evaluation.responses import PairTable
 from adadepth.evaluation.scores import as_tracked, read_pair
 from adadepth.maths.fusion import LastPlace
 from adadepth.maths.losses import iou_loss
+from adadepth.maths.random_streams import named_generator
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.fusion_weights import NONNEGATIVE, init_fusion
 
@@ -23,7 +24,7 @@ UNITS = {"response": 20.0, "ncc": 40.0, "log_motion": 1.0, "scale_cost": 1.0, "s
 
 def fit_fusion(table: PairTable, rows: Int[np.ndarray, "m"], *, arch: Architecture, seed: int) -> dict:
   """Maximises the mean IoU at every exit by Adam on some rows of the table: as pairs, and as tracked."""
-  rng = np.random.default_rng(seed)
+  rng = named_generator(seed, "fusion batches")
   order = rows[rng.integers(len(rows), size=(STEPS, BATCH))].astype(np.int32)
   last = as_tracked(STEPS * BATCH, arch=arch, rng=rng)
   known = np.arange(STEPS * BATCH) % 2 == 0  # every other one as a pair, whose last place is known

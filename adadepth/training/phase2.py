@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from adadepth.evaluation.costs import Costs, pair_costs
+from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import PairTable, on_device
 from adadepth.evaluation.scores import (
   PairScores,
@@ -22,6 +22,7 @@ from adadepth.evaluation.scores import (
 )
 from adadepth.maths.cascade import exit_confidences
 from adadepth.maths.losses import MAP_LOSSES, gating_loss, geometric_price
+from adadepth.maths.random_streams import named_generator, named_stream
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.gates import GATES, gate_logits, init_gates, standardise_gates
 from adadepth.models.model import Model
@@ -45,18 +46,16 @@ class Recipe(NamedTuple):
 
   Attributes:
     loss: what L_i of Eq. 5 is: "iou", 1 - IoU, or "cross_entropy", that of Eq. 2.
-    price: of depth i: "geometric", p^(i-1), or "flops", its cost relative to xcorr1's.
+    p: the price of depth i is p^(i-1).
     price_weights: the lambdas; each has gates of its own.
-    p: of the geometric price.
     map_loss, variance_px2: of Eq. 2.
     learning_rate, steps, batch: of Adam.
     seed: of the batches and the folds.
   """
 
   loss: str
-  price: str
-  price_weights: tuple[float, ...]
   p: float
+  price_weights: tuple[float, ...]
   map_loss: str
   variance_px2: float
   learning_rate: float
@@ -122,13 +121,6 @@ def gating_step(
   return apply_gradients(state, {"gates": grads}, optimizer), {"loss": loss}
 
 
-def prices_of(recipe: Recipe, costs: Costs) -> Float[np.ndarray, "5"]:
-  """The price of each depth (Eq. 5)."""
-  if recipe.price == "flops":
-    return (costs.fixed_gflops / costs.fixed_gflops[0]).astype(np.float32)
-  return np.asarray(geometric_price(recipe.p, DEPTHS))
-
-
 def depth_losses(
   params: dict,
   table: PairTable,
@@ -168,11 +160,11 @@ def fit(
   fusion = params["fusion"]
   if arch.reader == "fusion":
     fusion = fit_fusion(table, rows, arch=arch, seed=recipe.seed)
-  last = as_tracked(len(table), arch=arch, rng=np.random.default_rng([recipe.seed, 1]))
+  last = as_tracked(len(table), arch=arch, rng=named_generator(recipe.seed, "drift"))
   ious = exit_ious(fusion, table, last, arch=arch)
   eq2 = {"map_loss": recipe.map_loss, "variance_px2": recipe.variance_px2}
   losses = depth_losses(params, table, ious, loss=recipe.loss, arch=arch, **eq2)
-  prices = prices_of(recipe, pair_costs(arch))
+  prices = np.asarray(geometric_price(recipe.p, DEPTHS))
   return Fitted(fusion, *train_gates(features[:, :GATES], losses, rows, prices=prices, recipe=recipe))
 
 
@@ -194,9 +186,11 @@ def train_gates(
   Returns:
     The gates of each lambda, and the training loss at every step.
   """
-  rng = np.random.default_rng(recipe.seed)
+  rng = named_generator(recipe.seed, "gate batches")
   order = rows[rng.integers(len(rows), size=(recipe.steps, recipe.batch))].astype(np.int32)
-  gates = standardise_gates(init_gates(jax.random.key(recipe.seed), features.shape[-1]), features[rows])
+  gates = standardise_gates(
+    init_gates(named_stream(jax.random.key(recipe.seed), "gates"), features.shape[-1]), features[rows]
+  )
   weights = jnp.asarray(recipe.price_weights, jnp.float32)
   data = GateBatch(jnp.asarray(features), jnp.asarray(losses))
   adam = {"learning_rate": recipe.learning_rate}

@@ -15,11 +15,12 @@ from PIL import Image
 from adadepth.data.pairs import spread
 from adadepth.data.render import render_split
 from adadepth.data.sequence import Sequence
+from adadepth.evaluation.one_pass import TrackedSequence, track_sequence
 from adadepth.maths.metrics import iou
 from adadepth.models.model import load_model
 from adadepth.reports.plots import FramePanel, FrameRow, figure7
 from adadepth.tracking.step import Track
-from adadepth.tracking.tracker import TrackedSequence, Tracker, computed_confidences, track_sequence
+from adadepth.tracking.tracker import Tracker, computed_confidences
 
 WIDTH_PX = 1000
 

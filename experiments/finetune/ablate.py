@@ -17,7 +17,7 @@ from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.json_files import write_json
 from adadepth.io.workdir import claim
 from adadepth.jobs.finetune import fixed_scores, run_phase1
-from adadepth.jobs.from_config import architecture_of, readout_of, source_of, starting_params
+from adadepth.jobs.from_config import architecture_of, source_of, starting_params
 from configs import finetune
 
 STEPS = 30
@@ -51,9 +51,9 @@ def run_variant(config: ConfigDict, workdir: pathlib.Path) -> dict:
   if config.finetune.steps:
     params = run_phase1(config, params, sequences["train"], workdir)
   table = pair_table(
-    params, sequences["dev"], arch=arch, keys=KEYS, frames=0, threads=config.threads, cache=None, description="dev"
+    params, sequences["dev"], arch=arch, keys=KEYS, frames=0, threads=config.threads, folder=None, description="dev"
   )
-  dev = fixed_scores(params, table, arch=arch, readout=readout_of(config), map_loss="label")
+  dev = fixed_scores(params, table, arch=arch, map_loss="label")
   return {"dev": dev, "logit_scales": np.exp(np.asarray(params["head"]["log_scale"]))}
 
 

@@ -33,7 +33,7 @@ def at_common_steps(runs: list[Phase1Run]) -> list[Phase1Run]:
 
 def recipe(config: dict) -> dict:
   """What runs must share to be seeds of one experiment."""
-  rest = {name: config[name] for name in ("network", "backbone", "data", "policy", "eval")}
+  rest = {name: config[name] for name in ("network", "backbone", "data", "eval")}
   return {**rest, "finetune": {**config["finetune"], "objective": ""}}
 
 

@@ -1,19 +1,19 @@
 """Which logit scale Eq. 1 wants for the min-max scaled maps of a network as it is, on cached responses.
 
-python -m experiments.finetune.scales runs/plain-0
+python -m experiments.finetune.scales runs/paper
 
-Reads the responses that a run of configs/gating.py:vgg19 with the paper's templates (experiments/vgg19) left in its
-workdir. Prints dev's L_i (Eq. 2, label) of each depth under fixed scales and under the scale that is best on train, and
-writes scales.json beside this file.
+Reads the responses that a run of configs/gating.py:vgg19,paper left in its workdir. Prints dev's L_i (Eq. 2, label) of
+each depth under fixed scales and under the scale that is best on train, and writes scales.json beside this file.
 """
 
+import dataclasses
 import pathlib
 import sys
 
 import jax.numpy as jnp
 import numpy as np
 
-from adadepth.evaluation.responses import PairTable, load_table
+from adadepth.evaluation.responses import PairTable, joined
 from adadepth.io.json_files import write_json
 from adadepth.jobs.from_config import label_variance
 from adadepth.models.architecture import DEPTHS, Architecture
@@ -22,6 +22,17 @@ from adadepth.training.phase2 import depth_losses
 
 FIXED_SCALES = (1.0, 3.0, 10.0, 20.0, 30.0, 100.0)
 SEARCHED = np.geomspace(1, 300, 58)
+
+
+def kept_table(folder: pathlib.Path) -> PairTable:
+  """The pairs of one side, a file a sequence, as the main job kept them (adadepth/evaluation/cache.py)."""
+  tables = []
+  for path in sorted(folder.glob("*.npz")):
+    with np.load(path) as file:
+      tables.append(PairTable(**{f.name: file[f.name] for f in dataclasses.fields(PairTable)}))
+  if not tables:
+    sys.exit(f"error: no responses in {folder}; give a finished workdir of configs/gating.py:vgg19,paper")
+  return joined(tables)
 
 
 def losses_at(table: PairTable, scale: float, arch: Architecture) -> np.ndarray:
@@ -35,7 +46,7 @@ def losses_at(table: PairTable, scale: float, arch: Architecture) -> np.ndarray:
 
 def main(workdir: str) -> None:
   folder, arch = pathlib.Path(workdir), load_model(workdir).arch
-  train, dev = (load_table(folder / "responses" / f"{side}.npz") for side in ("train", "dev"))
+  train, dev = (kept_table(folder / "responses" / side) for side in ("train", "dev"))
   on_train = np.stack([losses_at(train, scale, arch) for scale in SEARCHED])
   best = SEARCHED[on_train.argmin(axis=0)]
   rows = {f"{scale:g}": losses_at(dev, scale, arch) for scale in FIXED_SCALES}

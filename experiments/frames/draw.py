@@ -16,7 +16,7 @@ from adadepth.reports.report import draw_figure1
 
 
 def main(workdir: str, data: str, model: str = "") -> None:
-  warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)  # see run.py
+  warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)  # see adadepth/command.py
   folder, network = pathlib.Path(workdir), load_model(model or workdir)
   results = json.loads((folder / "results.json").read_text())
   sequences, _ = read_sequences(data, list(results["sequences"]), on_error="stop")

@@ -1,19 +1,18 @@
-"""Tracks every sequence of a split with our policies and with OpenCV's CSRT and KCF, on the same frames in one run.
+"""Tracks every sequence of a split with our policies and with OpenCV's CSRT and KCF, on the same frames.
 
 pip install -r experiments/tracking/requirements.txt
-python -m experiments.tracking.compare MODEL DATA test runs/tracking [xcorr1,xcorr5,soft,hard] [frames]
+python -m experiments.tracking.compare MODEL DATA runs/tracking
+python -m experiments.tracking.compare MODEL DATA,MORE runs/tracking --split configs/splits/wide.json --policies hard
 
-MODEL is a finished workdir or a model file. One JSON file a sequence and tracker is written as it goes, and those that
-are there are not run again, also when other trackers are asked for; then tracking.json and a table. Predictions are fed
-back; frames 0 (the default) is all.
+MODEL is a finished workdir or a model file. Predictions are fed back. Each pass is kept in the workdir and not made
+again, also when other trackers are asked for (adadepth/evaluation/cache.py); then tracking.json and two tables: scores,
+and what hard gating has more than each other tracker, with paired 95 % bootstrap intervals over videos.
 """
 
-import hashlib
-import json
+import argparse
 import pathlib
-import re
-import sys
 import time
+from collections.abc import Sequence as Listing
 
 import cv2
 import numpy as np
@@ -21,15 +20,17 @@ import numpy as np
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.data.sources import Source
+from adadepth.evaluation.cache import file_of, keep, kept, key_of
 from adadepth.evaluation.costs import pair_costs
+from adadepth.evaluation.intervals import by_video, paired_interval
+from adadepth.evaluation.one_pass import TrackedSequence, score_tracking, track_all
 from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.json_files import write_json
-from adadepth.io.workdir import claim
+from adadepth.io.progress import progress
 from adadepth.maths.geometry import box_center, box_from_center
 from adadepth.models.architecture import DEPTHS
-from adadepth.models.model import Model, load_model, model_file
+from adadepth.models.model import Model, load_model
 from adadepth.tracking.policies import FIXED, POLICIES
-from adadepth.tracking.tracker import TrackedSequence, Tracker, score_tracking, track_sequence
 
 PEERS = {"CSRT": cv2.TrackerCSRT, "KCF": cv2.TrackerKCF}
 
@@ -55,21 +56,21 @@ def track_peer(name: str, sequence: Sequence, *, frames: int) -> TrackedSequence
   )
 
 
-def track_one(name: str, model: Model, sequence: Sequence, *, frames: int) -> TrackedSequence:
-  """One pass with a policy of ours or a peer."""
-  if name in PEERS:
-    return track_peer(name, sequence, frames=frames)
-  return track_sequence(Tracker(model, name), sequence, frames=frames)
-
-
-def kept_track(path: pathlib.Path, name: str, model: Model, sequence: Sequence, *, frames: int) -> TrackedSequence:
-  """The track in `path`, made and written there first if it is not."""
-  if not path.is_file():
-    track = track_one(name, model, sequence, frames=frames)
-    write_json(path, {field: np.asarray(value).tolist() for field, value in track._asdict().items()})
-  track = TrackedSequence(**json.loads(path.read_text()))
-  dtypes = {"boxes_xywh": np.float32, "confidences": np.float32, "depth": np.int32, "seconds": np.float64}
-  return track._replace(**{field: np.asarray(getattr(track, field), dtype) for field, dtype in dtypes.items()})
+def track_peers(
+  names: Listing[str], sequences: Listing[Sequence], *, frames: int, folder: pathlib.Path
+) -> dict[str, list[TrackedSequence]]:
+  """`track_all` with trackers of OpenCV."""
+  tracks = {name: [] for name in names}
+  for name, runs in tracks.items():
+    for sequence in progress(sequences, f"tracking ({name})"):
+      path, key = file_of(folder / name, sequence), key_of(sequence, {}, name, cv2.__version__, frames)
+      arrays = kept(path, key)
+      if arrays is None:
+        runs.append(track_peer(name, sequence, frames=frames))
+        keep(path, key, runs[-1]._asdict())
+      else:
+        runs.append(TrackedSequence(**arrays | {"start": int(arrays["start"])}))
+  return tracks
 
 
 def at_first_size(track: TrackedSequence) -> TrackedSequence:
@@ -83,15 +84,39 @@ def relative_cost(name: str, exits: list[float], model: Model) -> float | None:
   """GFLOPs of a pair relative to xcorr1's, by XLA's count; None for peers."""
   if name in PEERS:
     return None
-  costs = pair_costs(model.arch, model.readout)
+  costs = pair_costs(model.arch)
   gflops = costs.soft_gflops if name == "soft" else np.dot(exits, costs.cascade_gflops)
   if name in FIXED:
     gflops = costs.fixed_gflops[FIXED.index(name)]
   return float(gflops / costs.fixed_gflops[0])
 
 
-def describe(entries: dict[str, dict]) -> str:
-  """The scores as a table."""
+def entry_of(name: str, runs: list[TrackedSequence], sequences: list[Sequence], model: Model) -> dict:
+  """The scores of one tracker, with its cost and what its places alone would have."""
+  entry = score_tracking(runs, sequences)
+  unsized = score_tracking([at_first_size(run) for run in runs], sequences)
+  return {
+    **entry,
+    "relative_cost": relative_cost(name, entry["exits"], model),
+    "at_first_size": {key: unsized[key] for key in ("mean_iou", "mean_iou_by_sequence")},
+  }
+
+
+def minus_others(entries: dict[str, dict], name: str = "hard") -> dict[str, dict[str, float]]:
+  """What one tracker's mean IoU over videos has more than each other's; {} where it is not there."""
+
+  def videos(entry: dict) -> np.ndarray:
+    by_sequence = entry["mean_iou_by_sequence"]
+    return by_video(np.array(list(by_sequence)), np.array(list(by_sequence.values())))
+
+  if name not in entries or not entries[name]["mean_iou_by_sequence"]:
+    return {}
+  others = {other: entry for other, entry in entries.items() if other != name}
+  return {f"minus_{other}": paired_interval(videos(entries[name]), videos(e)) for other, e in others.items()}
+
+
+def describe(entries: dict[str, dict], differences: dict[str, dict]) -> str:
+  """The scores, and what hard gating has more, as tables."""
   lines = [
     "| tracker | mean IoU | success AUC | precision at 20 px | relative cost |",
     "| --- | --- | --- | --- | --- |",
@@ -100,28 +125,35 @@ def describe(entries: dict[str, dict]) -> str:
     cost = "" if row["relative_cost"] is None else f"{row['relative_cost']:.2f}"
     numbers = " | ".join(f"{row[key]:.3f}" for key in ("mean_iou", "success_auc", "precision_20"))
     lines.append(f"| {name} | {numbers} | {cost} |")
+  lines += ["", "| hard gating | mean IoU over videos | 95 % |", "| --- | --- | --- |"] if differences else []
+  for name, d in differences.items():
+    lines.append(f"| {name.replace('_', ' ')} | {d['mean']:+.3f} | {d['low']:+.3f} to {d['high']:+.3f} |")
   return "\n".join(lines)
 
 
-def main(model_path: str, data: str, side: str, out: str, policies: str = ",".join(POLICIES), frames: str = "0"):
-  folder, model = pathlib.Path(out), load_model(model_path)
-  sequences = Source(data, "", "stop", (0, 0, 0), 0.0, 0).read((side,))[side]
-  claim(folder, {"model": hashlib.sha256(model_file(model_path).read_bytes()).hexdigest(), "data": {"root": data}})
-  tracks = {name: [] for name in (*PEERS, *policies.split(","))}
-  for sequence in sequences:
-    for name, found in tracks.items():
-      path = folder / f"{re.sub('[^A-Za-z0-9.]', '-', sequence.name)}.{name}.{frames}.json"
-      found.append(kept_track(path, name, model, sequence, frames=int(frames)))
-      print(f"{sequence.name} {name}: {score_tracking(found[-1:], [sequence])['mean_iou']:.3f}", flush=True)
-  entries = {name: score_tracking(found, sequences) for name, found in tracks.items()}
-  for name, entry in entries.items():
-    entry["relative_cost"] = relative_cost(name, entry["exits"], model)
-    unsized = score_tracking([at_first_size(track) for track in tracks[name]], sequences)
-    entry["at_first_size"] = {key: unsized[key] for key in ("mean_iou", "mean_iou_by_sequence")}
-  write_json(folder / "tracking.json", {"side": side, "frames": int(frames), "trackers": entries})
-  print(describe(entries))
+def main(arguments: Listing[str] | None = None) -> None:
+  parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser.add_argument("model")
+  parser.add_argument("data", help="a data root, or several: A,B")
+  parser.add_argument("workdir", type=pathlib.Path)
+  parser.add_argument("--side", default="test", help="train, dev or test")
+  parser.add_argument("--split", default="", help="a split file over all roots")
+  parser.add_argument("--policies", default=",".join(POLICIES))
+  parser.add_argument("--peers", default=",".join(PEERS))
+  parser.add_argument("--frames", type=int, default=0, help="of a sequence, at most; 0: all")
+  given = parser.parse_args(arguments)
+  model, folder = load_model(given.model), given.workdir / "tracks"
+  sequences = Source(given.data, given.split, "stop", (0, 0, 0), 0.0, 0).read((given.side,))[given.side]
+  peers, policies = ([name for name in names.split(",") if name] for names in (given.peers, given.policies))
+  tracks = track_peers(peers, sequences, frames=given.frames, folder=folder)
+  tracks |= track_all(model, sequences, policies, frames=given.frames, folder=folder)
+  entries = {name: entry_of(name, runs, sequences, model) for name, runs in tracks.items()}
+  differences = minus_others(entries)
+  asked = {"data": given.data, "split": given.split, "side": given.side, "frames": given.frames}
+  write_json(given.workdir / "tracking.json", {**asked, "trackers": entries, "hard": differences})
+  print(describe(entries, differences))
 
 
 if __name__ == "__main__":
   keep_freed_memory()
-  main(*sys.argv[1:])
+  main()

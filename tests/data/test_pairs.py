@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from adadepth.data.pairs import (
   PairSampler,
-  crop_square,
   cut_group,
   evaluation_keys,
   key_frames,
@@ -195,43 +193,6 @@ def test_the_keys_box_sets_the_scale_of_every_crop():
   np.testing.assert_allclose(group.size_in_crop, sequence.boxes_xywh[0, 2:] * scale, rtol=1e-6)
   np.testing.assert_allclose(group.truth_in_search[:, 2:], sequence.boxes_xywh[[25, 29], 2:] * scale, rtol=1e-6)
   np.testing.assert_array_equal(group.frames_after_key, [25, 29])
-
-
-# Limits.
-
-
-def test_a_crop_of_its_own_size_on_whole_pixels_is_the_pixels():
-  frame = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
-  crop = crop_square(frame, np.array([20.0, 18.0], np.float32), 16.0, 16)
-  np.testing.assert_array_equal(crop, frame[10:26, 12:28])
-
-
-def test_outside_the_image_a_crop_has_its_mean_colour():
-  frame = np.zeros((40, 40, 3), np.uint8)
-  frame[:, :, 1], frame[:20, :, 2] = 200, 100
-  crop = crop_square(frame, np.array([0.0, 0.0], np.float32), 32.0, 32)
-  np.testing.assert_array_equal(np.unique(crop[:15, :15].reshape(-1, 3), axis=0), [[0, 200, 50]])
-
-
-def test_a_crop_wholly_outside_the_image_is_its_mean_colour():
-  frame = np.full((40, 40, 3), 7, np.uint8)
-  np.testing.assert_array_equal(
-    crop_square(frame, np.array([300.0, -90.0], np.float32), 32.0, 16), np.full((16, 16, 3), 7)
-  )
-
-
-# Oracles.
-
-
-@pytest.mark.parametrize(("side_px", "crop_px"), [(96.0, 32), (50.5, 64), (33.3, 33)])
-def test_a_crop_inside_the_image_is_pillows_resize_of_the_whole_frame(side_px, crop_px):
-  frame = np.random.default_rng(0).integers(0, 256, (140, 170, 3), np.uint8)
-  x0, y0 = 81.25 - side_px / 2, 66.5 - side_px / 2
-  box = (x0, y0, x0 + side_px, y0 + side_px)
-  expected = Image.fromarray(frame).resize((crop_px, crop_px), Image.Resampling.BILINEAR, box=box)
-  crop = crop_square(frame, np.array([81.25, 66.5], np.float32), side_px, crop_px)
-  # Pillow's weights are fixed-point and depend on where the box starts: a grey level of rounding.
-  np.testing.assert_allclose(crop.astype(int), np.asarray(expected).astype(int), atol=1)
 
 
 # The sampler.

@@ -4,21 +4,41 @@ import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adadepth.evaluation.costs import PairCosts, pair_costs, xla_gflops
-from adadepth.maths.peaks import PAPER, Readout
+from adadepth.evaluation.costs import Costs, frame_costs, gated_exit, pair_costs, xla_gflops
+from adadepth.evaluation.forced_exits import FORCED_THRESHOLD, gates_that_exit
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.flops import cascade_flops, fixed_flops, soft_flops
-from adadepth.models.network import init_params, template_maps
+from adadepth.models.network import init_params, make_template
 from adadepth.tracking.policies import hard_policy
+
+FUSED = Architecture(reader="fusion")
+compiled_template, compiled_hard = (jax.jit(f, static_argnames="arch") for f in (make_template, hard_policy))
 
 
 @pytest.fixture(scope="module")
-def paper() -> PairCosts:
+def paper() -> Costs:
   """XLA's counts of the paper's network; nothing is compiled."""
-  return pair_costs(Architecture(), PAPER)
+  return pair_costs(Architecture())
+
+
+@pytest.fixture(scope="module")
+def frame(arch) -> Costs:
+  """Of a tracked frame of the tiny network."""
+  return frame_costs(arch)
+
+
+def one_target(arch: Architecture) -> tuple:
+  """Parameters, a template and a search crop of n = 1, as shapes."""
+  params = jax.eval_shape(functools.partial(init_params, arch=arch, logit_scale=1.0), jax.random.key(0))
+  key, search = (jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in (arch.template_px, arch.search_px))
+  size = jax.ShapeDtypeStruct((2,), "float32")
+  of_many = jax.vmap(functools.partial(make_template, arch=arch), (None, 0, 0, 0))
+  crops = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), (key, search, size))
+  return params, jax.eval_shape(of_many, params, *crops), crops[1]
 
 
 # Invariants.
@@ -29,55 +49,68 @@ def test_a_deeper_stop_costs_more(paper, kind):
   assert np.all(np.diff(getattr(paper, kind)) > 0)
 
 
-def test_a_gated_run_costs_no_less_than_the_fixed_depth_it_stops_at(paper):
-  assert np.all(paper.cascade_gflops >= paper.fixed_gflops)
+@pytest.mark.parametrize("reader", ["paper", "fusion"])
+def test_gates_cost_a_gated_run_something_over_the_static_exit(reader):
+  costs = pair_costs(Architecture(reader=reader))
+  assert np.all(costs.cascade_gflops > costs.fixed_gflops)
+
+
+def test_with_one_reader_the_gates_are_all_that_gating_costs_more():
+  costs = frame_costs(FUSED)
+  gates = costs.cascade_gflops - costs.fixed_gflops
+  # Features of five maps of 256 cells: a few dozen operations a cell, against 5e9 and more for the blocks.
+  assert np.all(gates < 1e-4), gates
+
+
+def test_fusion_costs_little_beside_the_blocks():
+  paper, fused = frame_costs(Architecture()), frame_costs(FUSED)
+  more = fused.fixed_gflops - paper.fixed_gflops
+  assert np.all(more > 0)
+  assert np.all(more < 0.1 * paper.fixed_gflops)
+
+
+def test_a_pair_is_a_frame_and_the_keys_blocks(arch, frame):
+  keys = pair_costs(arch).fixed_gflops - frame.fixed_gflops
+  # A key has a quarter of the search crop's pixels; its share of padding is larger, and a frame correlates besides.
+  assert np.all((keys > 0.15 * frame.fixed_gflops) & (keys < 0.25 * frame.fixed_gflops))
 
 
 def test_a_tiny_network_costs_less_at_every_stop(paper, arch):
-  assert np.all(pair_costs(arch, PAPER).cascade_gflops < paper.cascade_gflops)
+  assert np.all(pair_costs(arch).cascade_gflops < paper.cascade_gflops)
 
 
-def test_a_closer_look_costs_every_policy_the_same_and_little(paper):
-  finer = pair_costs(Architecture(finer_px=4.0), PAPER)
-  more = finer.soft_gflops - paper.soft_gflops
-  assert 0 < more < 0.05 * paper.fixed_gflops[0]
-  np.testing.assert_allclose(finer.fixed_gflops - paper.fixed_gflops, more, rtol=1e-9)
-  np.testing.assert_allclose(finer.cascade_gflops - paper.cascade_gflops, more, rtol=1e-9)
+def test_costs_are_relative_to_the_first_static_exit(paper):
+  np.testing.assert_allclose(paper.relative, paper.cascade_gflops / paper.fixed_gflops[0])
 
 
-def test_a_posterior_looks_closer_at_the_second_block_once_that_is_there():
-  arch, read = Architecture(finer_px=4.0), Readout(combine="posterior")
-  peaks, posterior, grows = (
-    pair_costs(a, r).cascade_gflops
-    for a, r in ((arch, PAPER), (arch, read), (dataclasses.replace(arch, growth=True), read))
-  )
-  assert posterior[0] == peaks[0]
-  assert np.all(posterior[1:] > peaks[1:])
-  assert np.all(grows > posterior)
-  assert np.all(grows < 1.1 * peaks)
-
-
-def test_hard_gatings_program_would_be_counted_as_its_dearest_exit(arch):
-  def hard_pair(params, template, search):
-    templates = template_maps(params, template, arch=arch)
-    return hard_policy(params, templates, search, 0.5, arch=arch, readout=PAPER)
-
-  params = jax.eval_shape(functools.partial(init_params, arch=arch, logit_scale=1.0), jax.random.key(0))
-  crops = [jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in (arch.template_px, arch.search_px)]
+def test_hard_gatings_program_would_be_counted_as_its_dearest_exit(arch, frame):
+  threshold = jax.ShapeDtypeStruct((1,), "float32")
+  counted = xla_gflops(functools.partial(hard_policy, arch=arch), *one_target(arch), threshold)
   # The two programs differ in bookkeeping, far below a percent of their convolutions.
-  np.testing.assert_allclose(
-    xla_gflops(hard_pair, params, *crops), pair_costs(arch, PAPER).cascade_gflops[-1], rtol=0.01
-  )
+  np.testing.assert_allclose(counted, frame.cascade_gflops[-1], rtol=0.01)
+
+
+@pytest.mark.parametrize(("reader", "depth"), [("paper", 2), ("fusion", 0), ("fusion", 2)])
+def test_what_is_counted_of_an_exit_reads_what_hard_gating_reads_there(params, arch, plant, reader, depth):
+  read = dataclasses.replace(arch, reader=reader)
+  key, searches = plant(read.template_px, [(8, -16), (0, 0)])
+  template = compiled_template(params, key, searches[1], jnp.full(2, 32.0), arch=read)
+  target = jax.tree.map(lambda leaf: leaf[None], template), searches[:1]
+  told = {**params, "gates": gates_that_exit(depth)}
+  hard = compiled_hard(told, *target, jnp.full(1, FORCED_THRESHOLD), arch=read)
+  _, counted = jax.jit(functools.partial(gated_exit, arch=read, depth=depth))(told, *target)
+  # Pixels: means over a thousand places, by two programs.
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=0.01), counted, hard.move)
 
 
 # Limits.
 
 
-@pytest.mark.parametrize("network", ["tiny", "paper"])
-def test_a_gated_run_to_the_last_depth_costs_what_soft_gating_does(network, paper, arch):
-  counted = paper if network == "paper" else pair_costs(arch, PAPER)
+@pytest.mark.parametrize("network", [Architecture(), FUSED], ids=["paper", "fusion"])
+def test_a_gated_run_to_the_last_depth_costs_what_soft_gating_does(network):
+  costs = pair_costs(network)
   # Soft gating averages five maps besides: 2 * 5 FLOPs a cell.
-  np.testing.assert_allclose(counted.soft_gflops, counted.cascade_gflops[-1], rtol=1e-3)
+  np.testing.assert_allclose(costs.soft_gflops, costs.cascade_gflops[-1], rtol=1e-3)
 
 
 # Oracles.

@@ -1,4 +1,4 @@
-"""Responses of pairs: computed once, in chunks that change nothing."""
+"""Responses of pairs: computed once a video, in chunks that change nothing, and taken up where a run stopped."""
 
 import dataclasses
 
@@ -6,29 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from planted_pairs import ARCH
 
 from adadepth.data.pairs import cut_group, cut_key_search, evaluation_keys
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
-from adadepth.jobs import responses
-from adadepth.models.architecture import Architecture
-from adadepth.models.network import (
-  block_outputs,
-  closer_coefficients,
-  closer_look_at,
-  fine_map,
-  grown_crops,
-  init_params,
-  search_responses,
-  template_maps,
-)
+from adadepth.evaluation import responses
+from adadepth.models.network import block_outputs, group_responses, make_template, ncc_on_grid
 
-ARCH = Architecture(width=1 / 16, template_px=32, search_px=64, pools=3, scaling="none")
-
-
-@pytest.fixture(scope="module")
-def params():
-  return init_params(jax.random.key(0), ARCH, logit_scale=1.0)
+RIDGE = dataclasses.replace(ARCH, template="ridge", reader="fusion")
 
 
 @pytest.fixture(scope="module")
@@ -36,40 +22,45 @@ def sequences():
   return [render_sequence(seed=s, name=f"s{s}", frames=9, difficulty=Difficulty()) for s in range(2)]
 
 
-def table(params, sequences, cache=None, arch=ARCH):
+def table(params, sequences, folder=None, arch=ARCH):
   return responses.pair_table(
-    params, sequences, arch=arch, keys=0, frames=0, threads=2, cache=cache, description="test"
+    params, sequences, arch=arch, keys=0, frames=0, threads=2, folder=folder, description="test"
   )
+
+
+def only_group(sequence, arch):
+  """The sequence's one key with its frames."""
+  ((key, frames),) = evaluation_keys(sequence, arch, keys=0, frames=0)
+  return cut_group(sequence, key, frames, arch)
 
 
 def test_chunks_and_padding_change_nothing(params, sequences):
-  found = table(params, sequences)
-  ((key, frames),) = evaluation_keys(sequences[1], ARCH, keys=0, frames=0)
-  group = cut_group(sequences[1], key, frames, ARCH)
-  expected = search_responses(
-    params, template_maps(params, jnp.asarray(group.template), arch=ARCH), jnp.asarray(group.search), arch=ARCH
-  )
+  found, group = table(params, sequences), only_group(sequences[1], ARCH)
+  assert len(group) % responses.CHUNK  # so that there is padding
+  crops = jnp.asarray(group.template[None]), jnp.asarray(group.search[None])
+  expected = jax.jit(group_responses, static_argnames="arch")(params, *crops, arch=ARCH)[0]
   own = found.sequence == "s1"
-  # Batches of other sizes are summed in another order.
-  np.testing.assert_allclose(found.responses[own], expected, atol=1e-5)
+  # Batches of other sizes are summed in another order; maps that are not scaled reach a few units.
+  np.testing.assert_allclose(found.responses[own], expected, atol=1e-4)
   np.testing.assert_array_equal(found.truth_in_search[own], group.truth_in_search)
   np.testing.assert_array_equal(found.frames_after_key[own], group.frames_after_key)
+  np.testing.assert_array_equal(found.size_in_crop[own], np.tile(group.size_in_crop, (len(group), 1)))
 
 
-def test_a_closer_look_is_kept_for_every_pair(params, sequences):
-  arch = dataclasses.replace(ARCH, finer_px=2.0, growth=True)
-  found = table(params, sequences[:1], arch=arch)
-  ((key, frames),) = evaluation_keys(sequences[0], arch, keys=0, frames=0)
-  group = cut_group(sequences[0], key, frames, arch)
-  key_search = jnp.asarray(cut_key_search(sequences[0], key, arch))
-  crops = grown_crops(jnp.asarray(group.template), key_search, arch=arch)
-  closer = closer_look_at(params, crops, jnp.asarray(group.size_in_crop), arch=arch)
-  assert found.coefficients.shape == (len(group), 2, 5, 17, 17)  # 32 fine cells, of which the template has 16
-  for depth, output in enumerate(block_outputs(params, jnp.asarray(group.search[-1:]), arch=arch, depths=2)):
-    fine = fine_map(output, depth=depth, arch=arch)[0]
-    expected = closer_coefficients(closer[depth], fine, depth=depth, arch=arch)
-    np.testing.assert_allclose(found.coefficients[-1, depth], expected, atol=1e-3)  # half precision
-  assert table(params, sequences[:1]).coefficients.shape == (len(group), 0, 1, 17, 17)
+def test_ncc_is_kept_for_every_pair(params, sequences):
+  found, group = table(params, sequences[:1], arch=RIDGE), only_group(sequences[0], RIDGE)
+  key_search = jnp.asarray(cut_key_search(sequences[0], group.key, RIDGE))
+  template = jax.jit(make_template, static_argnames="arch")(
+    params, jnp.asarray(group.template), key_search, jnp.asarray(group.size_in_crop), arch=RIDGE
+  )
+  assert found.ncc.shape == (len(group), 2, 5, 17, 17)
+  for depth, output in enumerate(block_outputs(params, jnp.asarray(group.search[-1:]), arch=RIDGE, depths=2)):
+    expected = ncc_on_grid(template.ncc[depth], output[0], depth=depth, arch=RIDGE)
+    np.testing.assert_allclose(found.ncc[-1, depth], expected, atol=1e-3)  # half precision
+
+
+def test_the_papers_reader_has_no_ncc(params, sequences):
+  assert table(params, sequences[:1]).ncc.shape == (8, 0, 1, 1, 1)
 
 
 def test_sequences_without_a_pair_are_refused_by_name(params, sequences):
@@ -79,20 +70,76 @@ def test_sequences_without_a_pair_are_refused_by_name(params, sequences):
     table(params, [dataclasses.replace(sequences[0], boxes_xywh=boxes)])
 
 
+def test_a_sequence_without_a_pair_is_left_out_beside_others(params, sequences):
+  boxes = np.full_like(sequences[0].boxes_xywh, np.nan)
+  found = table(params, [dataclasses.replace(sequences[0], boxes_xywh=boxes), sequences[1]])
+  assert set(found.sequence) == {"s1"}
+
+
 def test_a_long_name_is_kept_whole(params, sequences):
   named = [dataclasses.replace(s, name="s" * 70 + s.name) for s in sequences]
   assert set(table(params, named).sequence) == {s.name for s in named}
 
 
-def test_a_cache_is_read_for_the_same_network_and_pairs(params, sequences, tmp_path, monkeypatch):
-  first = table(params, sequences, tmp_path / "cache.npz")
-  monkeypatch.setattr(responses, "_respond", lambda *_: pytest.fail("computed again"))
-  again = table(params, sequences, tmp_path / "cache.npz")
+# What is kept.
+
+
+@pytest.fixture
+def computed(monkeypatch):
+  """The names of the sequences that were computed, as they are."""
+  names, sequence_pairs = [], responses.sequence_pairs
+
+  def counted(params, sequence, wanted, **settings):
+    names.append(sequence.name)
+    return sequence_pairs(params, sequence, wanted, **settings)
+
+  monkeypatch.setattr(responses, "sequence_pairs", counted)
+  return names
+
+
+def test_a_second_call_computes_nothing_and_says_the_same(params, sequences, tmp_path, computed):
+  first = table(params, sequences, tmp_path)
+  again = table(params, sequences, tmp_path)
+  assert computed == ["s0", "s1"]
   for field in dataclasses.fields(first):
-    np.testing.assert_array_equal(getattr(first, field.name), getattr(again, field.name))
+    kept, fresh = getattr(again, field.name), getattr(first, field.name)
+    np.testing.assert_array_equal(kept, fresh)
+    assert kept.dtype == fresh.dtype
 
 
-def test_a_cache_of_another_network_is_not_read(params, sequences, tmp_path):
-  first = table(params, sequences, tmp_path / "cache.npz")
-  other = table(jax.tree.map(lambda leaf: leaf * 1.5 + 0.1, params), sequences, tmp_path / "cache.npz")
-  assert not np.array_equal(first.responses, other.responses)
+def test_an_interrupted_run_goes_on_with_the_sequence_that_it_stopped_at(
+  params, sequences, tmp_path, computed, monkeypatch
+):
+  counted = responses.sequence_pairs
+
+  def killed(params, sequence, wanted, **settings):
+    if sequence.name == "s1":
+      raise KeyboardInterrupt
+    return counted(params, sequence, wanted, **settings)
+
+  with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    patch.setattr(responses, "sequence_pairs", killed)
+    table(params, sequences, tmp_path)
+  whole = table(params, sequences, tmp_path)
+  assert computed == ["s0", "s1"]
+  np.testing.assert_array_equal(whole.responses, table(params, sequences).responses)
+
+
+def test_another_network_is_computed_anew(params, sequences, tmp_path, computed):
+  other = {**params, "backbone": jax.tree.map(lambda leaf: leaf * 1.5 + 0.1, params["backbone"])}
+  first, second = table(params, sequences[:1], tmp_path), table(other, sequences[:1], tmp_path)
+  assert computed == ["s0", "s0"]
+  assert not np.array_equal(first.responses, second.responses)
+
+
+def test_other_gates_read_the_same_responses(params, sequences, tmp_path, computed):
+  table(params, sequences[:1], tmp_path)
+  table({**params, "gates": jax.tree.map(lambda leaf: leaf + 1, params["gates"])}, sequences[:1], tmp_path)
+  assert computed == ["s0"]
+
+
+def test_other_pairs_are_computed_anew(params, sequences, tmp_path, computed):
+  table(params, sequences[:1], tmp_path)
+  settings = {"arch": ARCH, "keys": 0, "threads": 1, "folder": tmp_path, "description": "test"}
+  assert len(responses.pair_table(params, sequences[:1], frames=3, **settings)) == 3
+  assert computed == ["s0", "s0"]

@@ -6,148 +6,248 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from planted_pairs import ARCH, planted_table
+import scipy.optimize
+from planted_pairs import ARCH, FUSION, planted_table
 
-from adadepth.evaluation.costs import PairCosts
+from adadepth.evaluation.costs import Costs
 from adadepth.evaluation.scores import (
-  Looked,
+  as_pairs,
+  as_tracked,
+  compare_hard,
   confidences_of,
   exit_ious,
+  random_mix,
+  read_ious,
   score,
   score_bounds,
-  score_depths,
   score_fixed,
   score_hard,
   score_pairs,
+  score_table,
   soft_ious,
   table_features,
 )
-from adadepth.maths.peaks import Readout
-from adadepth.models.fusion_weights import init_beliefs
+from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import init_gates
-from adadepth.reports.report import describe
-from adadepth.training.fusion_fit import as_pairs
 
-COSTS = PairCosts(np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.array([1.0, 2.5, 5.0, 9.0, 17.0]), 17.0)
-CELL = Readout()
+COSTS = Costs(np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.array([1.0, 2.5, 5.0, 9.0, 17.0]), 17.0)
+# Each depth gives weight to its own map alone, and all of a change of scale is read.
+OWN_MAP = {**init_fusion(), "response": 60 * jnp.eye(5), "scale_gain": jnp.ones(5)}
 
 
 @pytest.fixture
-def scores():
+def table():
   # Depth 3 is right on the first pair, depths 4 and 5 on both; shallower ones are two cells off: IoU 0.
   wrong, right = (2, 0), (0, -1)
   seen = [[wrong, wrong, right, right, right], [wrong, wrong, wrong, right, right]]
-  table = planted_table([right, right], seen)
-  return score_depths(table, arch=ARCH, readout=CELL, costs=COSTS)
+  return planted_table([right, right], seen)
 
 
-def test_ious_follow_the_planted_peaks(scores):
+@pytest.fixture
+def scores(table):
+  return score_table(table, exit_ious({}, table, arch=ARCH), arch=ARCH, costs=COSTS)
+
+
+@pytest.fixture
+def confidences():
+  """Of hard gating that stops the first pair at depth 3 and the second at depth 4 when T is 0.5."""
+  return np.array([[0.1, 0.1, 0.7, 0.05, 0.05], [0.1, 0.1, 0.1, 0.6, 0.1]], np.float32)
+
+
+# What is read.
+
+
+def test_the_papers_reader_follows_the_planted_peaks(scores):
   np.testing.assert_allclose(scores.ious, [[0, 0, 1, 1, 1], [0, 0, 0, 1, 1]], atol=1e-6)
 
 
-def test_a_closer_look_is_read_where_the_network_has_one():
-  table = planted_table([[1, 0]], [[[0, 0]] * 5])  # the target moved by a cell, 8 px, and no response says so
-  coefficients = np.zeros((1, 2, 5, 17, 17), np.float16)
-  coefficients[0, 0, 2, 8, 8 + 4] = 1  # by four fine cells of 2 px
-  table = dataclasses.replace(table, coefficients=coefficients)
-  finer = dataclasses.replace(ARCH, finer_px=6.0)
-  plain, closer = (score_depths(table, arch=arch, readout=CELL, costs=COSTS).ious for arch in (ARCH, finer))
-  np.testing.assert_allclose(plain, 1 / 3)
-  np.testing.assert_allclose(closer, 1, atol=1e-3)
+def test_fusion_follows_the_planted_peaks(table):
+  found = exit_ious(OWN_MAP, table, arch=FUSION)
+  # A cubic peak of one cell is read to within a pixel or two of 16.
+  assert np.all(found[[0, 0, 0, 1, 1], [2, 3, 4, 3, 4]] > 0.8), found
+  assert np.all(found[[0, 0, 1, 1, 1], [0, 1, 0, 1, 2]] < 0.1), found
+
+
+def test_fusion_reads_every_map_until_the_exit_and_none_after_it():
+  table = planted_table([(1, 1)], [[(1, 1), (-2, 0), (-2, 0), (-2, 0), (-2, 0)]])
+  first_alone = {**OWN_MAP, "response": jnp.zeros((5, 5)).at[:, 0].set(60)}
+  last_alone = {**OWN_MAP, "response": jnp.zeros((5, 5)).at[:, 4].set(60)}
+  assert np.all(exit_ious(first_alone, table, arch=FUSION) > 0.7)
+  without_a_map = exit_ious(last_alone, table, arch=FUSION)[0, :4]
+  np.testing.assert_allclose(without_a_map, np.full(4, without_a_map[0]))
+
+
+def test_ncc_is_of_the_first_block_for_an_exit_there_and_of_the_second_after_it():
+  truth = np.array([[32 - 9.3, 32 - 9.3, 18.6, 18.6]], np.float32)  # 16 px, grown by exp(0.15)
+  table = planted_table([(0, 0)], [[(0, 0)] * 5])
+  ncc = table.ncc.copy()
+  ncc[0, 1, 3, 8, 8] = 1  # that size at the middle, which the second block alone has seen
+  table = dataclasses.replace(table, ncc=ncc, truth_in_search=truth)
+  found = exit_ious(OWN_MAP, table, arch=FUSION)[0]
+  np.testing.assert_allclose(found[0], 16**2 / 18.6**2, atol=0.01)
+  np.testing.assert_allclose(found[1:], 1, atol=0.01)
+
+
+def test_each_pair_is_read_by_its_own_fusion(table):
+  by_pair = jax.tree.map(lambda *leaves: jnp.stack(leaves), init_fusion(), OWN_MAP)
+  mixed, *alone = (exit_ious(fusion, table, arch=FUSION) for fusion in (by_pair, init_fusion(), OWN_MAP))
+  np.testing.assert_allclose(mixed, np.stack([alone[0][0], alone[1][1]]), atol=1e-6)
+  assert not np.allclose(*alone, atol=0.1)
+
+
+def test_a_tracker_that_drifts_reads_less_well_than_a_pair():
+  table = planted_table([(0, 0)] * 64, [[(0, 0)] * 5] * 64)
+  slipped = as_tracked(64, arch=FUSION, rng=np.random.default_rng(0))
+  assert slipped.center.std() == pytest.approx(8, rel=0.2)  # an eighth of 64 px
+  unsure = {**OWN_MAP, "response": 5 * jnp.eye(5)}
+  as_pair, tracked = (exit_ious(unsure, table, last, arch=FUSION).mean() for last in (as_pairs(64), slipped))
+  assert tracked < as_pair
+
+
+# Soft gating.
+
+
+def test_with_the_papers_reader_soft_gating_reads_the_weighted_map():
+  table = planted_table([(1, 1)], [[(1, 1), (0, 0), (0, 0), (0, 0), (0, 0)]])
+  first, rest = (np.array([c], np.float32) for c in ([0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0]))
+  assert soft_ious({}, table, first, arch=ARCH) == pytest.approx([1])
+  assert soft_ious({}, table, rest, arch=ARCH)[0] < 0.5
+
+
+def test_with_fusion_soft_gating_averages_the_depths_weights():
+  table = planted_table([(1, 1)], [[(1, 1), (-2, 0), (-2, 0), (-2, 0), (-2, 0)]])
+  first, rest = (np.array([c], np.float32) for c in ([0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0]))
+  assert soft_ious(OWN_MAP, table, first, arch=FUSION)[0] > 0.7
+  assert soft_ious(OWN_MAP, table, rest, arch=FUSION)[0] < 0.3
+
+
+def test_soft_gating_has_the_second_block_whatever_its_confidences():
+  table = planted_table([(0, 0)], [[(0, 0)] * 5])
+  ncc = table.ncc.copy()
+  ncc[0, 1, 3, 8, 8] = 1
+  table, all_first = dataclasses.replace(table, ncc=ncc), np.eye(5, dtype=np.float32)[:1]
+  seen = soft_ious(OWN_MAP, table, all_first, arch=FUSION)
+  unseen = read_ious(OWN_MAP, table, all_first[:, None], as_pairs(1), arch=FUSION)[:, 0]
+  assert seen[0] < 0.8 < 0.95 < unseen[0]  # the true size is the key's
+
+
+# Entries of results.json.
 
 
 def test_bounds_are_those_of_center_and_truth(scores):
   bounds = score_bounds(scores)
   # One cell of 8 px off in y with boxes of 16: overlap 16 * 8 over a union of 2 * 256 - 128.
   assert bounds["center"]["iou@25"] == pytest.approx(128 / 384)
-  assert bounds["perfect_displacement"]["iou@25"] == bounds["best_depth"]["iou@25"] == pytest.approx(1)
-  assert bounds["cheapest_good_depth"]["exits"] == [0, 0, 0.5, 0.5, 0]
-  assert bounds["cheapest_good_depth"]["gflops"] == pytest.approx((4 + 8) / 2)
+  assert bounds["perfect_displacement"]["iou@25"] == bounds["best_exit"]["iou@25"] == pytest.approx(1)
+  assert bounds["cheapest_good_exit"]["exits"] == [0, 0, 0.5, 0.5, 0]
+  assert bounds["cheapest_good_exit"]["gflops"] == pytest.approx((5 + 9) / 2)
 
 
 def test_iou_at_counts_only_the_first_frames(scores):
   fixed = score_fixed(scores)["xcorr3"]
   assert (fixed["iou@1"], fixed["iou@5"], fixed["iou@25"]) == pytest.approx((1, 0.5, 0.5))
-  assert (fixed["gflops"], fixed["relative_cost"]) == (4, 4)
 
 
-def test_a_horizon_that_no_pair_lies_within_has_no_number(scores):
+def test_static_exits_cost_what_they_do_without_gates(scores):
+  found = [(entry["gflops"], entry["relative_cost"]) for entry in score_fixed(scores).values()]
+  assert found == [(1, 1), (2, 2), (4, 4), (8, 8), (16, 16)]
+
+
+def test_a_horizon_that_no_pair_lies_within_has_no_number(scores, confidences):
   late = dataclasses.replace(scores, frames_after_key=np.array([3, 4], np.int32))
-  looked = Looked(np.full((2, 5), 0.2, np.float32), scores.ious)
-  results = score_pairs(late, looked, scores.center, (0.5,))
+  results = score_pairs(late, confidences, scores.center, (0.5,))
   fixed = results["pairs"]["xcorr3"]
   assert (fixed["iou@1"], fixed["iou@5"], fixed["iou@25"]) == (None, 0.5, 0.5)
   assert results["bounds"]["center"]["iou@1"] is None
-  assert "| xcorr3 | - | 0.500 | 0.500 |" in describe(results, 0.5)
 
 
-def test_hard_gating_pays_for_the_exits_it_took(scores):
-  confidences = np.array([[0.1, 0.1, 0.7, 0.05, 0.05], [0.1, 0.1, 0.1, 0.6, 0.1]], np.float32)
-  entry = score_hard(scores, confidences, scores.ious, 0.5)
+def test_hard_gating_pays_for_the_exits_it_took(scores, confidences):
+  entry = score_hard(scores, confidences, 0.5)
   assert entry["exits"] == [0, 0, 0.5, 0.5, 0]
   assert entry["iou@25"] == pytest.approx(1)
   assert entry["gflops"] == pytest.approx((5 + 9) / 2)
-  assert score_hard(scores, confidences, scores.ious, 0.9)["exits"] == [0, 0, 0, 0, 1]
+  assert score_hard(scores, confidences, 0.9)["exits"] == [0, 0, 0, 0, 1]
 
 
-def test_soft_gating_reads_the_weighted_map():
-  seen = [[(1, 1), (0, 0), (0, 0), (0, 0), (0, 0)]]
-  table = planted_table([(1, 1)], seen)
-  toward_first = np.array([[0.9, 0.1, 0, 0, 0]], np.float32)
-  toward_rest = np.array([[0.1, 0.9, 0, 0, 0]], np.float32)
-  assert soft_ious({}, table, toward_first, arch=ARCH, readout=CELL) == pytest.approx([1])
-  assert soft_ious({}, table, toward_rest, arch=ARCH, readout=CELL)[0] < 0.5
-
-
-def test_with_a_posterior_soft_gating_reads_the_depths_beliefs():
-  table = planted_table([(1, 1)], [[(1, 1), (-2, 0), (-2, 0), (-2, 0), (-2, 0)]])
-  beliefs = {**init_beliefs(), "response": 60 * jnp.eye(5)}  # each depth believes its own map alone
-  shares = np.array([[0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0]], np.float32)
-  read = Readout(combine="posterior")
-  first, rest = (soft_ious({"beliefs": beliefs}, table, c[None], arch=ARCH, readout=read)[0] for c in shares)
-  assert first > 0.7 and rest < 0.3
-
-
-def test_growth_is_read_where_the_network_tells_sizes_apart():
-  table = planted_table([[0, 0]], [[[0, 0]] * 5])
-  truth = np.array([[32 - 9.3, 32 - 9.3, 18.6, 18.6]], np.float32)  # 16 px, grown by exp(0.15)
-  coefficients = np.zeros((1, 2, 5, 17, 17), np.float16)
-  coefficients[0, 1, 3, 8, 8] = 1  # which the second block alone has seen
-  table = dataclasses.replace(table, coefficients=coefficients, truth_in_search=truth)
-  arch = dataclasses.replace(ARCH, finer_px=2.0, growth=True)
-  beliefs, as_read = {**init_beliefs(), "gain": jnp.ones(5)}, Readout(combine="posterior")
-  scores = score_depths(table, arch=arch, readout=CELL, costs=COSTS)
-  found = exit_ious(beliefs, table, as_pairs(1), scores, arch=arch, readout=as_read)[0]
-  np.testing.assert_allclose(found[0], 16**2 / 18.6**2, atol=0.01)
-  np.testing.assert_allclose(found[1:], 1, atol=0.01)
-
-
-def test_hard_gating_gets_what_it_reads_at_its_exit(scores):
-  confidences = np.array([[0.1, 0.1, 0.7, 0.05, 0.05], [0.1, 0.1, 0.1, 0.6, 0.1]], np.float32)
-  assert score_hard(scores, confidences, np.full((2, 5), 0.25, np.float32), 0.5)["iou@25"] == 0.25
-
-
-def test_every_sequence_is_reported():
-  params = {"head": {"log_scale": jnp.zeros(5)}, "gates": init_gates(jax.random.key(0))}
-  table = planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4)
-  scores = score_depths(table, arch=ARCH, readout=CELL, costs=COSTS)
-  confidences = confidences_of(params["gates"], table_features(params, table, arch=ARCH, readout=CELL))
-  looked = Looked(confidences, exit_ious({}, table, as_pairs(4), scores, arch=ARCH, readout=CELL))
-  results = score_pairs(scores, looked, scores.center, (0.2, 0.6))
-  assert set(results["sequences"]) == {"a", "b"}
+def test_every_sequence_is_reported(scores, confidences):
+  results = score_pairs(scores, confidences, np.array([0.25, 0.75], np.float32), (0.2, 0.6))
   assert [entry["threshold"] for entry in results["pairs"]["hard"]] == [0.2, 0.6]
-  # Untrained gates pass half on: c = 1/2, 1/4, ... so T = 0.2 stops at once and 0.6 never.
-  assert results["pairs"]["hard"][0]["exits"][0] == results["pairs"]["hard"][1]["exits"][4] == 1
+  assert results["sequences"]["a"] == {
+    **{"xcorr1": 0, "xcorr2": 0, "xcorr3": 1, "xcorr4": 1, "xcorr5": 1},
+    **{"soft": 0.25, "pairs": 1},
+  }
+  assert results["sequences"]["b"]["soft"] == 0.75
 
 
-def test_always_stopping_is_scored_by_what_is_read_there(scores):
-  looked = Looked(np.zeros((2, 5)), np.array([[0.1, 0.2, 0.3, 0.4, 0.5], [0.5, 0.4, 0.3, 0.2, 0.1]], np.float32))
-  results = score_pairs(scores, looked, scores.center, ())
-  stops = results["stops"]
-  assert (stops["xcorr1"]["iou@25"], stops["best"]["iou@25"]) == pytest.approx((0.3, 0.5))
-  assert stops["xcorr2"]["gflops"] == COSTS.cascade_gflops[1]
-  assert results["sequences"]["a"]["stops"]["xcorr1"] == pytest.approx(0.1)
+def test_untrained_gates_pass_half_on(table):
+  params = {"head": {"log_scale": jnp.zeros(5)}}
+  features = table_features(params, table, arch=ARCH)
+  found = confidences_of(init_gates(jax.random.key(0)), features)
+  np.testing.assert_allclose(found, np.tile([1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 16], (2, 1)), rtol=1e-6)
 
 
 def test_relative_cost_is_to_xcorr1(scores):
-  assert score(scores, scores.center, 3.0)["relative_cost"] == 3
+  dear = dataclasses.replace(scores, costs=COSTS._replace(fixed_gflops=2 * COSTS.fixed_gflops))
+  assert score(dear, scores.center, 3.0)["relative_cost"] == 1.5
+
+
+# The random mix.
+
+
+def with_ious(scores, ious) -> object:
+  """The same scores with so much IoU at each exit, on every pair."""
+  return dataclasses.replace(scores, ious=np.tile(np.asarray(ious, np.float32), (2, 1)))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_random_mix_is_the_best_that_costs_so_much(scores, seed):
+  rng = np.random.default_rng(seed)
+  drawn, gflops = with_ious(scores, rng.random(5)), float(rng.uniform(1, 16))
+  mix = random_mix(drawn, gflops)
+  best = scipy.optimize.linprog(
+    -drawn.ious.mean(0), A_eq=np.stack([np.ones(5), COSTS.fixed_gflops]), b_eq=[1, gflops], bounds=(0, 1)
+  )
+  assert drawn.ious.mean(0) @ mix == pytest.approx(-best.fun, abs=1e-6)
+  assert (mix.sum(), mix @ COSTS.fixed_gflops) == pytest.approx((1, gflops))
+  assert mix.min() >= 0 and (mix > 0).sum() <= 2
+
+
+def test_a_random_mix_that_costs_what_a_good_exit_does_is_that_exit(scores):
+  np.testing.assert_allclose(random_mix(with_ious(scores, [0.1, 0.2, 0.6, 0.6, 0.6]), 4.0), np.eye(5)[2], atol=1e-12)
+
+
+@pytest.mark.parametrize(("gflops", "exit"), [(0.5, 0), (17.0, 4)])
+def test_a_cost_that_no_mix_has_is_taken_for_the_nearest(scores, gflops, exit):
+  np.testing.assert_array_equal(random_mix(with_ious(scores, [0.5, 0.5, 0.5, 0.5, 0.5]), gflops), np.eye(5)[exit])
+
+
+def test_hard_gating_stands_beside_the_random_mix_at_its_cost(scores, confidences):
+  entry = score_hard(with_ious(scores, [0.1, 0.2, 0.3, 0.4, 0.8]), confidences, 0.5)
+  # 7 GFLOPs: a quarter of xcorr5 and the rest of xcorr3 has 0.425; xcorr3 and xcorr4 would have 0.375.
+  assert entry["random_mix_iou@25"] == pytest.approx(0.25 * 0.8 + 0.75 * 0.3)
+
+
+# The comparison.
+
+
+def test_a_comparison_is_of_means_over_videos(scores, confidences):
+  # "a" has three pairs, "b" one: pairs alike would weigh "a" three times.
+  four = dataclasses.replace(
+    scores,
+    ious=np.array([[0, 0, 0.9, 0, 0.6]] * 3 + [[0, 0, 0, 0.5, 0.4]], np.float32),
+    center=np.zeros(4, np.float32),
+    perfect=np.ones(4, np.float32),
+    frames_after_key=np.arange(1, 5),
+    sequence=np.array(["a", "a", "a", "b"]),
+  )
+  found = compare_hard(four, confidences[[0, 0, 0, 1]], 0.5, "xcorr5")
+  assert found["minus_xcorr5"]["mean"] == pytest.approx(((0.9 - 0.6) + (0.5 - 0.4)) / 2)
+  assert found["minus_xcorr5"]["low"] == pytest.approx(0.1)  # of two videos a bootstrap has three means
+  assert found["minus_xcorr5"]["high"] == pytest.approx(0.3)
+
+
+def test_a_mix_of_exits_that_are_all_alike_gains_nothing(scores, confidences):
+  alike = with_ious(scores, [0.5] * 5)
+  assert compare_hard(alike, confidences, 0.5, "xcorr1") == {
+    name: {"mean": 0, "low": 0, "high": 0} for name in ("minus_xcorr1", "minus_random_mix")
+  }

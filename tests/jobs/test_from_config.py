@@ -4,18 +4,15 @@ import pytest
 
 from adadepth.errors import InputError
 from adadepth.jobs.from_config import model_of
-from adadepth.maths.peaks import Readout
 from adadepth.models.model import Model, save_model
 from configs import evaluate, track
-
-READOUT = Readout("subcell", 0.3, "posterior", "readout")
 
 
 @pytest.fixture(params=[evaluate, track])
 def config(request, tmp_path, params, arch):
   """A job's config with gates alone, as the package has them for VGG-19, of the tiny network."""
   gates = {name: leaves for name, leaves in params.items() if name != "backbone"}
-  save_model(tmp_path / "gates.safetensors", Model(gates, arch, 0.4, READOUT))
+  save_model(tmp_path / "gates.safetensors", Model(gates, arch, 0.4))
   config = request.param.get_config()
   config.model = str(tmp_path / "gates.safetensors")
   return config
@@ -31,11 +28,11 @@ def test_gates_alone_take_the_backbone_that_config_names(config, tmp_path, monke
   config.backbone.weights = "vgg19.h5"
   model = model_of(config, tmp_path)
   assert model.params["backbone"] == {"vgg19.h5": (4, 8, 16, 32, 32)}
-  assert (model.threshold, model.readout) == (0.4, READOUT)
+  assert model.threshold == 0.4
 
 
 def test_a_whole_model_takes_no_other_backbone(tmp_path, params, arch):
-  save_model(tmp_path / "model.safetensors", Model(params, arch, 0.4, READOUT))
+  save_model(tmp_path / "model.safetensors", Model(params, arch, 0.4))
   config = evaluate.get_config()
   assert "backbone" in model_of(config, tmp_path).params
   config.backbone.weights = "vgg19.h5"

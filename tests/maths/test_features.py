@@ -1,7 +1,5 @@
 """What a gate reads: kurtosis and entropy against SciPy, the highest values against a sort."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,16 +8,11 @@ import scipy.stats
 
 from adadepth.maths import features
 from adadepth.maths.features import FEATURE_NAMES, FEATURES
-from adadepth.maths.peaks import PAPER, Readout
 
 TEMPLATE, CELLS, ZERO = 8, 16, 7
 kurtosis, softmax_entropy = jax.jit(features.kurtosis), jax.jit(features.softmax_entropy)
-features_of = functools.partial(
-  jax.jit(features.gate_features, static_argnames=("depth", "template_cells", "readout")), readout=PAPER
-)
-all_gate_features = functools.partial(
-  jax.jit(features.all_gate_features, static_argnames=("template_cells", "readout")), readout=PAPER
-)
+features_of = jax.jit(features.gate_features, static_argnames=("depth", "template_cells"))
+all_gate_features = jax.jit(features.all_gate_features, static_argnames="template_cells")
 
 
 def response_map(seed: int, *shape: int) -> np.ndarray:
@@ -27,7 +20,7 @@ def response_map(seed: int, *shape: int) -> np.ndarray:
 
 
 def named(values: jax.Array) -> dict[str, float]:
-  return dict(zip(FEATURE_NAMES["paper"], np.asarray(values).tolist(), strict=True))
+  return dict(zip(FEATURE_NAMES, np.asarray(values).tolist(), strict=True))
 
 
 # Invariants
@@ -105,7 +98,7 @@ def test_the_five_highest_and_their_distances_equal_a_sort(template, cells):
 def test_every_feature_is_where_its_name_says():
   response = response_map(8, CELLS, CELLS)
   found = named(features_of(response, depth=3, logit_scale=jnp.float32(4), template_cells=TEMPLATE))
-  assert {len(names) for names in FEATURE_NAMES.values()} == {FEATURES} == {13}
+  assert len(FEATURE_NAMES) == FEATURES == 13
   assert found["depth"] == 3
   assert found["kurtosis"] == pytest.approx(scipy.stats.kurtosis(response.ravel(), fisher=False), rel=1e-4)
   entropy = scipy.stats.entropy(np.exp(4 * response.astype(np.float64)).ravel())
@@ -122,22 +115,6 @@ def test_all_depths_are_read_each_with_its_own_scale():
     single = features_of(responses[b, k], depth=k, logit_scale=scales[k], template_cells=TEMPLATE)
     np.testing.assert_allclose(found[b, k], single, rtol=1e-4)
   np.testing.assert_array_equal(responses, before)
-
-
-def test_the_readouts_features_are_those_of_the_map_it_searches():
-  response, readout = response_map(12, CELLS, CELLS), Readout("subcell", 0.3, gate_features="readout")
-  d = np.arange(CELLS) - ZERO
-  axis = np.cos(np.pi * d / CELLS) ** 2
-  scaled = (response - response.min()) / np.ptp(response)
-  searched = 0.7 * scaled + 0.3 * axis[:, None] * axis
-  values = features_of(response, depth=2, logit_scale=jnp.float32(4), template_cells=TEMPLATE, readout=readout)
-  found = dict(zip(FEATURE_NAMES["readout"], np.asarray(values).tolist(), strict=True))
-  assert found["peak"] == response.max()
-  assert found["kurtosis"] == pytest.approx(scipy.stats.kurtosis(response.ravel(), fisher=False), rel=1e-4)
-  order = np.argsort(-searched.ravel())[:5]
-  for n, (y, x) in enumerate(zip(*np.unravel_index(order, searched.shape), strict=True), start=1):
-    assert found[f"value_{n}"] == pytest.approx(searched[y, x], rel=1e-5)
-    assert found[f"log_distance2_{n}"] == pytest.approx(np.log(1 + d[y] ** 2 + d[x] ** 2), rel=1e-5)
 
 
 # Gradients

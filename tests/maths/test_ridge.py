@@ -1,4 +1,4 @@
-"""Test-time training of a template: what it must find, and what it must leave alone."""
+"""The ridge-regression filter: what it must find, and what it must leave alone."""
 
 import functools
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adadepth.maths.geometry import zero_displacement_index
-from adadepth.maths.ridge import adapt_template, box_coverage, unmoved_label
+from adadepth.maths.ridge import box_mask, ridge_filter, unmoved_label
 from adadepth.maths.xcorr import cross_correlate
 
 CELLS, SEARCH, CHANNELS = 4, 8, 3
@@ -23,8 +23,8 @@ def key() -> tuple[np.ndarray, np.ndarray]:
 
 
 @functools.partial(jax.jit, static_argnames=("penalty", "steps"))
-def adapt(template, search, weight, *, penalty=0.1, steps=20):
-  return adapt_template(template, search, weight, penalty=penalty, steps=steps)
+def trained(template, search, weight, *, penalty=0.1, steps=20):
+  return ridge_filter(template, search, weight, penalty=penalty, steps=steps)
 
 
 def ridge(template: np.ndarray, search: np.ndarray, weight: np.ndarray, penalty: float) -> np.ndarray:
@@ -49,7 +49,7 @@ def ridge(template: np.ndarray, search: np.ndarray, weight: np.ndarray, penalty:
 def test_cells_without_weight_stay_empty(key):
   weight = np.zeros((CELLS, CELLS), np.float32)
   weight[1:3, 1:3] = 1
-  found = np.asarray(adapt(*key, weight))
+  found = np.asarray(trained(*key, weight))
   assert not found[weight == 0].any() and found[weight == 1].any()
 
 
@@ -60,7 +60,9 @@ def test_a_training_brings_the_response_closer_to_its_label(key):
   def likeness(f) -> float:
     return np.corrcoef(np.asarray(cross_correlate(f, jnp.asarray(search[None]))).ravel(), label)[0, 1]
 
-  assert likeness(adapt(template, search, np.ones((CELLS, CELLS), np.float32))) > likeness(jnp.asarray(template)) + 0.1
+  assert (
+    likeness(trained(template, search, np.ones((CELLS, CELLS), np.float32))) > likeness(jnp.asarray(template)) + 0.1
+  )
 
 
 def test_the_label_peaks_where_the_target_has_not_moved():
@@ -73,8 +75,8 @@ def test_the_label_peaks_where_the_target_has_not_moved():
 
 
 def test_a_high_penalty_leaves_the_weighted_template_as_it_was_but_for_its_scale(key):
-  weight = np.asarray(box_coverage(jnp.array([32.0, 64.0]), CELLS, 16))
-  found = np.asarray(adapt(*key, weight, penalty=1e6)).ravel()
+  weight = np.asarray(box_mask(jnp.array([32.0, 64.0]), CELLS, 16))
+  found = np.asarray(trained(*key, weight, penalty=1e6)).ravel()
   start = (key[0] * weight[..., None]).ravel()
   np.testing.assert_allclose(found / np.linalg.norm(found), start / np.linalg.norm(start), atol=1e-4)
 
@@ -85,10 +87,10 @@ def test_a_high_penalty_leaves_the_weighted_template_as_it_was_but_for_its_scale
 def test_conjugate_gradients_find_what_a_dense_solve_finds(key):
   weight = np.linspace(0.2, 1, CELLS**2, dtype=np.float32).reshape(CELLS, CELLS)
   # Forty steps in 48 dimensions, in float32.
-  np.testing.assert_allclose(adapt(*key, weight, steps=40), ridge(*key, weight, 0.1), atol=1e-3)
+  np.testing.assert_allclose(trained(*key, weight, steps=40), ridge(*key, weight, 0.1), atol=1e-3)
 
 
-def test_coverage_of_a_box_by_hand():
+def test_how_much_of_each_cell_a_box_covers_by_hand():
   # Cells of 16 px: a box of 32 x 48 px covers the middle two columns, and a half of each outer row.
-  covered = box_coverage(jnp.array([32.0, 48.0]), 4, 16)
+  covered = box_mask(jnp.array([32.0, 48.0]), 4, 16)
   np.testing.assert_allclose(covered, np.array([0.5, 1, 1, 0.5])[:, None] * np.array([0, 1, 1, 0])[None, :])

@@ -27,6 +27,21 @@ def test_cells_are_even_so_that_an_unmoved_template_has_a_cell():
     assert arch.template_cells % 2 == arch.search_cells % 2 == 0
 
 
+@pytest.mark.parametrize("pools", [1, 2, 3, 4])
+@pytest.mark.parametrize("depth", [0, 1])
+def test_ncc_looks_no_finer_than_its_block_and_no_finer_than_its_grid(pools, depth):
+  arch = Architecture(pools=pools)
+  own_px = 2 ** min(depth + 1, pools)
+  assert arch.ncc_stride_px(depth) >= max(own_px, arch.grid.step_px)
+  assert arch.ncc_stride_px(depth) % own_px == 0
+
+
+def test_a_reader_and_a_template_may_change_after_training():
+  assert Architecture(reader="fusion", template="ridge").trained == Architecture().trained
+  for values in ({"width": 0.5}, {"template_px": 64}, {"search_px": 512}, {"pools": 3}, {"scaling": "none"}):
+    assert Architecture(**values).trained != Architecture().trained
+
+
 # Limits
 
 
@@ -43,6 +58,7 @@ def test_the_default_is_the_papers():
   assert (arch.stride_px, arch.template_cells, arch.search_cells) == (16, 8, 16)
   assert [arch.conv_stride_px(k) for k in range(5)] == [1, 2, 4, 8, 16]
   assert [arch.pool_to_response(k) for k in range(5)] == [8, 4, 2, 1, 1]
+  assert (arch.scaling, arch.template, arch.reader) == ("min_max", "crop", "paper")
 
 
 def test_width_scales_channels():
@@ -55,30 +71,27 @@ def test_width_scales_channels():
 @pytest.mark.parametrize(
   ("values", "message"),
   [
-    ({"width": 0.0}, "`config.network.width` (=0.0) must lie in (0, 1]; the paper's is 1"),
-    ({"width": 1.5}, "`config.network.width` (=1.5) must lie in (0, 1]; the paper's is 1"),
-    ({"width": np.nan}, "`config.network.width` (=nan) must lie in (0, 1]; the paper's is 1"),
-    ({"pools": 0}, "`config.network.pools` (=0) must be 1, 2, 3 or 4; the paper's is 4"),
-    ({"pools": 5}, "`config.network.pools` (=5) must be 1, 2, 3 or 4; the paper's is 4"),
-    ({"scaling": "max"}, '`config.network.scaling` (=\'max\') must be "min_max" or "none"'),
+    ({"width": 0.0}, "`width` (=0.0) must lie in (0, 1]; the paper's is 1"),
+    ({"width": 1.5}, "`width` (=1.5) must lie in (0, 1]; the paper's is 1"),
+    ({"width": np.nan}, "`width` (=nan) must lie in (0, 1]; the paper's is 1"),
+    ({"pools": 0}, "`pools` (=0) must be 1, 2, 3 or 4; the paper's is 4"),
+    ({"pools": 5}, "`pools` (=5) must be 1, 2, 3 or 4; the paper's is 4"),
+    ({"scaling": "max"}, "`scaling` (='max') must be one of min_max, none"),
+    ({"template": "mean"}, "`template` (='mean') must be one of crop, ridge"),
+    ({"reader": "peak"}, "`reader` (='peak') must be one of paper, fusion"),
     (
       {"template_px": 100},
-      "`config.network.template_px` (=100) must be a positive multiple of 32, twice the stride 2**pools",
+      "`template_px` (=100) must be a positive multiple of 32, twice the stride 2**pools",
     ),
     (
       {"template_px": 0},
-      "`config.network.template_px` (=0) must be a positive multiple of 32, twice the stride 2**pools",
+      "`template_px` (=0) must be a positive multiple of 32, twice the stride 2**pools",
     ),
     (
       {"search_px": 250, "pools": 3},
-      "`config.network.search_px` (=250) must be a positive multiple of 16, twice the stride 2**pools",
+      "`search_px` (=250) must be a positive multiple of 16, twice the stride 2**pools",
     ),
-    (
-      {"growth": True},
-      "`config.network.finer_px` (=0.0) must be at least 0, and above 0 with `config.network.growth` (=True): "
-      "4 suits crops of 256 px",
-    ),
-    ({"search_px": 128}, "`config.network.search_px` (=128) must exceed template_px (=128)"),
+    ({"search_px": 128}, "`search_px` (=128) must exceed `template_px` (=128)"),
   ],
 )
 def test_what_makes_no_sense_is_refused_with_its_value_and_the_cure(values, message):

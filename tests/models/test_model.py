@@ -7,21 +7,43 @@ import numpy as np
 import pytest
 
 from adadepth.errors import InputError
-from adadepth.maths.peaks import Readout
-from adadepth.models.architecture import Architecture
-from adadepth.models.model import EMBEDDED, Model, asset_path, load_model, save_model
-from adadepth.models.network import init_params
+from adadepth.models.architecture import DEPTH_NAMES, Architecture
+from adadepth.models.fusion_weights import init_fusion
+from adadepth.models.gates import init_gates
+from adadepth.models.model import (
+  EMBEDDED,
+  VGG19,
+  Calibration,
+  Model,
+  asset_path,
+  check_gates,
+  load_model,
+  model_file,
+  save_model,
+)
 from adadepth.models.weights import save_safetensors
 
-ARCH = Architecture(width=1 / 16, template_px=32, search_px=64, pools=3, scaling="none")
+CALIBRATION = Calibration([0.2, 0.8], [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]], [0.5, 0.7], [1, 2, 4, 8, 16], "xcorr4")
 
 
 @pytest.fixture
-def model() -> Model:
-  return Model(init_params(jax.random.key(3), ARCH, logit_scale=7.0), ARCH, 0.35, Readout("subcell", 0.1))
+def model(params, arch) -> Model:
+  return Model(params, arch, 0.35, CALIBRATION)
 
 
-def test_a_model_comes_back_as_it_was(model, tmp_path):
+def write(path, tree: dict, **settings) -> None:
+  """A model file with these settings beside those that every model has."""
+  settings = {"architecture": {"width": 0.25}, "threshold": 0.5, "calibration": None, **settings}
+  metadata = {name: json.dumps(value) for name, value in settings.items()}
+  save_safetensors(path, tree, metadata, float_dtype="float32")
+
+
+# Invariants.
+
+
+@pytest.mark.parametrize("calibration", [None, CALIBRATION])
+def test_a_model_comes_back_as_it_was(model, tmp_path, calibration):
+  model = model._replace(calibration=calibration)
   save_model(tmp_path / "model.safetensors", model)
   for place in (tmp_path, tmp_path / "model.safetensors"):
     loaded = load_model(place)
@@ -29,14 +51,75 @@ def test_a_model_comes_back_as_it_was(model, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, loaded.params, model.params)
 
 
+@pytest.mark.parametrize("values", [{"template": "ridge"}, {"reader": "fusion"}, {"scaling": "none"}])
+def test_every_choice_of_an_architecture_comes_back(model, tmp_path, values):
+  arch = Architecture(width=1 / 16, template_px=64, search_px=128, pools=3, **values)
+  save_model(tmp_path / "model.safetensors", model._replace(arch=arch))
+  assert load_model(tmp_path).arch == arch
+
+
+def test_gates_without_a_backbone_are_a_model_too(model, tmp_path):
+  gates = {name: model.params[name] for name in ("head", "gates", "fusion")}
+  save_model(tmp_path / "gates.safetensors", model._replace(params=gates))
+  assert set(load_model(tmp_path / "gates.safetensors").params) == set(gates)
+
+
 def test_half_precision_is_half_the_size_and_close(model, tmp_path):
   save_model(tmp_path / "full.safetensors", model)
   save_model(tmp_path / "half.safetensors", model, float_dtype="float16")
-  sizes = [(tmp_path / name).stat().st_size for name in ("full.safetensors", "half.safetensors")]
-  assert sizes[1] < 0.6 * sizes[0]
+  full, half = (load_safetensors_bytes(tmp_path / f"{name}.safetensors") for name in ("full", "half"))
+  assert half == full / 2
   # float16 keeps 11 bits: a relative error of 2^-11, below 1e-3.
   loaded = load_model(tmp_path / "half.safetensors").params
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6), loaded, model.params)
+
+
+def load_safetensors_bytes(path) -> int:
+  """Of the arrays alone: a safetensors file begins with the length of its header."""
+  content = path.read_bytes()
+  return len(content) - 8 - int.from_bytes(content[:8], "little")
+
+
+# What ships.
+
+
+def test_the_embedded_model_is_small_and_loads():
+  assert asset_path(EMBEDDED).stat().st_size < 4e6
+  model = load_model(EMBEDDED)
+  assert model.arch == Architecture(
+    width=0.25, template_px=64, search_px=128, pools=3, scaling="none", template="crop", reader="fusion"
+  )
+  assert set(model.params) == {"backbone", "head", "gates", "fusion"}
+
+
+def test_the_packages_gates_for_vgg19_load_without_its_backbone():
+  model = load_model(VGG19)
+  assert model.arch == Architecture(template="ridge", reader="fusion")
+  assert set(model.params) == {"head", "gates", "fusion"}
+
+
+@pytest.mark.parametrize("name", [EMBEDDED, VGG19])
+def test_what_ships_is_finite_and_of_this_versions_shapes(name):
+  model = load_model(name)
+  assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(model.params))
+  expected = {"gates": init_gates(jax.random.key(0)), "fusion": init_fusion()}
+  found = {part: model.params[part] for part in expected}
+  assert jax.tree.map(np.shape, found) == jax.tree.map(np.shape, expected)
+
+
+@pytest.mark.parametrize("name", [EMBEDDED, VGG19])
+def test_what_ships_can_hold_a_budget(name):
+  model = load_model(name)
+  calibration = model.calibration
+  assert 0 < model.threshold < 1
+  assert np.all(np.diff(calibration.thresholds) > 0)
+  np.testing.assert_allclose(np.sum(calibration.exits, axis=1), 1, atol=1e-3)  # shares, each rounded in the file
+  assert len(calibration.thresholds) == len(calibration.exits) == len(calibration.iou25)
+  assert np.all(np.diff(calibration.relative_costs) > 0)
+  assert calibration.reference in DEPTH_NAMES
+
+
+# Errors.
 
 
 def test_weights_alone_are_no_model(tmp_path):
@@ -52,23 +135,34 @@ def test_an_unfinished_workdir_is_named(tmp_path):
     load_model(tmp_path, argument="config.model")
 
 
-def test_a_model_of_another_version_is_refused_with_what_it_has_more(tmp_path):
-  path = tmp_path / "old.safetensors"
-  settings = {"architecture": {"width": 0.25, "scale_gain": 0.0}, "threshold": 0.5, "readout": ["cell"]}
-  metadata = {name: json.dumps(value) for name, value in settings.items()}
-  beliefs = {"tail": np.zeros(5, np.float32), "coefficient": np.full(5, -1, np.float32)}
-  save_safetensors(path, {"beliefs": beliefs}, metadata, float_dtype="float32")
-  with pytest.raises(
-    InputError, match=r"another version's \(a negative coefficient, scale_gain, tail\): train its gates"
-  ):
-    load_model(path)
+@pytest.mark.parametrize(
+  ("tree", "settings", "named"),
+  [
+    ({}, {"architecture": {"width": 0.25, "finer_px": 3.0}}, "finer_px"),
+    ({"beliefs": {"tail": np.zeros(5, np.float32)}}, {}, "beliefs"),
+    ({"fusion": {"tail": np.zeros(5, np.float32)}}, {}, "tail"),
+    ({"fusion": {"ncc": np.full(5, -1, np.float32)}}, {}, "a negative ncc"),
+    ({}, {"calibration": [[0.5], [[1, 0, 0, 0, 0]], [0.5]]}, "a calibration"),
+  ],
+)
+def test_a_file_of_another_version_is_refused_with_what_it_has_more(tmp_path, tree, settings, named):
+  write(tmp_path / "old.safetensors", {"head": {"log_scale": np.zeros(5, np.float32)}, **tree}, **settings)
+  with pytest.raises(InputError, match=rf"is another version's \({named}\): train its gates again"):
+    load_model(tmp_path / "old.safetensors")
 
 
-def test_the_embedded_model_is_small_and_loads():
-  assert asset_path(EMBEDDED).stat().st_size < 4e6
-  model = load_model("embedded")
-  assert model.arch == Architecture(
-    width=0.25, template_px=64, search_px=128, pools=3, scaling="none", finer_px=3.0, growth=True
-  )
-  assert 0 < model.threshold < 1
-  assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(model.params))
+def test_the_same_file_without_that_is_taken(tmp_path):
+  write(tmp_path / "model.safetensors", {"head": {"log_scale": np.zeros(5, np.float32)}})
+  assert load_model(tmp_path).threshold == 0.5
+
+
+def test_a_model_that_phase_one_alone_wrote_has_no_gates(model):
+  check_gates(model, "`model`")
+  with pytest.raises(InputError, match=r"`config\.model` has no gates, since phase 1 alone wrote it: train them"):
+    check_gates(model._replace(params={"backbone": {}, "head": {}}), "`config.model`")
+
+
+def test_a_models_file_is_found_by_name_folder_or_path(tmp_path):
+  assert model_file(EMBEDDED) == asset_path(EMBEDDED)
+  assert model_file(tmp_path) == tmp_path / "model.safetensors"
+  assert model_file(tmp_path / "other.safetensors") == tmp_path / "other.safetensors"

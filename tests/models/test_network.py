@@ -1,52 +1,82 @@
-"""From crops to responses: Siamese, registered, and the same however they are batched."""
+"""From crops to responses and to NCC: Siamese, registered, and the same however they are batched."""
 
+import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.ndimage
 
-from adadepth.maths.peaks import Readout, displacements_in_response
+from adadepth.maths.ncc import LOG_SCALES
+from adadepth.maths.peaks import highest_cell
+from adadepth.maths.ridge import box_mask
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import (
+  NCC_DEPTHS,
+  Template,
+  block_outputs,
+  correlation_maps,
   group_responses,
   init_params,
   logit_scales,
-  search_maps,
-  search_responses,
-  template_maps,
+  make_template,
+  ncc_on_grid,
+  respond,
+  respond_each,
+  scaled_keys,
 )
 from adadepth.models.weights import load_vgg19
 
 CELLS = ((0, 0), (1, 0), (0, -1), (-3, 2))
+SIZE = jnp.full(2, 32.0)  # of a planted target, crop pixels
+
+template_of = jax.jit(make_template, static_argnames="arch")
+maps_of = jax.jit(correlation_maps, static_argnames=("arch", "depths"))
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def responses_of(params: dict, template: np.ndarray, searches: np.ndarray, *, arch: Architecture) -> jax.Array:
-  return search_responses(params, template_maps(params, template, arch=arch), searches, arch=arch)
+def responses_of(params: dict, template: Template, searches: np.ndarray, *, arch: Architecture) -> jax.Array:
+  maps = correlation_maps(params, searches, arch=arch)
+  return jnp.stack([respond(t, m, arch=arch) for t, m in zip(template.maps, maps, strict=True)], axis=1)
 
 
-@functools.partial(jax.jit, static_argnames=("arch", "depths"))
-def templates_of(params: dict, template: np.ndarray, *, arch: Architecture, depths: int = DEPTHS) -> tuple:
-  return template_maps(params, template, arch=arch, depths=depths)
+@functools.partial(jax.jit, static_argnames="arch")
+def ncc_of(params: dict, template: Template, search: np.ndarray, *, arch: Architecture) -> jax.Array:
+  """Of both blocks, [2, s, i, i]."""
+  outputs = block_outputs(params, search[None], arch=arch, depths=NCC_DEPTHS)
+  return jnp.stack([ncc_on_grid(template.ncc[k], x[0], depth=k, arch=arch) for k, x in enumerate(outputs)])
 
 
-def assert_found_at_every_depth(params: dict, arch: Architecture, plant, seed: int) -> None:
+def planted(plant, arch: Architecture, displacements_px, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """A key, its own search crop, and search crops with its target displaced by (x, y)."""
+  key, searches = plant(arch.template_px, [(0, 0), *displacements_px], seed=seed)
+  return key, searches[0], searches[1:]
+
+
+def assert_found_at_every_depth(params: dict, arch: Architecture, plant, seed: int, size=SIZE) -> None:
   """A target planted at CELLS peaks there, in all five maps."""
-  template, searches = plant(arch.template_px, [(arch.stride_px * x, arch.stride_px * y) for x, y in CELLS], seed=seed)
-  responses = responses_of(params, template, searches, arch=arch)
-  found = displacements_in_response(responses, Readout("cell"), template_cells=arch.template_cells)
+  shifts = [(arch.stride_px * x, arch.stride_px * y) for x, y in CELLS]
+  key, key_search, searches = planted(plant, arch, shifts, seed)
+  responses = responses_of(params, template_of(params, key, key_search, size, arch=arch), searches, arch=arch)
+  found = highest_cell(responses, template_cells=arch.template_cells)
   np.testing.assert_array_equal(found, np.repeat(np.array(CELLS, np.float32)[:, None], DEPTHS, axis=1))
 
 
 @pytest.fixture(scope="module")
+def ridged(arch) -> Architecture:
+  return dataclasses.replace(arch, template="ridge")
+
+
+@pytest.fixture(scope="module")
 def crops(arch: Architecture, plant) -> tuple[np.ndarray, np.ndarray]:
-  """Two templates, and three search crops of each."""
-  templates, searches = zip(*(plant(arch.template_px, [(-5, 2), (0, 0), (9, 3)], seed=s) for s in (0, 1)), strict=True)
-  return np.stack(templates), np.stack(searches)
+  """Two keys, and three search crops of each."""
+  keys, searches = zip(*(plant(arch.template_px, [(-5, 2), (0, 0), (9, 3)], seed=s) for s in (0, 1)), strict=True)
+  return np.stack(keys), np.stack(searches)
 
 
-# Invariants.
+# Responses: invariants.
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -54,51 +84,170 @@ def test_a_planted_target_comes_back_at_its_true_cell_at_every_depth(params, arc
   assert_found_at_every_depth(params, arch, plant, seed)
 
 
+def test_a_ridge_template_finds_it_there_too(params, ridged, plant):
+  assert_found_at_every_depth(params, ridged, plant, seed=0)
+
+
 def test_a_planted_target_comes_back_at_every_depth_of_imagenets_network(shared, plant):
   backbone = load_vgg19(shared / "weights" / "vgg19_imagenet_fp16.safetensors")
-  assert_found_at_every_depth({"backbone": backbone}, Architecture(), plant, seed=0)
+  assert_found_at_every_depth({"backbone": backbone}, Architecture(), plant, seed=0, size=2 * SIZE)
 
 
 def test_template_and_search_of_the_same_crop_have_the_same_maps(params, arch, crops):
-  templates, _ = crops
-  as_search = jax.jit(functools.partial(search_maps, arch=arch))(params, templates)
-  as_template = templates_of(params, templates[1], arch=arch)
-  for searched, keyed in zip(as_search, as_template, strict=True):
+  keys, searches = crops
+  template = template_of(params, keys[1], searches[1, 1], SIZE, arch=arch)
+  for searched, keyed in zip(maps_of(params, keys, arch=arch), template.maps, strict=True):
     # Whitened values of order 1; a batch of two may be convolved in another order than one.
     np.testing.assert_allclose(searched[1], keyed, atol=2e-5)
 
 
 def test_all_depths_share_one_stride(params, arch, crops):
-  maps = jax.eval_shape(functools.partial(search_maps, arch=arch), params, crops[1][0])
+  maps = jax.eval_shape(functools.partial(correlation_maps, arch=arch), params, crops[1][0])
   assert [m.shape for m in maps] == [(3, 16, 16, c) for c in (4, 8, 16, 32, 32)]
 
 
 def test_maps_are_whitened(params, arch, crops):
-  for whitened in templates_of(params, crops[0][0], arch=arch):
+  for whitened in maps_of(params, crops[0][:1], arch=arch):
     # Means of at least 256 float32 values; the deviation misses 1 by its epsilon of 1e-5 too.
     np.testing.assert_allclose([whitened.mean(), whitened.std()], [0, 1], atol=1e-4)
 
 
 def test_fewer_depths_are_the_first_of_all(params, arch, crops):
-  maps = templates_of(params, crops[0][0], arch=arch)
-  shallow = templates_of(params, crops[0][0], arch=arch, depths=2)
+  maps, shallow = (maps_of(params, crops[0], arch=arch, depths=depths) for depths in (DEPTHS, 2))
   assert len(shallow) == 2
   for one, other in zip(shallow, maps, strict=False):
     np.testing.assert_allclose(one, other, atol=1e-5)  # whitened values of order 1, two programs
 
 
 def test_groups_respond_as_each_key_does_alone(params, arch, crops):
-  templates, searches = crops
-  together = jax.jit(functools.partial(group_responses, arch=arch))(params, templates, searches)
+  keys, searches = crops
+  together = jax.jit(functools.partial(group_responses, arch=arch))(params, keys, searches)
   for group in range(2):
-    alone = responses_of(params, templates[group], searches[group], arch=arch)
+    template = template_of(params, keys[group], searches[group, 1], SIZE, arch=arch)
+    alone = responses_of(params, template, searches[group], arch=arch)
     np.testing.assert_allclose(together[group], alone, atol=2e-5)  # maps scaled to [0, 1], other batches
 
 
+@pytest.mark.parametrize("scaling", ["min_max", "none"])
+def test_each_of_many_templates_responds_as_it_does_alone(arch, scaling):
+  rng = np.random.default_rng(0)
+  templates, searches = (jnp.asarray(rng.standard_normal((3, n, n, 5), np.float32)) for n in (8, 16))
+  scaled = dataclasses.replace(arch, scaling=scaling)
+  together = respond_each(templates, searches, arch=scaled)
+  for i in range(3):
+    # Sums of 320 products of order 1, in another order.
+    np.testing.assert_allclose(together[i], respond(templates[i], searches[i][None], arch=scaled)[0], atol=1e-5)
+
+
 def test_min_max_scaled_responses_fill_0_to_1(params, arch, crops):
-  responses = responses_of(params, crops[0][0], crops[1][0], arch=arch)
+  template = template_of(params, crops[0][0], crops[1][0, 1], SIZE, arch=arch)
+  responses = responses_of(params, template, crops[1][0], arch=arch)
   np.testing.assert_array_equal(responses.min((-2, -1)), np.zeros((3, DEPTHS)))
   np.testing.assert_allclose(responses.max((-2, -1)), np.ones((3, DEPTHS)), rtol=2e-7)  # a float32 quotient
+
+
+# Templates: invariants.
+
+
+def test_the_papers_template_does_not_look_around_the_key_or_at_the_box(params, arch, crops):
+  found, other = (
+    template_of(params, crops[0][0], crops[1][0, search], size, arch=arch)
+    for search, size in ((1, SIZE), (2, 2 * SIZE))
+  )
+  assert found.ncc == ()
+  jax.tree.map(np.testing.assert_array_equal, found, other)
+
+
+def test_a_ridge_template_is_of_the_targets_box_alone(params, ridged, crops):
+  template = template_of(params, crops[0][0], crops[1][0, 1], SIZE, arch=ridged)
+  outside = np.asarray(box_mask(SIZE, ridged.template_cells, ridged.stride_px)) == 0
+  assert 0 < outside.sum() < outside.size
+  for maps in template.maps:
+    assert not np.asarray(maps)[outside].any()
+    assert np.asarray(maps)[~outside].any()
+
+
+def test_a_ridge_template_tells_its_target_from_what_is_around_it(params, arch, ridged, plant):
+  """On its own search crop, which it has learnt from, the peak stands out more than a plain template's."""
+  key, key_search, _ = planted(plant, arch, [])
+
+  def sharpness(of: Architecture) -> np.ndarray:
+    responses = responses_of(params, template_of(params, key, key_search, SIZE, arch=of), key_search[None], arch=of)[0]
+    return (responses.max((-2, -1)) - responses.mean((-2, -1))) / responses.std((-2, -1))
+
+  assert np.all(sharpness(ridged) > sharpness(arch))
+
+
+def test_the_readers_template_changes_nothing_that_is_correlated(params, arch, fused, crops):
+  paper, fusion = (template_of(params, crops[0][0], crops[1][0, 1], SIZE, arch=a) for a in (arch, fused))
+  for one, other in zip(paper.maps, fusion.maps, strict=True):
+    np.testing.assert_allclose(one, other, atol=1e-5)  # whitened values of order 1, two programs
+
+
+# NCC: invariants.
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (8, -4), (-20, 12)])
+def test_ncc_peaks_where_a_planted_target_is(params, fused, plant, shift):
+  key, key_search, searches = planted(plant, fused, [shift])
+  template = template_of(params, key, key_search, SIZE, arch=fused)
+  found = np.asarray(ncc_of(params, template, searches[0], arch=fused))
+  same_scale = found[:, LOG_SCALES.index(0.0)]
+  d = np.asarray(fused.grid.displacements_px)
+  for block in same_scale:
+    row, col = np.unravel_index(block.argmax(), block.shape)
+    np.testing.assert_array_equal((d[col], d[row]), shift)
+
+
+def test_ncc_of_the_key_frame_itself_is_near_1(params, fused, plant):
+  key, key_search, _ = planted(plant, fused, [])
+  found = ncc_of(params, template_of(params, key, key_search, SIZE, arch=fused), key_search, arch=fused)
+  middle = fused.grid.places // 2
+  # The same box, but whitened over the search crop, and with another border for its convolutions.
+  assert np.all(found[:, LOG_SCALES.index(0.0), middle, middle] > 0.95)
+  assert np.all(np.abs(found) < 1 + 1e-3)
+
+
+@pytest.mark.parametrize("log_scale", [-0.15, 0.15])
+def test_ncc_of_a_grown_or_shrunk_target_is_highest_at_its_scale(params, fused, plant, log_scale):
+  key, key_search, _ = planted(plant, fused, [])
+  scale, half = np.exp(log_scale), fused.search_px / 2
+  y, x = np.meshgrid(*2 * [(np.arange(fused.search_px) + 0.5 - half) / scale + half - 0.5], indexing="ij")
+  seen = [
+    scipy.ndimage.map_coordinates(key_search[..., c].astype(float), (y, x), order=1, mode="nearest") for c in range(3)
+  ]
+  found = ncc_of(
+    params,
+    template_of(params, key, key_search, SIZE, arch=fused),
+    np.stack(seen, axis=-1).round().astype(np.uint8),
+    arch=fused,
+  )
+  best = found.max((-2, -1)).argmax(-1)
+  np.testing.assert_array_equal(best, [LOG_SCALES.index(log_scale)] * NCC_DEPTHS)
+
+
+def test_ncc_is_on_the_grid_at_both_blocks(params, arch):
+  for pools, template_px in ((3, 64), (4, 128)):
+    fusion = dataclasses.replace(arch, pools=pools, template_px=template_px, search_px=2 * template_px, reader="fusion")
+    crops = (jnp.zeros((px, px, 3), jnp.uint8) for px in (template_px, 2 * template_px))
+    template = jax.eval_shape(functools.partial(make_template, arch=fusion), params, *crops, SIZE)
+    search = jnp.zeros((2 * template_px, 2 * template_px, 3), jnp.uint8)
+    found = jax.eval_shape(functools.partial(ncc_of, arch=fusion), params, template, search)
+    assert found.shape == (NCC_DEPTHS, len(LOG_SCALES), fusion.grid.places, fusion.grid.places)
+
+
+def test_keys_of_other_scales_are_the_key_frame_seen_larger_or_smaller(fused):
+  px = fused.search_px
+  search = np.zeros((px, px, 3), np.uint8)
+  y, x = np.mgrid[:px, :px] + 0.5 - px / 2
+  search[(np.abs(x) < 20) & (np.abs(y) < 12)] = 200
+  start = (px - fused.template_px) // 2
+  key = search[start:-start, start:-start]
+  for log_scale, seen in zip(LOG_SCALES, scaled_keys(jnp.asarray(key), jnp.asarray(search), arch=fused), strict=True):
+    area = float(seen[..., 0].sum()) / 200
+    assert area == pytest.approx(40 * 24 * np.exp(2 * log_scale), rel=0.02)
+    middle_of_mass = (np.asarray(seen[..., 0]).sum(0) @ (np.arange(fused.template_px) + 0.5)) / (200 * area)
+    assert middle_of_mass == pytest.approx(fused.template_px / 2, abs=0.05)
 
 
 # Limits.

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from adadepth.maths.peaks import Readout
+from adadepth.evaluation.one_pass import track_sequence
 from adadepth.models.model import Model
 from adadepth.reports.figure7 import pick_sequences, track_panels, zoomed
-from adadepth.tracking.tracker import Tracker, track_sequence
+from adadepth.tracking.tracker import Tracker
 
 
 def ious(*values: float) -> dict[str, float]:
@@ -33,7 +33,7 @@ def test_few_sequences_are_picked_once_each():
 
 
 def test_panels_follow_hard_gating_and_have_every_confidence(params, arch, moving_target):
-  model = Model(params, arch, 0.0, Readout("cell", 0.0))  # exits at depth 1
+  model = Model(params, arch, 0.0)  # exits at depth 1
   panels = track_panels(model, moving_target, frames=4)
   run = track_sequence(Tracker(model, "hard"), moving_target, frames=5)
   np.testing.assert_array_equal([panel.predicted_xywh for panel in panels], run.boxes_xywh[1:])

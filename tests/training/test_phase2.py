@@ -1,27 +1,40 @@
-"""Phase 2 finds the exit that the features give away, and fits the beliefs before the gates."""
+"""Phase 2 finds the exit that the features give away, judges it on videos it has not seen, and beside static exits."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from planted_pairs import ARCH, planted_table
+from planted_pairs import ARCH, FUSION, planted_table
 
+from adadepth.evaluation.costs import Costs, pair_costs
+from adadepth.evaluation.scores import confidences_of, exit_ious, exits_at, table_features
 from adadepth.maths.cascade import exit_confidences, exit_depth
 from adadepth.maths.features import FEATURES
-from adadepth.maths.peaks import Readout
-from adadepth.models.fusion_weights import init_beliefs
+from adadepth.maths.losses import geometric_price
+from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import gate_logits, init_gates
-from adadepth.training.phase2 import Recipe, depth_losses, fit_reading, seen_pairs, train_gates
+from adadepth.training import phase2
+from adadepth.training.cross_fitting import COST_SHARE
+from adadepth.training.phase2 import Fitted, Recipe, cross_fit, depth_losses, fit, prices_of, run_phase2, train_gates
 
 PRICES = np.array([1, 2, 4, 8, 16], np.float32)
-RECIPE = Recipe("iou", "flops", (0.01,), 2.0, "label", 1.0, 0.05, 0.0, 300, 64, 0)
+RECIPE = Recipe("iou", "flops", (0.01,), 2.0, "label", 1.0, 0.05, 200, 64, 0)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _standard_promotion():
   # Adam's bias correction (optax) raises a float to an integer power.
   with jax.numpy_dtype_promotion("standard"):
     yield
+
+
+def untrained() -> dict:
+  return {"head": {"log_scale": jnp.zeros(5)}, "gates": init_gates(jax.random.key(0)), "fusion": init_fusion()}
+
+
+# Gates.
 
 
 def told_pairs(n: int = 400):
@@ -60,6 +73,14 @@ def test_a_higher_price_exits_earlier():
   assert means[0] >= means[1] > means[2] == 0
 
 
+def test_each_lambda_is_trained_as_if_alone():
+  _, features, losses = told_pairs()
+  (_, beside), curves = train(features, losses, (0.0, 0.02))
+  (alone,), curve = train(features, losses, (0.02,))
+  np.testing.assert_allclose(curves[1], curve[0], atol=1e-5)  # batched or not, sums differ in order
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-3), beside, alone)
+
+
 def test_training_is_deterministic_in_its_seed():
   _, features, losses = told_pairs(50)
   first, again, other = (train(features, losses, (0.01,), seed)[0][0] for seed in (0, 0, 1))
@@ -75,6 +96,9 @@ def test_rows_left_out_teach_nothing():
   jax.tree.map(np.testing.assert_array_equal, whole, half)
 
 
+# Losses and prices.
+
+
 def test_the_iou_loss_is_one_minus_iou():
   table = planted_table([(0, 0)], [[(0, 0)] * 5])
   ious = np.array([[0.2, 0.4, 0.6, 0.8, 1.0]], np.float32)
@@ -82,18 +106,146 @@ def test_the_iou_loss_is_one_minus_iou():
   np.testing.assert_allclose(losses, 1 - ious)
 
 
-@pytest.mark.parametrize("combine", ["exit", "posterior"])
-def test_gates_learn_from_what_hard_gating_will_read(combine):
-  # Depth 2 is wrong: alone it has nothing, but with depth 1 before it a posterior need not believe it.
-  rng, n = np.random.default_rng(0), 40
+def test_the_cross_entropy_loss_is_each_maps_own():
+  table = planted_table([(1, 0)], [[(1, 0), (1, 0), (-2, 2), (1, 0), (1, 0)]])
+  (found,) = depth_losses(
+    {"head": {"log_scale": jnp.full(5, jnp.log(10.0))}},
+    table,
+    np.zeros((1, 5), np.float32),
+    **{"loss": "cross_entropy", "arch": ARCH, "map_loss": "label", "variance_px2": 1.0},
+  )
+  # A Gaussian of a pixel lies in the target's cell of 64: -log softmax, with a logit of 10 there, or at another.
+  np.testing.assert_allclose(found[[0, 1, 3, 4]], -np.log(np.exp(10) / (np.exp(10) + 63)), atol=1e-2)
+  assert found[2] == pytest.approx(-np.log(1 / (np.exp(10) + 63)), rel=1e-2)
+
+
+def test_prices_are_relative_to_xcorr1_or_powers_of_p():
+  costs = Costs(np.array([2.0, 4, 8, 16, 32]), np.ones(5), 1.0)
+  np.testing.assert_allclose(prices_of(RECIPE, costs), PRICES)
+  np.testing.assert_allclose(prices_of(RECIPE._replace(price="geometric", p=3.0), costs), geometric_price(3.0, 5))
+
+
+# Cross-fitting.
+
+
+def misleading_table(n: int = 40):
+  """Depth 2 is wrong; all others are right."""
+  rng = np.random.default_rng(0)
   true, wrong = (rng.integers(-2, 3, (n, 2)) for _ in range(2))
-  table = planted_table(true, np.stack([true, wrong, true, true, true], axis=1))
-  readout = Readout(combine=combine, gate_features="readout")
-  params = {"head": {"log_scale": jnp.zeros(5)}, "gates": init_gates(jax.random.key(0)), "beliefs": init_beliefs()}
-  pairs = seen_pairs(params, table, arch=ARCH, readout=readout)
-  reading = fit_reading(params, pairs, np.arange(n), seed=0, arch=ARCH, readout=readout)
-  if combine == "exit":
-    np.testing.assert_array_equal(reading.tracked_ious, pairs.scores.ious)
-    assert reading.beliefs is params["beliefs"]
-  else:
-    assert pairs.scores.ious[:, 1].mean() < 0.5 < 0.8 < reading.tracked_ious[:, 1].mean()
+  return planted_table(true, np.stack([true, wrong, true, true, true], axis=1))
+
+
+def test_fusion_is_fitted_where_the_reader_has_any():
+  params, table = untrained(), misleading_table()
+  features, rows, recipe = table_features(params, table, arch=FUSION), np.arange(40), RECIPE._replace(steps=2)
+  fused, paper = (fit(params, table, features, rows, recipe, arch) for arch in (FUSION, ARCH))
+  assert exit_ious(fused.fusion, table, arch=FUSION)[:, 1].mean() > 0.8
+  jax.tree.map(np.testing.assert_array_equal, paper.fusion, params["fusion"])
+
+
+@pytest.mark.parametrize("arch", [ARCH, FUSION])
+def test_no_pair_is_judged_by_what_learnt_from_its_fold(monkeypatch, arch):
+  """Gates and fusion that carry the rows they were fitted on, as powers of two."""
+  folds = np.array([0, 1, 0, 2])
+  table = planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4)
+  monkeypatch.setattr(
+    phase2,
+    "fit",
+    lambda params, table, features, rows, *_: Fitted({"seen": jnp.sum(2.0**rows)}, [rows, rows], np.zeros((2, 1))),
+  )
+  monkeypatch.setattr(phase2, "exit_ious", lambda fusion, *_, **__: np.tile(np.asarray(fusion["seen"])[:, None], 5))
+  monkeypatch.setattr(phase2, "confidences_of", lambda rows, v: np.full((len(v), 5), np.sum(2.0**rows)))
+  monkeypatch.setattr(phase2, "pair_costs", lambda arch: Costs(PRICES, PRICES, 16.0))
+  recipe = RECIPE._replace(price_weights=(0.1, 0.2))
+  scores, confidences = cross_fit(untrained(), table, folds=folds, recipe=recipe, arch=arch)
+  others = [2 + 8, 1 + 4 + 8, 2 + 8, 1 + 2 + 4]  # the rows outside of each pair's fold
+  np.testing.assert_array_equal(scores.ious, np.tile(np.array(others)[:, None], 5))
+  np.testing.assert_array_equal(confidences, np.tile(np.array(others)[:, None], (2, 1, 5)))
+
+
+def test_a_video_that_differs_does_not_teach_the_gates_that_judge_it():
+  # What tells "a" says nothing on "b", and the reverse: spoiling the responses of "a" leaves b's gates' judge of "a".
+  table, folds = misleading_table(), np.arange(40) % 2
+  spoilt = dataclasses.replace(table, responses=table.responses.copy())
+  spoilt.responses[folds == 0] = np.random.default_rng(1).random(spoilt.responses[folds == 0].shape)
+  recipe = RECIPE._replace(steps=20)
+  first, again = (cross_fit(untrained(), t, folds=folds, recipe=recipe, arch=ARCH) for t in (table, spoilt))
+  # Video "b" (fold 1) is judged by what "a" taught: changed. "a" by what "b" taught, on other responses of its own.
+  assert not np.allclose(first[1][0, folds == 1], again[1][0, folds == 1])
+  np.testing.assert_array_equal(first[0].ious[folds == 1], again[0].ious[folds == 1])
+
+
+# The whole of phase 2.
+
+
+def graded_table(n: int = 200):
+  """Half of the pairs are easy: their peaks are high, and all in the right place; else depth 5 alone is right."""
+  rng = np.random.default_rng(0)
+  true, easy = rng.integers(-2, 3, (n, 2)), np.arange(n) % 4 < 2
+  wrong = np.where(true > 0, true - 3, true + 3)
+  first = np.where(easy[:, None], true, wrong)
+  table = planted_table(true, np.stack([first, first, first, first, true], axis=1))
+  responses = table.responses * np.where(easy, 1, 0.3).astype(np.float32)[:, None, None, None]
+  return dataclasses.replace(table, responses=responses, frames_after_key=np.arange(n) % 25 + 1)
+
+
+def settings(**changes) -> dict:
+  return {"recipe": RECIPE, "folds": 2, "thresholds": (0.2, 0.5, 0.8), "arch": ARCH, **changes}
+
+
+@pytest.fixture(scope="module")
+def graded():
+  return run_phase2(untrained(), graded_table(), **settings())
+
+
+def test_gating_is_chosen_where_it_is_better(graded):
+  # Statics have 0.5 until xcorr5, which costs twice the limit; gating has nearly all for half.
+  assert graded.chosen == graded.gated and graded.chosen.policy == "hard"
+  assert graded.chosen.entry["iou@25"] > 0.9 > 0.6 > graded.static[3].entry["iou@25"]
+
+
+def test_without_a_budget_the_limit_is_a_share_of_the_best_static_exits_cost():
+  costs = pair_costs(ARCH).relative
+  # All but the deepest exit are wrong half of the time, so that the limit is half of xcorr5's cost.
+  done = run_phase2(untrained(), graded_table(), **settings())
+  assert done.gated.cost + done.gated.cost_error <= max(COST_SHARE * costs[-1], costs[0])
+  assert done.model.calibration.reference == "xcorr5"
+
+
+def test_a_budget_is_the_limit():
+  low, high = (run_phase2(untrained(), graded_table(), **settings(budget=b)) for b in (1.01, 100.0))
+  assert low.gated.cost < high.gated.cost or low.gated.entry["iou@25"] < high.gated.entry["iou@25"]
+
+
+def test_a_budget_in_milliseconds_counts_milliseconds():
+  costs_ms = np.array([10.0, 20, 30, 40, 50])
+  done = run_phase2(untrained(), graded_table(), **settings(budget=40.0, costs_ms=costs_ms))
+  assert [c.cost for c in done.static] == costs_ms.tolist()
+  assert 10 <= done.gated.cost <= 50
+  assert done.model.calibration.relative_costs == pair_costs(ARCH).relative.tolist()
+
+
+def test_a_static_exit_is_chosen_where_it_is_better():
+  table = planted_table([(0, 0)] * 40, [[(0, 0)] * 5] * 40)
+  done = run_phase2(untrained(), table, **settings(budget=100.0))
+  # All depths are right, so that depth without gates is the cheapest.
+  assert (done.chosen.policy, done.gated.policy) == ("xcorr1", "hard")
+  assert done.model.threshold == done.gated.threshold  # the model is gated all the same
+
+
+def test_the_model_has_the_gates_and_the_threshold_of_the_choice(graded):
+  table = graded_table()
+  features = table_features(untrained(), table, arch=ARCH)
+  found = exits_at(confidences_of(graded.model.params["gates"], features), graded.model.threshold)
+  easy = np.arange(len(table)) % 4 < 2
+  assert (found[easy] == 0).mean() > 0.95 and (found[~easy] == 4).mean() > 0.95
+  assert set(graded.model.params) == {"head", "gates", "fusion"}
+
+
+def test_the_calibration_is_of_the_chosen_lambda_at_every_threshold():
+  recipe = RECIPE._replace(price_weights=(0.0, 0.01, 1.0))
+  done = run_phase2(untrained(), graded_table(), **settings(recipe=recipe))
+  assert done.model.calibration.thresholds == [0.2, 0.5, 0.8]
+  at = done.model.calibration.thresholds.index(done.gated.threshold)
+  assert done.model.calibration.exits[at] == done.gated.entry["exits"]
+  assert len(done.fitted.gates) == len(done.fitted.curves) == 3

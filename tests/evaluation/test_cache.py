@@ -1,0 +1,161 @@
+"""What was measured of a video is taken up again only where nothing that it depends on has changed."""
+
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adadepth.data.sequence import Sequence
+from adadepth.evaluation import cache
+from adadepth.io.images import ImageFolder
+
+PARAMS = {"backbone": np.arange(4, dtype=np.float32)}
+ARRAYS = {"responses": np.arange(6, dtype=np.float16).reshape(2, 3), "start": 3}
+
+
+@pytest.fixture
+def sequence() -> Sequence:
+  return Sequence("vot/ball2", np.zeros((3, 4, 5, 3), np.uint8), np.ones((3, 4), np.float32))
+
+
+@pytest.fixture
+def files(tmp_path) -> Sequence:
+  """A sequence of two frames on disk."""
+  paths = tuple(tmp_path / f"{t}.png" for t in range(2))
+  for path in paths:
+    Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(path)
+  return Sequence("vot/ball2", ImageFolder(paths), np.ones((2, 4), np.float32))
+
+
+# Keys.
+
+
+def test_the_same_measurement_has_the_same_key(sequence):
+  again = Sequence(sequence.name, sequence.frames.copy(), sequence.boxes_xywh.copy())
+  copied = {"backbone": PARAMS["backbone"].copy()}
+  assert cache.key_of(sequence, PARAMS, "hard", 4) == cache.key_of(again, copied, "hard", 4)
+
+
+@pytest.mark.parametrize(
+  "change",
+  [
+    {"name": "vot/ball3"},
+    {"boxes_xywh": np.full((3, 4), 2, np.float32)},
+    {"frames": np.ones((3, 4, 5, 3), np.uint8)},
+  ],
+)
+def test_another_sequence_has_another_key(sequence, change):
+  assert cache.key_of(dataclasses.replace(sequence, **change), PARAMS) != cache.key_of(sequence, PARAMS)
+
+
+def test_other_parameters_have_another_key(sequence):
+  other = {"backbone": PARAMS["backbone"] + np.float32(1e-6)}
+  assert cache.key_of(sequence, other) != cache.key_of(sequence, PARAMS)
+
+
+def test_other_settings_have_another_key(sequence):
+  assert cache.key_of(sequence, PARAMS, "hard") != cache.key_of(sequence, PARAMS, "soft")
+
+
+def test_other_code_has_another_key(sequence, monkeypatch):
+  before = cache.key_of(sequence, PARAMS)
+  monkeypatch.setattr(cache, "code_version", lambda: "another")
+  assert cache.key_of(sequence, PARAMS) != before
+
+
+def test_a_file_of_another_size_has_another_key(files):
+  before = cache.key_of(files, PARAMS)
+  path = files.frames.paths[1]
+  date = path.stat().st_mtime_ns
+  path.write_bytes(path.read_bytes() + b"0")
+  os.utime(path, ns=(date, date))
+  assert cache.key_of(files, PARAMS) != before
+
+
+def test_a_file_of_another_date_has_another_key(files):
+  before = cache.key_of(files, PARAMS)
+  os.utime(files.frames.paths[1], ns=(1, 1))
+  assert cache.key_of(files, PARAMS) != before
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+  """A package of one file in a room that decides what is measured, and one in a room that does not."""
+  for room in ("maths", "reports"):
+    (tmp_path / "adadepth" / room).mkdir(parents=True)
+    (tmp_path / "adadepth" / room / "a.py").write_text("a = 1\n")
+  monkeypatch.setattr(cache, "__file__", str(tmp_path / "adadepth" / "evaluation" / "cache.py"))
+  return tmp_path / "adadepth"
+
+
+def version() -> str:
+  """`code_version`, read anew."""
+  return cache.code_version.__wrapped__()
+
+
+def test_code_that_measures_changes_the_version_and_other_code_does_not(package):
+  first = version()
+  (package / "reports" / "a.py").write_text("a = 2\n")
+  assert version() == first
+  (package / "maths" / "a.py").write_text("a = 2\n")
+  assert version() != first
+
+
+def test_a_file_that_is_moved_changes_the_version(package):
+  first = version()
+  (package / "maths" / "a.py").rename(package / "maths" / "b.py")
+  assert version() != first
+
+
+# Files.
+
+
+def test_what_is_kept_comes_back_as_it_was(tmp_path):
+  cache.keep(tmp_path / "new" / "a.npz", "key", ARRAYS)
+  found = cache.kept(tmp_path / "new" / "a.npz", "key")
+  assert set(found) == set(ARRAYS)
+  np.testing.assert_array_equal(found["responses"], ARRAYS["responses"])
+  assert found["responses"].dtype == np.float16 and int(found["start"]) == 3
+
+
+def test_another_key_finds_nothing(tmp_path):
+  cache.keep(tmp_path / "a.npz", "key", ARRAYS)
+  assert cache.kept(tmp_path / "a.npz", "another") is None
+
+
+def test_an_absent_file_finds_nothing(tmp_path):
+  assert cache.kept(tmp_path / "a.npz", "key") is None
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_half_a_file_finds_nothing(tmp_path, share):
+  path = tmp_path / "a.npz"
+  cache.keep(path, "key", ARRAYS)
+  whole = path.read_bytes()
+  path.write_bytes(whole[: int(share * len(whole))])
+  assert cache.kept(path, "key") is None
+
+
+def test_a_file_of_something_else_finds_nothing(tmp_path):
+  np.savez(tmp_path / "a.npz", responses=np.zeros(3))
+  assert cache.kept(tmp_path / "a.npz", "key") is None
+
+
+def test_an_interrupted_write_leaves_what_was_there(tmp_path, monkeypatch):
+  path = tmp_path / "a.npz"
+  cache.keep(path, "key", ARRAYS)
+
+  def cut_off(partial, **_):
+    partial.write_bytes(b"half")
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(np, "savez", cut_off)
+  with pytest.raises(KeyboardInterrupt):
+    cache.keep(path, "another", ARRAYS)
+  assert cache.kept(path, "key") is not None
+
+
+def test_a_name_of_a_folder_is_one_file(tmp_path, sequence):
+  assert cache.file_of(tmp_path, sequence) == tmp_path / "vot_ball2.npz"

@@ -1,0 +1,204 @@
+"""Phase 1: what a step computes and moves, and that a whole run leaves the caller's parameters alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from adadepth.data.pairs import PairSampler
+from adadepth.maths.losses import label_cross_entropy
+from adadepth.models.architecture import DEPTHS
+from adadepth.models.network import group_responses, logit_scales
+from adadepth.models.vgg import count
+from adadepth.training.optimizers import TrainState, finetune_optimizer, init_state
+from adadepth.training.phase1 import (
+  PairBatch,
+  compiled_step,
+  finetune,
+  finetune_step,
+  pair_losses,
+  stack_groups,
+  training_batches,
+)
+
+STEPS = 4
+# The reference's 20 px^2 at half its crop.
+LOSS = {"map_loss": "label", "variance_px2": 5.0}
+ADAM = {"learning_rate": 1e-3, "warmup_steps": 1, "clip_norm": 1.0}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _standard_promotion():
+  # Adam's bias correction (optax) raises a float to an integer power.
+  with jax.numpy_dtype_promotion("standard"):
+    yield
+
+
+def leaves_by_name(params: dict) -> dict[str, np.ndarray]:
+  return {jax.tree_util.keystr(path): np.array(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
+
+
+def moved(before: dict, after: dict) -> set[str]:
+  """Names of the leaves that are not bitwise what they were."""
+  old, new = leaves_by_name(before), leaves_by_name(after)
+  return {name for name in old if old[name].tobytes() != new[name].tobytes()}
+
+
+def copied(tree):
+  return jax.tree.map(jnp.array, tree)
+
+
+@pytest.fixture(scope="module")
+def batch(arch, plant) -> PairBatch:
+  """Two keys with two search frames each."""
+  displacements = [[(8, -16), (-3, 5)], [(0, 21), (12, 12)]]
+  templates, searches = zip(*(plant(arch.template_px, d, seed=s) for s, d in enumerate(displacements)), strict=True)
+  return PairBatch(np.stack(templates), np.stack(searches), np.array(displacements, np.float32))
+
+
+@pytest.fixture(scope="module")
+def finetuned(params, arch, batch) -> tuple[TrainState, TrainState, list[dict]]:
+  """The states before and after a few steps on one batch, and each step's scalars."""
+  optimizer = finetune_optimizer(**ADAM, steps=STEPS)
+  start = init_state(params, optimizer)
+  state, scalars = copied(start), []
+  for _ in range(STEPS):
+    state, now = compiled_step(state, batch, optimizer=optimizer, objective="all", arch=arch, dtype="float32", **LOSS)
+    scalars.append(jax.device_get(now))
+  return start, state, scalars
+
+
+@pytest.fixture(scope="module")
+def losses(params, arch, batch) -> jax.Array:
+  """L_1..L_5 of every pair of the batch, [2, 2, 5]."""
+  return jax.jit(lambda batch: pair_losses(params, batch, arch=arch, **LOSS))(jax.tree.map(jnp.asarray, batch))
+
+
+# Invariants.
+
+
+def test_a_step_moves_the_backbone_and_the_head_and_nothing_else(finetuned):
+  before, after, _ = finetuned
+  trained = {name for name in leaves_by_name(before.params) if name.startswith(("['backbone']", "['head']"))}
+  assert moved(before.params, after.params) == trained
+
+
+def test_two_moments_are_kept_for_the_trained_weights_alone(finetuned):
+  params = finetuned[0].params
+  moments = [leaf for leaf in jax.tree.leaves(finetuned[1].opt_state) if leaf.ndim]
+  assert count(moments) == 2 * count([params["backbone"], params["head"]])
+
+
+def test_steps_are_counted(finetuned):
+  assert finetuned[1].step == STEPS
+
+
+def test_steps_lower_the_loss(finetuned):
+  losses = [float(scalars["loss"]) for scalars in finetuned[2]]
+  # The first step of a warm-up has a learning rate of 0.
+  assert losses[1] == losses[0]
+  assert np.all(np.diff(losses[1:]) < 0), losses
+
+
+# Whole runs.
+
+
+@pytest.fixture(scope="module")
+def sampler(arch, moving_target) -> PairSampler:
+  return PairSampler([moving_target], arch, seed=0, frames=2, jitter_px=8.0, key_every=1)
+
+
+def run(params, sampler, folder, *, steps=STEPS, **changes):
+  """`finetune` with the program of `finetuned`."""
+  settings = {"objective": "all", "groups": 2, "threads": 1, "log_every": 1, "checkpoint_every": 100, **changes}
+  return finetune(
+    params, sampler, arch=sampler.arch, dtype="float32", steps=steps, folder=folder, **ADAM, **LOSS, **settings
+  )
+
+
+@pytest.fixture(scope="module")
+def whole_run(params, sampler, tmp_path_factory):
+  """The parameters given to a run, as they were before and as they are after it; and what it was called with."""
+  given, seen = copied(params), []
+  measure = lambda step, found: seen.append((step, leaves_by_name(found)))  # noqa: E731
+  state = run(given, sampler, tmp_path_factory.mktemp("run"), measure=measure, measure_every=2)
+  return given, state, seen
+
+
+def test_a_run_leaves_the_callers_parameters_as_they_were(whole_run, params):
+  given, _, _ = whole_run
+  assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(given))
+  assert moved(params, given) == set()
+
+
+def test_a_run_takes_the_steps_that_it_is_asked_for(whole_run, params):
+  state = whole_run[1]
+  assert state.step == STEPS
+  assert moved(params["gates"], state.params["gates"]) == moved(params["fusion"], state.params["fusion"]) == set()
+  assert len(moved(params["backbone"], state.params["backbone"])) == 32
+
+
+def test_a_run_is_measured_on_its_way_and_at_its_end(whole_run):
+  _, state, seen = whole_run
+  assert [step for step, _ in seen] == [2, 4]
+  assert moved(seen[1][1], leaves_by_name(state.params)) == set()
+
+
+def test_a_run_of_no_steps_is_where_it_starts(params, sampler, tmp_path):
+  state = run(params, sampler, tmp_path, steps=0)
+  assert state.step == 0 and moved(params, state.params) == set()
+
+
+def test_batches_go_on_where_a_run_stopped(sampler):
+  whole = list(training_batches(sampler, groups=2, start=0, stop=3, threads=2))
+  rest = list(training_batches(sampler, groups=2, start=1, stop=3, threads=2))
+  jax.tree.map(np.testing.assert_array_equal, whole[1:], rest)
+  jax.tree.map(np.testing.assert_array_equal, whole[1], stack_groups([sampler[2], sampler[3]]))
+
+
+# Oracles.
+
+
+def test_pair_losses_are_each_groups_own(params, arch, batch, losses):
+  grid = {"template_cells": 8, "search_cells": 16, "stride_px": 8, "variance_px2": LOSS["variance_px2"]}
+  responses_of = jax.jit(lambda template, search: group_responses(params, template, search, arch=arch))
+  for group in range(2):
+    one = slice(group, group + 1)
+    responses = responses_of(jnp.asarray(batch.template[one]), jnp.asarray(batch.search[one]))[0]
+    for frame in range(2):
+      for depth in range(DEPTHS):
+        logits = responses[frame, depth] * logit_scales(params)[depth]
+        expected = label_cross_entropy(logits, jnp.asarray(batch.displacement_in_search[group, frame]), **grid)
+        # Losses of order 5 from logits of up to 10; the maps of two programs differ by 1e-5.
+        np.testing.assert_allclose(losses[group, frame, depth], expected, atol=2e-4)
+
+
+def test_the_loss_is_the_mean_over_pairs_of_the_sum_over_depths(losses, finetuned):
+  first = finetuned[2][0]
+  np.testing.assert_allclose(first["loss"], losses.sum(-1).mean(), rtol=1e-5)  # two float32 programs
+  np.testing.assert_allclose([first[f"loss{k + 1}"] for k in range(DEPTHS)], losses.mean((0, 1)), rtol=1e-5)
+
+
+def test_the_deepest_objective_is_the_deepest_loss(params, arch, batch, losses):
+  optimizer = finetune_optimizer(**ADAM, steps=1)
+
+  # Only the loss is asked for, so that XLA leaves the whole backward pass out and compiles fast.
+  @jax.jit
+  def loss(state, batch):
+    return finetune_step(state, batch, optimizer=optimizer, objective="deepest", arch=arch, **LOSS)[1]["loss"]
+
+  found = loss(init_state(params, optimizer), batch)
+  np.testing.assert_allclose(found, losses[..., -1].mean(), rtol=1e-5)  # two float32 programs
+
+
+def test_half_precision_is_of_the_backbone_alone_and_changes_the_losses_little(params, arch, batch, losses):
+  def total(trained: dict, batch: PairBatch) -> tuple[jax.Array, jax.Array]:
+    of_pairs = pair_losses({**params, **trained}, batch, arch=arch, **LOSS, dtype="bfloat16")
+    return jnp.sum(of_pairs), of_pairs
+
+  trained = {name: params[name] for name in ("backbone", "head")}
+  grads, of_pairs = jax.eval_shape(jax.grad(total, has_aux=True), trained, batch)
+  assert {leaf.dtype for leaf in jax.tree.leaves((grads, of_pairs))} == {jnp.dtype("float32")}
+  halved = jax.jit(total)(trained, batch)[1]
+  np.testing.assert_allclose(halved, losses, rtol=0.05)  # 8 bits, through up to 16 layers
+  assert np.abs(halved - losses).max() > 1e-4  # float32 in two programs would agree better
