@@ -4,9 +4,9 @@ Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016): each
 A^T [(G g G^T) * (B^T d B)] A, with g the kernel, d the 6x6 tile of the input under it, and * a product per
 element, summed over the input channels. That sum is one matrix product for each of the 36 elements.
 
-On a CPU the transforms take longer than the products, and memory longer than arithmetic. So each of them is one loop
-over long runs of memory (`_combine` of stacks that are flat where they can be), and what XLA would compute again and
-again for each of its readers is held by a barrier.
+On a CPU the transforms take longer than the products, and memory longer than arithmetic. So each step of them is one
+stack, which XLA computes and writes once, where it would compute parts again for each of their readers; and stacks are
+flat where they can be, since XLA's loops are as short as the last axis.
 """
 
 import functools
@@ -80,8 +80,7 @@ def winograd_conv(x: Float[Array, "b h w c"], kernels: Kernels, *, pool: int = 1
 
     def one_strip(i: Array) -> Array:
       part = lax.dynamic_slice_in_dim(padded, i * strip * TILE, (strip + 1) * TILE, axis=1)
-      # XLA runs what is written into a larger array on one core: only the copy, then.
-      return lax.optimization_barrier(_convolve(part, groups, strip, cols, pool))
+      return _convolve(part, groups, strip, cols, pool)
 
     y = jnp.moveaxis(lax.map(one_strip, jnp.arange(strips)), 0, 1)
     y = y.reshape(b, -1, *y.shape[3:])
@@ -95,12 +94,12 @@ def _convolve(
   b, _, _, c = padded.shape
   if c <= SHORT:
     parted = padded.reshape(b, -1, cols + 1, TILE, c).swapaxes(2, 3)
-    padded = lax.optimization_barrier(parted.reshape(b, -1, TILE, (cols + 1) * c))
+    padded = parted.reshape(b, -1, TILE, (cols + 1) * c)
   by_row = _combine(INPUT_TRANSFORM, [padded[:, i : i + rows * TILE - 3 : TILE] for i in range(PATCH)])
   products = []
   for kernels in groups:
     together, by_row = by_row[: kernels.shape[1]], by_row[kernels.shape[1] :]
-    group = lax.optimization_barrier(jnp.stack(together))
+    group = jnp.stack(together)
     if c <= SHORT:
       columns = [group[..., j % TILE, j // TILE * c :][..., : cols * c] for j in range(PATCH)]
     else:
@@ -109,13 +108,13 @@ def _convolve(
     summed = jnp.matmul(elements, kernels).reshape(PATCH, len(group), -1)
     products += [summed[:, i] for i in range(len(group))]
   by_col = jnp.stack(_combine(OUTPUT_TRANSFORM, products), axis=1)
-  tiles = jnp.stack(_combine(OUTPUT_TRANSFORM, list(by_col)))  # [column, row, flat]
-  if pool == 2:  # from the tiles, before they are joined: there is a quarter left to write
-    tiles = jnp.maximum(tiles[::2], tiles[1::2])
-    tiles = jnp.maximum(tiles[:, ::2], tiles[:, 1::2])
+  tiles = _combine(OUTPUT_TRANSFORM, list(by_col))  # by column, each [row, flat]
+  if pool == 2:  # before tiles are joined, when there is a quarter left to write
+    tiles = [jnp.maximum(left, right) for left, right in zip(tiles[::2], tiles[1::2], strict=True)]
+    tiles = [jnp.maximum(column[::2], column[1::2]) for column in tiles]
   side = TILE // pool
-  tiles = lax.optimization_barrier(tiles).reshape(side, side, b, rows, cols, -1)
-  return tiles.transpose(2, 3, 1, 4, 0, 5).reshape(b, rows * side, cols * side, -1)
+  joined = jnp.stack(tiles).reshape(side, side, b, rows, cols, -1)
+  return joined.transpose(2, 3, 1, 4, 0, 5).reshape(b, rows * side, cols * side, -1)
 
 
 def _combine(matrix: np.ndarray, parts: list[Array]) -> list[Array]:

@@ -4,7 +4,8 @@ python experiments/crossfit/run.py package --root ../shared/data,../shared/wide 
 python experiments/crossfit/run.py vgg19 --weights VGG19 --root ... --workdir runs/crossfit-vgg19
 
 Videos are dealt into folds; what phase 2 learns on the others judges each fold, on pairs and in one pass. Writes
-results.json; one pass is written video by video and goes on where it was.
+results.json, and model.safetensors, which has learnt from all of them; pairs and passes are kept video by video, and a
+run goes on where it was.
 """
 
 import argparse
@@ -21,19 +22,20 @@ from adadepth.evaluation.scores import exits_at, random_mix, table_features, tak
 from adadepth.io.compilation import enable_compilation_cache
 from adadepth.io.json_files import write_json
 from adadepth.jobs.from_config import architecture_of, recipe_of, source_of, starting_params
-from adadepth.models.model import Model
+from adadepth.models.model import MODEL_NAME, Model, save_model
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.tracker import Tracker
 from adadepth.training.cross_fitting import COST_SHARE, best_static, choose, grouped_folds, static_choices, sweep
-from adadepth.training.phase2 import cross_fit, fit
+from adadepth.training.phase2 import cross_fit, fit, run_phase2
 from configs import gating
 
-KEYS = 4  # of a sequence
+KEYS = {"package": 4, "vgg19": 2, "paper": 2}  # of a sequence
 
 
 def configured(arguments: argparse.Namespace):
   """The config of the main job for this model."""
-  config = gating.get_config("vgg19" if arguments.model == "vgg19" else "slim").copy_and_resolve_references()
+  variant = {"package": "slim", "vgg19": "vgg19", "paper": "vgg19,paper"}[arguments.model]
+  config = gating.get_config(variant).copy_and_resolve_references()
   config.unlock()
   config.data.update({"root": arguments.root, "split": arguments.split})
   config.backbone.weights = arguments.weights or "embedded"
@@ -91,7 +93,7 @@ def measure_tracks(params, table, folds, recipe, arch, choice, sequences, polici
 
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("model", choices=("package", "vgg19"))
+  parser.add_argument("model", choices=tuple(KEYS))
   parser.add_argument("--root", required=True)
   parser.add_argument("--split", default="configs/splits/wide.json")
   parser.add_argument("--weights", default="")
@@ -104,13 +106,17 @@ def main() -> None:
   sides = source_of(config).read(("train", "dev"))
   sequences = [*sides["train"], *sides["dev"]]
   params = starting_params(config, arch, arguments.workdir)
-  pairs_of = {"arch": arch, "keys": KEYS, "frames": 0, "threads": config.threads}
+  pairs_of = {"arch": arch, "keys": KEYS[arguments.model], "frames": 0, "threads": config.threads}
   table = pair_table(params, sequences, **pairs_of, folder=arguments.workdir / "responses", description="responses")
   table = on_device(table)
   folds = grouped_folds(table.sequence, config.gates.folds, config.seed)
   pairs = measure_pairs(params, table, folds, recipe, arch, config.policy.thresholds)
   print(json.dumps({share: row["entry"] for share, row in pairs["hard"].items()}, indent=1, default=float), flush=True)
   write_json(arguments.workdir / "results.json", {"arch": dataclasses.asdict(arch), "pairs": pairs})
+  done = run_phase2(
+    params, table, recipe=recipe, folds=config.gates.folds, thresholds=config.policy.thresholds, arch=arch
+  )
+  save_model(arguments.workdir / MODEL_NAME, done.model)
   tracks = measure_tracks(
     params,
     table,

@@ -28,7 +28,9 @@ class Features(torch.nn.Module):
     self.register_buffer("mean", torch.tensor(IMAGENET_MEAN_BGR).reshape(1, 3, 1, 1))
 
   def forward(self, crops: torch.Tensor) -> torch.Tensor:
-  XX
+    """RGB, uint8 [n, px, px, 3], to [n, c, cells, cells]."""
+    x = crops.permute(0, 3, 1, 2).flip(1) - self.mean
+    x = self.layers(x.contiguous(memory_format=self.layout)).float()
     deviation, mean = torch.std_mean(x, (1, 2, 3), correction=0, keepdim=True)
     return (x - mean) / (deviation + WHITEN_EPSILON)
 

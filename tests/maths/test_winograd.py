@@ -59,7 +59,25 @@ def test_it_is_the_same_convolution_at_any_size(h, w):
   np.testing.assert_allclose(found, expected, rtol=0, atol=HIGHEST * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("h", "w"), [(8, 12), (2, 5), (7, 10)])
+@pytest.mark.parametrize("c", [16, 17])  # whose columns are parted, or not
+@pytest.mark.parametrize(("h", "w"), [(6, 9), (30, 29), (99, 182)])  # row by row, all at once, and in strips
+def test_it_is_the_same_convolution_in_each_of_its_ways(h, w, c):
+  x, kernel = maps_and_kernel(h, w, c=c, d=2)
+  expected = slow_conv(x, kernel)
+  found = winograd_conv(jnp.asarray(x), transform_kernel(jnp.asarray(kernel)))
+  np.testing.assert_allclose(found, expected, rtol=0, atol=HIGHEST * np.abs(expected).max())
+
+
+def test_strips_are_cut_where_no_batch_member_begins():
+  x, kernel = maps_and_kernel(50, 90, b=4, c=17, d=2)
+  found = winograd_conv(jnp.asarray(x), transform_kernel(jnp.asarray(kernel)), pool=2)
+  one_by_one = [
+    winograd_conv(jnp.asarray(x[i : i + 1]), transform_kernel(jnp.asarray(kernel)), pool=2) for i in range(4)
+  ]
+  np.testing.assert_allclose(found, np.concatenate(one_by_one), rtol=0, atol=HIGHEST * np.abs(found).max())
+
+
+@pytest.mark.parametrize(("h", "w"), [(8, 12), (2, 5), (7, 10), (99, 182)])
 def test_its_pool_is_the_pool_of_its_result(h, w):
   x, kernel = maps_and_kernel(h, w, b=2)
   y = slow_conv(x, kernel)[:, : h // 2 * 2, : w // 2 * 2]

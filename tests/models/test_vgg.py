@@ -67,6 +67,13 @@ def test_preparing_twice_changes_nothing(params):
   assert jax.tree.map(id, prepare_backbone(once, backend="cpu")) == jax.tree.map(id, once)
 
 
+def test_a_cpu_takes_pairs_from_the_image_and_winograd_elsewhere():
+  backbone = jax.eval_shape(lambda key: init_backbone(key, Architecture(width=0.25)), jax.random.key(0))
+  prepared = jax.eval_shape(lambda b: prepare_backbone(b, backend="cpu"), backbone)
+  forms = [next(iter(conv.keys() - {"bias"})) for convs in prepared.values() for conv in convs.values()]
+  assert forms == ["pairs"] + ["winograd"] * 15
+
+
 # Limits.
 
 
