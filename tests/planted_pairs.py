@@ -8,7 +8,6 @@ from adadepth.evaluation.responses import PairTable
 from adadepth.maths.geometry import zero_displacement_index
 from adadepth.maths.ncc import LOG_SCALES
 from adadepth.models.architecture import Architecture
-from adadepth.models.network import NCC_DEPTHS
 
 ARCH = Architecture(width=1 / 16, template_px=32, search_px=64, pools=3, scaling="none")
 FUSION = dataclasses.replace(ARCH, reader="fusion")
@@ -30,7 +29,7 @@ def planted_table(true_cells, seen_cells) -> PairTable:
   center = 32 + 8 * np.asarray(true_cells, np.float32)
   return PairTable(
     responses=responses,
-    ncc=np.zeros((n, NCC_DEPTHS, len(LOG_SCALES), ARCH.grid.places, ARCH.grid.places), np.float16),
+    ncc=np.zeros((n, len(LOG_SCALES), ARCH.grid.places, ARCH.grid.places), np.float16),
     truth_in_search=np.concatenate([center - size / 2, size], axis=1),
     size_in_crop=size,
     frames_after_key=np.arange(1, n + 1, dtype=np.int32),

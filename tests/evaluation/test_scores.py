@@ -17,7 +17,6 @@ from adadepth.evaluation.scores import (
   confidences_of,
   exit_ious,
   random_mix,
-  read_ious,
   score,
   score_bounds,
   score_fixed,
@@ -77,15 +76,14 @@ def test_fusion_reads_every_map_until_the_exit_and_none_after_it():
   np.testing.assert_allclose(without_a_map, np.full(4, without_a_map[0]))
 
 
-def test_ncc_is_of_the_first_block_for_an_exit_there_and_of_the_second_after_it():
+def test_with_fusion_every_exit_reads_the_size_that_ncc_has_seen():
   truth = np.array([[32 - 9.3, 32 - 9.3, 18.6, 18.6]], np.float32)  # 16 px, grown by exp(0.15)
   table = planted_table([(0, 0)], [[(0, 0)] * 5])
   ncc = table.ncc.copy()
-  ncc[0, 1, 3, 8, 8] = 1  # that size at the middle, which the second block alone has seen
+  ncc[0, 3, 8, 8] = 1  # that size at the middle
   table = dataclasses.replace(table, ncc=ncc, truth_in_search=truth)
-  found = exit_ious(OWN_MAP, table, arch=FUSION)[0]
-  np.testing.assert_allclose(found[0], 16**2 / 18.6**2, atol=0.01)
-  np.testing.assert_allclose(found[1:], 1, atol=0.01)
+  np.testing.assert_allclose(exit_ious(OWN_MAP, table, arch=FUSION), np.ones((1, 5)), atol=0.01)
+  np.testing.assert_allclose(exit_ious({}, table, arch=ARCH), np.full((1, 5), 16**2 / 18.6**2), atol=0.01)
 
 
 def test_each_pair_is_read_by_its_own_fusion(table):
@@ -119,16 +117,6 @@ def test_with_fusion_soft_gating_averages_the_depths_weights():
   first, rest = (np.array([c], np.float32) for c in ([0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0]))
   assert soft_ious(OWN_MAP, table, first, arch=FUSION)[0] > 0.7
   assert soft_ious(OWN_MAP, table, rest, arch=FUSION)[0] < 0.3
-
-
-def test_soft_gating_has_the_second_block_whatever_its_confidences():
-  table = planted_table([(0, 0)], [[(0, 0)] * 5])
-  ncc = table.ncc.copy()
-  ncc[0, 1, 3, 8, 8] = 1
-  table, all_first = dataclasses.replace(table, ncc=ncc), np.eye(5, dtype=np.float32)[:1]
-  seen = soft_ious(OWN_MAP, table, all_first, arch=FUSION)
-  unseen = read_ious(OWN_MAP, table, all_first[:, None], as_pairs(1), arch=FUSION)[:, 0]
-  assert seen[0] < 0.8 < 0.95 < unseen[0]  # the true size is the key's
 
 
 # Entries of results.json.

@@ -238,13 +238,23 @@ def test_figure6_puts_accuracy_and_cost_on_labelled_axes(tmp_path, monkeypatch):
   )
   (axes,) = figures[0].axes
   lines = {line.get_label(): line.get_xydata() for line in axes.lines}
-  np.testing.assert_allclose(lines["fixed depth"], [[6.0 * (k + 1), 0.5 + 0.04 * k] for k in range(5)])
+  np.testing.assert_allclose(lines["static exit"], [[6.0 * (k + 1), 0.5 + 0.04 * k] for k in range(5)])
   np.testing.assert_allclose(lines["hard gating, chosen λ, T swept"], [[11.0, 0.525], [21.0, 0.575]])
   np.testing.assert_allclose(lines["hard gating, chosen T = 0.75"], [[21.0, 0.575]])
   assert "GFLOPs" in axes.get_xlabel() and "IOU@25" in axes.get_ylabel()
   (relative,) = axes.child_axes
   plots.FigureCanvasAgg(figures[0]).draw()
   np.testing.assert_allclose(relative.get_xlim(), np.array(axes.get_xlim()) / 6.0)
+
+
+def test_figure6_shows_what_a_random_mix_of_static_exits_would_have(tmp_path, monkeypatch):
+  figures = []
+  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  entries = {"fixed": fixed_entries(), "soft": {"iou@25": 0.7, "gflops": 30.2}}
+  mixed = [{**entry, "random_mix_iou@25": mix} for entry, mix in zip(hard_entries(), (0.6, 0.55), strict=True)]
+  plots.figure6(tmp_path / "x.png", **entries, hard=mixed)
+  lines = {line.get_label(): line.get_xydata() for line in figures[0].axes[0].lines}
+  np.testing.assert_allclose(lines["static exits mixed at random, at hard gating's cost"], [[11, 0.55], [21, 0.6]])
 
 
 def test_figure6_cuts_its_axis_near_the_policies(tmp_path, monkeypatch):
@@ -295,11 +305,15 @@ def test_an_empty_figure_is_refused_by_name(tmp_path):
     plots.plot_curves(tmp_path / "x.png", {}, ylabel="loss")
 
 
-def test_importing_io_brings_in_neither_pyplot_nor_jax():
-  code = (
-    "import sys; from adadepth.io import boxes_csv, json_files, metrics, progress, run_record, video; "
-    "from adadepth.reports import drawing, plots; "
-    "sys.exit(str([name for name in ('jax', 'matplotlib.pyplot') if name in sys.modules]))"
-  )
+@pytest.mark.parametrize(
+  ("modules", "unwanted"),
+  [
+    ("io import boxes_csv, json_files, metrics, progress, run_record, video", ("jax", "matplotlib.pyplot")),
+    ("reports import drawing", ("jax", "matplotlib.pyplot")),
+    ("reports import plots", ("matplotlib.pyplot",)),  # which would choose a backend for the whole process
+  ],
+)
+def test_imports_bring_in_no_more_than_they_need(modules, unwanted):
+  code = f"import sys; from adadepth.{modules}; sys.exit(str([name for name in {unwanted} if name in sys.modules]))"
   ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
   assert ended.stderr.strip() == "[]"

@@ -30,7 +30,7 @@ def tree() -> dict:
   """The parts of a network, each of a few numbers."""
   gate = {"linear": {"kernel": jnp.full(3, 0.1)}, "mean": jnp.full(3, 0.3), "std": jnp.full(3, 0.7)}
   return {
-    "backbone": {"kernel": jnp.array([0.1, 1e-30, -0.0])},
+    "backbone": {"kernel": jnp.array([0.1, 1e-30, -0.3])},
     "head": {"log_scale": jnp.full(2, 0.2)},
     "gates": {"gate1": gate},
     "fusion": {"ncc": jnp.full(2, 25.0)},
