@@ -106,16 +106,13 @@ def draw_figure6(path: pathlib.Path, results: dict, threshold: float) -> None:
   pairs, bounds = results["pairs"], results["bounds"]
   costs = [("cost (GFLOPs per key and search pair)", "gflops")]
   if results["times_ms"]:
-    pairs, bounds, sweep = (with_times(part, results["times_ms"]) for part in (pairs, bounds, results["sweep"]))
+    pairs, bounds = (with_times(part, results["times_ms"]) for part in (pairs, bounds))
     costs.append(("cost (measured ms per tracked frame)", "ms"))
-  else:
-    sweep = results["sweep"]
   figure6(
     path,
     fixed={name: pairs[name] for name in FIXED},
     soft=pairs["soft"],
     hard=pairs["hard"],
-    sweep=sweep,
     chosen_threshold=hard_entry(results, threshold)["threshold"],
     oracle=bounds["best_exit"]["iou@25"],
     cheap_oracle=bounds["cheapest_good_exit"],
