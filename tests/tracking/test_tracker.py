@@ -306,7 +306,6 @@ def test_a_frame_of_another_size_is_refused(tracker, moving_target):
   [
     (lambda frame: frame / np.float32(255), "`frame` is float32 (96, 128, 3): it must be uint8 (96, 128, 3)"),
     (lambda frame: jnp.asarray(frame, jnp.int32), "`frame` is int32 (96, 128, 3): it must be uint8"),
-    (list, "`frame` is a list: it must be uint8 (96, 128, 3)"),
   ],
 )
 def test_what_is_no_frame_is_refused(tracker, moving_target, change, message):
