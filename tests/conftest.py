@@ -1,6 +1,7 @@
 """Strict settings for every test (adapted from equinox): surprises are errors."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 
@@ -73,7 +74,8 @@ def params(arch: Architecture) -> dict:
         value = 0.1 * rng.random(leaf.shape)
     return jnp.asarray(value, leaf.dtype)
 
-  return {**jax.tree_util.tree_map_with_path(draw, shapes), "fusion": init_fusion()}
+  as_loaded = functools.partial(jax.tree.map, lambda leaf: jnp.asarray(np.asarray(leaf)))  # no weak types
+  return {**jax.tree_util.tree_map_with_path(draw, shapes), "fusion": as_loaded(init_fusion())}
 
 
 @pytest.fixture(scope="session")

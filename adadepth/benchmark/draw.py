@@ -17,11 +17,11 @@ COLORS = {"xcorr1": GREEN, "xcorr5": PURPLE, "hard_even": VERMILION}
 
 
 def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
-  """Time by depth, by targets, by crop and by sequence length; a panel whose part was not run says so."""
+  """Time by depth, by targets, by crop and over FLOPs; a panel whose part was not run says so."""
   measured = {row["id"]: row for row in rows if row["value"] is not None}
   figure = Figure(figsize=(11, 7.5), layout="constrained")
   panels = figure.subplots(2, 2).ravel()
-  for axes, draw in zip(panels, (draw_depths, draw_targets, draw_crops, draw_frames), strict=True):
+  for axes, draw in zip(panels, (draw_depths, draw_targets, draw_crops, draw_exits), strict=True):
     draw(axes, measured)
     if not axes.has_data():
       axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="0.4")
@@ -74,22 +74,19 @@ def draw_crops(axes: Axes, rows: Rows) -> None:
     axes.set_xticks(sides)
 
 
-def draw_frames(axes: Axes, rows: Rows) -> None:
-  """A frame of xcorr1 by the length of the sequence; as levels, what another part of the benchmark took."""
-  axes.set(title="xcorr1: a frame of a sequence, two parts timed apart", ylabel="ms per frame")
-  axes.set_xlabel("frames in the sequence")
-  lengths = [int(i.removeprefix("length_")) for i in rows if i.startswith("length_")]
-  label = "part 'growth': the film's first frames, from memory"
-  plot_rows(axes, lengths, [rows[f"length_{n}"] for n in lengths], "s-", COLORS["xcorr1"], label)
-  doubling(axes, lengths)
-  levels = (
-    ("program", "--", "single calls of the frame program, in turn with others"),
-    ("memory", "-.", "the whole film, from memory"),
-    ("disk", ":", "the whole film, from JPEG files"),
-  )
-  for name, style, label in levels:
-    if (row := rows.get(f"frame_xcorr1_{name}")) and lengths:
-      axes.axhline(row["value"], color=COLORS["xcorr1"], linestyle=style, label=f"part 'sequence': {label}")
+def draw_exits(axes: Axes, rows: Rows) -> None:
+  """What ships: the time of each exit over its FLOPs, both relative to the last exit's; the diagonal is wanted."""
+  axes.set(title="what ships: hard gating that exits at each depth")
+  axes.set(xlabel="FLOPs, relative to exit 5", ylabel="time, relative to exit 5")
+  for model, color, label in (("vgg19", BLUE, "VGG-19"), ("package", VERMILION, "the package's network")):
+    times, flops = ([rows.get(f"ships_{what}_{model}_{name}") for name in FIXED] for what in ("step", "gflops"))
+    if all(times) and all(flops):
+      last = times[-1]["value"]
+      x = [row["value"] / flops[-1]["value"] for row in flops]
+      relative = [{name: row[name] / last for name in ("value", "low", "high")} for row in times]
+      plot_rows(axes, x, relative, "o-", color, label)
+  if axes.has_data():
+    axes.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="as the FLOPs")
 
 
 def doubling(axes: Axes, counts: list[int]) -> None:

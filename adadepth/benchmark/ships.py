@@ -3,6 +3,7 @@
 Time is held against FLOPs, the frame's size, the code as it was before, and OpenCV's CSRT.
 """
 
+import pathlib
 from collections.abc import Callable, Mapping
 
 import jax
@@ -87,7 +88,7 @@ def measure_exits(subject: Subject, models: Mapping[str, Model]) -> list[dict]:
   return [lesser, *least, *details]
 
 
-def tiled(frames: UInt8[np.ndarray, "t h w 3"], times: int) -> UInt8[np.ndarray, "t y x 3"]:
+def tiled(frames: UInt8[np.ndarray, "t h w 3"], times: int) -> UInt8[np.ndarray, "2 y x 3"]:
   """The first two frames, so many times as high and as wide."""
   return np.tile(frames[:2], (1, times, times, 1))
 
@@ -125,7 +126,7 @@ def measure_before(subject: Subject, tracker: Tracker) -> list[dict]:
     raise PeerError("config.benchmark.before names no worktree of 9df193a")
   large = tiled(subject.frames, 3)
   films = {"360p": (subject.frames[:2], subject.box_xywh), "1080p": (large, square_in_middle(large, MIDDLE_PX))}
-  with Peer("", "before_side", path=subject.settings.before) as peer:
+  with Peer("", "before_side", path=str(pathlib.Path(subject.settings.before).resolve())) as peer:
     clocks = {f"now_{name}": step_clock(tracker, *film) for name, film in films.items()}
     for name, (frames, box) in films.items():
       peer.ask("add", name=name, frames=frames, box_xywh=box)

@@ -6,13 +6,14 @@ twice as wide as the nine shifted images would make it.
 """
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
 def pair_matrix(kernel: Float[Array, "3 3 c d"]) -> Float[Array, "k n"]:
   """The kernel as `pair_conv` takes it, once per network: k is 12 c, n is 2 d."""
-  apart = [jnp.pad(kernel, ((0, 0), (j, 1 - j), (0, 0), (0, 0))) for j in range(2)]
-  return jnp.concatenate(apart, axis=-1).reshape(-1, 2 * kernel.shape[-1])
+  apart = [np.pad(kernel, ((0, 0), (j, 1 - j), (0, 0), (0, 0))) for j in range(2)]
+  return jnp.asarray(np.concatenate(apart, axis=-1).reshape(-1, 2 * kernel.shape[-1]))
 
 
 def pair_conv(x: Float[Array, "b h w c"], matrix: Float[Array, "k n"]) -> Float[Array, "b h w d"]:

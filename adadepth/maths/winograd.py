@@ -47,10 +47,13 @@ Kernels = tuple[Float[Array, "6 c d"], ...]
 
 
 def transform_kernel(kernel: Float[Array, "3 3 c d"]) -> Kernels:
-  """G g G^T of every pair of channels, once per network; its six rows apart, as wide layers use them."""
-  both_axes = jnp.asarray(np.kron(KERNEL_TRANSFORM, KERNEL_TRANSFORM), kernel.dtype)
-  flat = jnp.matmul(both_axes, kernel.reshape(9, -1), precision="highest")
-  return tuple(flat.reshape(PATCH, PATCH, *kernel.shape[2:]))
+  """G g G^T of every pair of channels, once per network; its six rows apart, as wide layers use them.
+
+  By NumPy: a start would wait longer for XLA to compile it for each shape.
+  """
+  kernel = np.asarray(kernel)
+  flat = np.kron(KERNEL_TRANSFORM, KERNEL_TRANSFORM).astype(kernel.dtype) @ kernel.reshape(9, -1)
+  return tuple(map(jnp.asarray, flat.reshape(PATCH, PATCH, *kernel.shape[2:])))
 
 
 # Jitted, since it is called again and again with the same shapes, and is then traced once: it is Python that a second

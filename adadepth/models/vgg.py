@@ -124,11 +124,8 @@ def _fast(conv: dict) -> dict:
   if "kernel" not in conv:
     return conv
   few = conv["kernel"].shape[2] < WINOGRAD_CHANNELS
-  name, prepare = ("pairs", _pair_matrix) if few else ("winograd", _transform_kernel)
+  name, prepare = ("pairs", pair_matrix) if few else ("winograd", transform_kernel)
   return {name: prepare(conv["kernel"]), "bias": conv["bias"]}
-
-
-_pair_matrix, _transform_kernel = jax.jit(pair_matrix), jax.jit(transform_kernel)
 
 
 def count(tree: PyTree) -> int:

@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from adadepth.benchmark.draw import COLORS, draw_crops, draw_frames, draw_targets
+from adadepth.benchmark.draw import COLORS, draw_crops, draw_exits, draw_targets
 from adadepth.benchmark.many_targets import MIXES, mixed_exits
-from adadepth.benchmark.peer import Peer, PeerError
+from adadepth.benchmark.peer import Peer, PeerError, in_blocks
 from adadepth.benchmark.rows import TABLE, markdown, results_of, row
+from adadepth.benchmark.ships import if_there, saved_shares, square_in_middle, tiled
+from adadepth.data.crops import crop_square
 from adadepth.errors import InputError
 from adadepth.evaluation.timing import alternate
 from adadepth.io.workdir import claim
 from adadepth.jobs.benchmark import identity_of, parts_named, peak_memory_gib
 from configs import benchmark
+from experiments.speed import host_crop
 
 # The table of experiments/speed.
 IDS = [
@@ -32,6 +35,20 @@ IDS = [
   "gpu_peak_share",
   "gpu_hard_share_batch32",
   "gpu_torch_over_ours_min",
+  "ships_time_over_flops",
+  "ships_time_over_flops_vgg19",
+  "ships_time_over_flops_package",
+  "ships_1080p_over_360p",
+  "ships_4k_over_360p",
+  "ships_4k_large_target_over_360p",
+  "ships_before_over_now_360p",
+  "ships_before_over_now_1080p",
+  "ships_csrt_over_ours",
+  "ships_batch32",
+  "compiles_after_first_video",
+  "start_before_over_now",
+  "start_again",
+  "phase2",
 ]
 
 
@@ -72,16 +89,66 @@ def test_targets_stand_where_their_number_is_and_one_of_hard_gating_is_the_mean_
 
 
 def test_a_colour_of_the_benchmarks_picture_means_one_policy():
-  names = ("step_xcorr1", "step_xcorr5", "crop_xcorr1_128", "crop_xcorr5_128", "length_4", "frame_xcorr1_program")
+  names = ("step_xcorr1", "step_xcorr5", "crop_xcorr1_128", "crop_xcorr5_128")
   rows = {name: measured(name) for name in names}
   for draw, policies in ((draw_targets, ("xcorr1", "xcorr5")), (draw_crops, ("xcorr1", "xcorr5"))):
     axes = Figure().add_subplot()
     draw(axes, rows)
     assert [container[0].get_color() for container in axes.containers] == [COLORS[name] for name in policies]
+
+
+def test_exits_are_drawn_relative_to_the_last():
+  rows = {
+    f"ships_{what}_package_xcorr{k}": {"value": k, "low": k, "high": k}
+    for what in ("step", "gflops")
+    for k in range(1, 6)
+  }
   axes = Figure().add_subplot()
-  draw_frames(axes, rows)
-  lines = [line for line in axes.lines if line.get_linestyle() != "None"]
-  assert len(lines) == 2 and {line.get_color() for line in lines} == {COLORS["xcorr1"]}
+  draw_exits(axes, rows)
+  line, _, _ = axes.containers[0]
+  np.testing.assert_allclose(line.get_xydata(), [[k / 5, k / 5] for k in range(1, 6)])
+
+
+def test_a_time_that_follows_the_flops_saves_all_of_them():
+  gflops = np.array([1.0, 2, 4, 8, 10])
+  seconds = {f"xcorr{k + 1}": np.full(3, value) for k, value in enumerate(gflops)}
+  np.testing.assert_allclose(saved_shares(seconds, gflops), 1)
+  with_overhead = {name: values + 10 for name, values in seconds.items()}
+  np.testing.assert_allclose(saved_shares(with_overhead, gflops), 0.5)
+
+
+def test_a_larger_frame_holds_the_same_target():
+  frames = np.random.default_rng(0).integers(0, 256, (4, 12, 16, 3), np.uint8)
+  large = tiled(frames, 3)
+  assert large.shape == (2, 36, 48, 3)
+  np.testing.assert_array_equal(large[:, :12, :16], frames[:2])
+  np.testing.assert_array_equal(square_in_middle(large, 6), [21, 15, 6, 6])
+
+
+def test_what_another_process_lacks_is_an_empty_row_with_the_reason():
+  def measure():
+    raise PeerError("no OpenCV")
+
+  (found,) = if_there(("ships_csrt_over_ours",), measure)
+  assert found["value"] is None and found["why"] == "no OpenCV"
+  rows = {r["id"]: r for r in results_of({"ships": {"rows": [found]}}, "gpu")}
+  assert rows["ships_csrt_over_ours"]["why"] == found["why"]
+  assert rows["phase2"]["why"] == "the part 'phase2' was not run"
+
+
+@pytest.mark.parametrize(("center", "side"), [((40, 30), 20.3), ((2, 50), 61.7), ((70, 10), 300.0), ((40, 30), 1000.0)])
+def test_pytorchs_side_cuts_the_same_crop(center, side):
+  frame = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+  theirs, ours = (cut(frame, np.float32(center), side, 32) for cut in (host_crop.crop_square, crop_square))
+  np.testing.assert_array_equal(theirs, ours)
+
+
+def test_a_turn_of_several_processes_is_the_median_of_a_block(monkeypatch):
+  rests = []
+  monkeypatch.setattr("time.sleep", rests.append)
+  times = iter([100.0, 3.0, 1.0, 2.0])
+  (block,) = in_blocks({"a": lambda: next(times)}).values()
+  assert block() == 2 and len(rests) == 1
 
 
 def test_clocks_are_read_in_turns_after_one_uncounted_reading():

@@ -1,167 +1,235 @@
-"""Fixed, soft and hard gating: what each decides, and that each is one program that skips what it says it skips."""
+"""Fixed, soft and hard gating: what each decides and reads, of one target and of many, and what it leaves out."""
 
+import dataclasses
 import functools
 import re
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from adadepth.evaluation.forced_exits import (
+  FORCED_THRESHOLD,
+  gates_that_exit,
+  gates_that_exit_where_told,
+  templates_that_exit,
+)
+from adadepth.evaluation.responses import PairTable, _searches
+from adadepth.evaluation.scores import read_pair, soft_ious
 from adadepth.maths.cascade import exit_depth
-from adadepth.maths.peaks import PAPER, Readout
+from adadepth.maths.fusion import LastPlace, at_center
 from adadepth.models.architecture import DEPTHS, VGG19_CONVS, Architecture
-from adadepth.models.network import search_responses, template_maps
-from adadepth.tracking.policies import FIXED, POLICIES, Decision, gated_confidences, policy_named, soft_response
+from adadepth.models.network import Template, make_template
+from adadepth.tracking import rows
+from adadepth.tracking.policies import FIXED, Decision, gated_confidences, policy_named
+from adadepth.tracking.reader import DRIFT, Move
 
-THRESHOLD = 0.4
-# Biases of the four gates that make each depth in turn the one to stop at.
-EXITS = {0: (6, -6, -6, -6), 1: (-6, 6, -6, -6), 2: (-6, -6, 6, -6), 3: (-6, -6, -6, 6), 4: (-6, -6, -6, -6)}
-# A fifth of the confidence for each depth: none exceeds the threshold.
-SPREAD_OUT = (-1.4, -1.1, -0.7, 0.0)
+EXITS = (2, 0, 4, 1, 3)
+N = len(EXITS)
+SHIFTS = [(8 * i - 16, 16 - 8 * i) for i in range(N)]  # of the planted targets, crop pixels
+TOLD = np.full(N, FORCED_THRESHOLD, np.float32)
+SIZE = jnp.full(2, 32.0)
+READERS = ("paper", "fusion")
+both = pytest.mark.parametrize("reader", READERS)
 
 
-@functools.partial(jax.jit, static_argnames=("policy", "arch"))
-def decide(params: dict, templates: tuple, search: np.ndarray, *, policy: str, arch: Architecture) -> Decision:
-  return policy_named(policy, arch=arch, readout=PAPER)(params, templates, search, THRESHOLD)
-
-
-def with_biases(params: dict, biases: tuple[float, ...], *, lean: float = 1.0) -> dict:
-  """The same gates with these biases, leaning `lean` times as much on their features."""
-  gates = {}
-  for (name, gate), bias in zip(params["gates"].items(), biases, strict=True):
-    kernel = lean * gate["linear"]["Dense_0"]["kernel"]
-    gates[name] = {**gate, "linear": {"Dense_0": {"kernel": kernel, "bias": jnp.full(1, bias, jnp.float32)}}}
-  return {**params, "gates": gates}
+@pytest.fixture(scope="module", autouse=True)
+def chunks():
+  """Five rows are then chunks of one size, the last of which does a row again."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(rows.CHUNKS, "cpu", (2,))
+    yield
 
 
 @pytest.fixture(scope="module")
-def pair(params, arch, plant) -> tuple[tuple, np.ndarray]:
-  """A template's maps and a search crop."""
-  template, searches = plant(arch.template_px, [(8, -16)])
-  return jax.jit(functools.partial(template_maps, arch=arch))(params, template), searches[0]
+def archs(arch, fused) -> dict[str, Architecture]:
+  return {"paper": arch, "fusion": fused}
 
 
 @pytest.fixture(scope="module")
-def responses(params, arch, pair) -> jax.Array:
-  """All five responses of that pair, [5, r, r]."""
-  templates, search = pair
-  return jax.jit(functools.partial(search_responses, arch=arch))(params, templates, search[None])[0]
+def seen(params, fused, plant) -> tuple[Template, np.ndarray]:
+  """Templates and search crops of five targets, each displaced and textured in its own way."""
+  found = [plant(fused.template_px, [(0, 0), shift], seed=i) for i, shift in enumerate(SHIFTS)]
+  of_one = jax.jit(functools.partial(make_template, arch=fused))
+  templates = [of_one(params, key, searches[0], SIZE) for key, searches in found]
+  return jax.tree.map(lambda *leaves: jnp.stack(leaves), *templates), np.stack([searches[1] for _, searches in found])
+
+
+def targets_for(reader: str, seen: tuple) -> tuple[Template, np.ndarray]:
+  """The same targets as a reader takes them."""
+  template, searches = seen
+  return (template if reader == "fusion" else Template(template.maps, ())), searches
+
+
+def told_to_exit(targets: tuple, exits=EXITS) -> tuple[Template, np.ndarray]:
+  template, searches = targets
+  return template._replace(maps=templates_that_exit(template.maps, exits)), searches
+
+
+def row(targets, i: int):
+  return jax.tree.map(lambda leaf: leaf[i : i + 1], targets)
 
 
 @pytest.fixture(scope="module")
-def confidences_at(responses, arch):
-  """c of Eq. 4 of that pair, as a function of the parameters."""
-  compiled = jax.jit(functools.partial(gated_confidences, arch=arch, readout=PAPER))
-  return lambda params: compiled(params, responses[None])[0]
+def told(params) -> dict:
+  """The parameters with gates that `templates_that_exit` tells where to stop."""
+  return {**params, "gates": gates_that_exit_where_told()}
 
 
-# Invariants.
+@functools.cache
+def compiled(policy: str, arch: Architecture):
+  return jax.jit(policy_named(policy, arch=arch))
 
 
-def test_confidences_of_a_pair_sum_to_one(params, confidences_at):
-  np.testing.assert_allclose(confidences_at(params).sum(), 1, rtol=1e-6)  # five float32 terms
+def assert_same(found: Decision, expected: Decision) -> None:
+  np.testing.assert_array_equal(found.depth, expected.depth)
+  # Products of five float32 factors, by two programs; pixels are means over a thousand places.
+  np.testing.assert_allclose(found.confidences, expected.confidences, atol=1e-5)
+  np.testing.assert_allclose(found.move.in_search, expected.move.in_search, atol=0.02)
+  np.testing.assert_allclose(found.move.log_scale, expected.move.log_scale, atol=1e-3)
 
 
-@pytest.mark.parametrize("depth", range(DEPTHS))
-def test_a_fixed_policy_gives_its_own_depths_response(params, arch, pair, responses, depth):
-  decision = decide(params, *pair, policy=FIXED[depth], arch=arch)
-  np.testing.assert_allclose(decision.response, responses[depth], atol=1e-5)  # maps in [0, 1], two programs
-  np.testing.assert_array_equal(decision.confidences, np.eye(DEPTHS)[depth])
-  assert decision.depth == depth
+@pytest.fixture(scope="module")
+def evaluated(params, fused, seen) -> tuple[np.ndarray, np.ndarray]:
+  """Responses [n, 5, r, r] and NCC of both blocks [n, 2, s, i, i], as evaluation computes them."""
+  template, searches = seen
+  found = [
+    _searches(params, jax.tree.map(lambda leaf, i=i: leaf[i], template), searches[i : i + 1], arch=fused)
+    for i in range(N)
+  ]
+  return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
-@pytest.mark.parametrize("stop", EXITS)
-def test_hard_gating_stops_where_the_cascade_says(params, arch, pair, confidences_at, stop):
-  driven = with_biases(params, EXITS[stop])
-  decision = decide(driven, *pair, policy="hard", arch=arch)
-  assert decision.depth == exit_depth(confidences_at(driven), THRESHOLD) == stop
+@pytest.fixture(scope="module")
+def confidences(params, fused, evaluated) -> np.ndarray:
+  """c of Eq. 4 of the five targets."""
+  return np.asarray(jax.jit(functools.partial(gated_confidences, arch=fused))(params, evaluated[0]))
 
 
-@pytest.mark.parametrize("stop", EXITS)
-def test_hard_gating_gives_the_response_it_stopped_at(params, arch, pair, responses, stop):
-  decision = decide(with_biases(params, EXITS[stop]), *pair, policy="hard", arch=arch)
-  np.testing.assert_allclose(decision.response, responses[stop], atol=1e-5)  # as above
+def read_as_evaluation_does(params, evaluated, confidences, arch: Architecture, last: LastPlace | None = None) -> Move:
+  """What `evaluation.scores` reads of each target; last: None for a tracker's."""
+  last = at_center(DRIFT * arch.search_px) if last is None else last
+  one = jax.jit(functools.partial(read_pair, arch=arch))
+  moves = [
+    one(params["fusion"], r, n, c[None], last) for r, n, c in zip(*evaluated, jnp.asarray(confidences), strict=True)
+  ]
+  return jax.tree.map(lambda *leaves: np.concatenate(leaves), *moves)
 
 
-@pytest.mark.parametrize("stop", EXITS)
-def test_hard_gatings_confidences_are_the_cascades_as_far_as_it_looked(params, arch, pair, confidences_at, stop):
-  driven = with_biases(params, EXITS[stop])
-  decision = decide(driven, *pair, policy="hard", arch=arch)
-  expected = np.where(np.arange(DEPTHS) <= stop, confidences_at(driven), 0)
+def assert_same_move(found: Move, expected: Move) -> None:
+  np.testing.assert_allclose(found.in_search, expected.in_search, atol=0.1)  # px: evaluation keeps NCC as float16
+  np.testing.assert_allclose(found.log_scale, expected.log_scale, atol=5e-3)
+
+
+# Registration.
+
+
+@both
+def test_a_planted_target_comes_back_at_its_true_centre_at_every_depth(told, archs, seen, reader):
+  decision = compiled("hard", archs[reader])(told, *told_to_exit(targets_for(reader, seen)), TOLD)
+  np.testing.assert_array_equal(np.sort(decision.depth), range(DEPTHS))
+  # Fusion's posterior leans to where the target was.
+  np.testing.assert_allclose(decision.move.in_search, SHIFTS, atol={"paper": 0, "fusion": 1}[reader])
+
+
+# Hard gating.
+
+
+@both
+def test_hard_gating_of_any_mix_of_exits_is_that_of_each_alone(told, archs, seen, reader):
+  hard, targets = compiled("hard", archs[reader]), told_to_exit(targets_for(reader, seen))
+  together = hard(told, *targets, TOLD)
+  np.testing.assert_array_equal(together.depth, EXITS)
+  for i in range(N):
+    assert_same(row(together, i), hard(told, *row(targets, i), TOLD[:1]))
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.99])
+def test_hard_gating_stops_where_the_cascade_says(params, fused, seen, confidences, threshold):
+  decision = compiled("hard", fused)(params, *seen, np.full(N, threshold, np.float32))
+  expected = np.asarray(exit_depth(jnp.asarray(confidences), threshold))
+  np.testing.assert_array_equal(decision.depth, expected)
+  as_far_as_it_looked = np.where(np.arange(DEPTHS) <= expected[:, None], confidences, 0)
   # Products of up to five float32 factors; the cascade adds logarithms instead.
-  np.testing.assert_allclose(decision.confidences, expected, rtol=1e-4, atol=1e-6)
-  np.testing.assert_array_equal(decision.confidences[stop + 1 :], np.zeros(DEPTHS - 1 - stop))
+  np.testing.assert_allclose(decision.confidences, as_far_as_it_looked, rtol=1e-3, atol=1e-5)
 
 
-# Limits.
+def test_each_target_has_a_threshold_of_its_own(params, fused, seen, confidences):
+  thresholds = np.array([0.05, 0.99, 0.05, 0.99, 0.3], np.float32)
+  decision = compiled("hard", fused)(params, *seen, thresholds)
+  expected = [int(exit_depth(jnp.asarray(c), float(t))) for c, t in zip(confidences, thresholds, strict=True)]
+  np.testing.assert_array_equal(decision.depth, expected)
+  assert len(set(expected)) > 1
 
 
-def test_hard_gating_goes_to_the_last_depth_if_no_confidence_exceeds_the_threshold(params, arch, pair, confidences_at):
-  driven = with_biases(params, SPREAD_OUT, lean=0)
-  assert confidences_at(driven).max() < THRESHOLD
-  decision = decide(driven, *pair, policy="hard", arch=arch)
-  assert decision.depth == DEPTHS - 1
-  np.testing.assert_allclose(decision.confidences.sum(), 1, rtol=1e-6)  # five float32 terms
+def test_confidences_of_a_run_to_the_last_depth_sum_to_one(params, fused, seen):
+  decision = compiled("hard", fused)(params, *seen, np.ones(N, np.float32))
+  np.testing.assert_array_equal(decision.depth, [DEPTHS - 1] * N)
+  np.testing.assert_allclose(decision.confidences.sum(1), 1, rtol=1e-6)  # five float32 terms
 
 
-def test_soft_gating_with_all_confidence_in_one_depth_is_that_depth(params, arch, pair, responses):
-  decision = decide(with_biases(params, (-30, -30, 30, 0)), *pair, policy="soft", arch=arch)
-  np.testing.assert_allclose(decision.response, responses[2], atol=1e-5)  # maps in [0, 1], two programs
+@both
+@pytest.mark.parametrize("threshold", [0.05, 0.99])
+def test_hard_gating_reads_what_evaluation_reads(params, archs, seen, evaluated, reader, threshold):
+  targets = targets_for(reader, seen)
+  decision = compiled("hard", archs[reader])(params, *targets, np.full(N, threshold, np.float32))
+  at_exit = np.eye(DEPTHS, dtype=np.float32)[np.asarray(decision.depth)]
+  assert_same_move(decision.move, read_as_evaluation_does(params, evaluated, at_exit, archs[reader]))
 
 
-# Oracles.
+# What a target does not need is not computed for it.
 
 
-def test_soft_gating_is_the_average_weighted_by_confidence(params, arch, pair, responses, confidences_at):
-  decision = decide(params, *pair, policy="soft", arch=arch)
-  weights, expected = np.asarray(confidences_at(params)), np.zeros(responses.shape[1:])
-  for depth in range(DEPTHS):
-    expected += weights[depth] * np.asarray(responses[depth])
-  np.testing.assert_allclose(decision.response, expected, atol=1e-5)  # maps in [0, 1], two programs
-  np.testing.assert_allclose(decision.confidences, weights, atol=1e-5)
-  assert decision.depth == DEPTHS - 1
+def poisoned(params: dict, depth: int) -> dict:
+  """The parameters with NaN in every block deeper than `depth`."""
+  backbone = {
+    name: jax.tree.map(lambda leaf, k=k: jnp.full_like(leaf, jnp.nan) if k > depth else leaf, block)
+    for k, (name, block) in enumerate(sorted(params["backbone"].items()))
+  }
+  return {**params, "backbone": backbone}
 
 
-def test_soft_responses_are_averaged_pair_by_pair():
-  rng = np.random.default_rng(0)
-  maps, weights = rng.random((3, 5, 4, 4), np.float32), rng.random((3, 5), np.float32)
-  averaged = soft_response(jnp.asarray(maps), jnp.asarray(weights))
-  np.testing.assert_allclose(averaged, np.einsum("bkij,bk->bij", maps, weights), rtol=1e-5)  # five float32 terms
+@both
+@pytest.mark.parametrize("deepest", [0, 2])
+def test_deeper_blocks_never_show(told, archs, seen, reader, deepest):
+  exits = [min(depth, deepest) for depth in EXITS]
+  hard, targets = compiled("hard", archs[reader]), told_to_exit(targets_for(reader, seen), exits)
+  found, expected = (hard(p, *targets, TOLD) for p in (poisoned(told, deepest), told))
+  np.testing.assert_array_equal(found.depth, exits)
+  jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-# One program.
+def test_deeper_blocks_show_in_the_rows_that_need_them_alone(told, fused, seen):
+  hard, targets = compiled("hard", fused), told_to_exit(seen)
+  found, expected = (hard(p, *targets, TOLD).move.in_search for p in (poisoned(told, 2), told))
+  np.testing.assert_array_equal((found != expected).any(1), np.array(EXITS) > 2)
 
 
-def test_a_policy_is_one_object_however_often_it_is_asked_for(arch):
-  assert policy_named("hard", arch=arch, readout=Readout()) is policy_named("hard", arch=arch, readout=PAPER)
-  assert policy_named("hard", arch=arch, readout=PAPER) is not policy_named(
-    "hard", arch=arch, readout=Readout("subcell")
-  )
+def test_of_one_target_every_block_is_in_a_conditional(params, arch, seen):
+  hlo = compiled("hard", arch).lower(params, *row(targets_for("paper", seen), 0), TOLD[:1]).compile().as_text()
+  entry = hlo[hlo.index("\nENTRY ") :]
+  assert len(re.findall(r" conditional\(", entry)) >= DEPTHS - 1
+  # The first block is needed always, and XLA may take it out of its conditional.
+  assert len(re.findall(r" convolution\(", entry)) in (0, VGG19_CONVS[0])
+  assert len(re.findall(r" convolution\(", hlo)) == sum(VGG19_CONVS)
+
+
+def test_of_many_targets_every_block_is_there_once_for_each_size_of_chunk(params, arch, seen):
+  text = compiled("hard", arch).lower(params, *targets_for("paper", seen), TOLD).as_text()
+  assert text.count("stablehlo.convolution") == sum(VGG19_CONVS)
+  assert text.count("stablehlo.while") >= DEPTHS
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_a_fixed_depth_has_nothing_deeper_in_its_program(params, fused, seen, depth):
+  text = compiled(FIXED[depth], fused).lower(params, *row(seen, 0), TOLD[:1]).as_text()
+  assert text.count("stablehlo.convolution") == sum(VGG19_CONVS[: depth + 1])
 
 
 @pytest.mark.parametrize("policy", ["xcorr1", "soft", "hard"])
-def test_a_policy_is_traced_once_for_all_frames(params, arch, pair, policy):
-  chex.clear_trace_counter()
-
-  @jax.jit
-  @chex.assert_max_traces(n=1)
-  def traced_once(templates, search):
-    return policy_named(policy, arch=arch, readout=PAPER)(params, templates, search, THRESHOLD)
-
-  templates, search = pair
-  for frame in (search, search[::-1].copy(), np.zeros_like(search)):
-    traced_once(templates, frame)
-
-
-def lowered_text(policy: str, params: dict, pair: tuple, arch: Architecture) -> str:
-  return decide.lower(params, *pair, policy=policy, arch=arch).as_text()
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-def test_a_policy_never_calls_back_to_the_host(params, arch, pair, policy):
-  assert "callback" not in lowered_text(policy, params, pair, arch)
+def test_a_policy_never_calls_back_to_the_host(params, fused, seen, policy):
+  assert "callback" not in compiled(policy, fused).lower(params, *seen, TOLD).as_text()
 
 
 def test_a_host_callback_would_be_seen():
@@ -169,15 +237,85 @@ def test_a_host_callback_would_be_seen():
   assert "callback" in shouting
 
 
-@pytest.mark.parametrize("depth", range(DEPTHS))
-def test_a_fixed_policy_has_nothing_deeper_in_its_program(params, arch, pair, depth):
-  convolutions = lowered_text(FIXED[depth], params, pair, arch).count("stablehlo.convolution")
-  assert convolutions == sum(VGG19_CONVS[: depth + 1]) + 1  # and one correlation
+# Fixed depths: one reader.
 
 
-def test_hard_gating_runs_only_block_1_outside_its_conditional(params, arch, pair):
-  hlo = decide.lower(params, *pair, policy="hard", arch=arch).compile().as_text()
-  entry = hlo[hlo.index("\nENTRY ") :]
-  assert len(re.findall(r" convolution\(", entry)) == VGG19_CONVS[0] + 1  # and one correlation
-  assert len(re.findall(r" conditional\(", entry)) == 1
-  assert len(re.findall(r" convolution\(", hlo)) == sum(VGG19_CONVS) + DEPTHS  # the rest is in its branches
+@pytest.mark.parametrize(("reader", "depth"), [("paper", 2), ("fusion", 0), ("fusion", 3)])
+def test_a_fixed_depth_reads_what_hard_gating_reads_that_exits_there(params, archs, seen, reader, depth):
+  targets = targets_for(reader, seen)
+  fixed = compiled(FIXED[depth], archs[reader])(params, *targets, TOLD)
+  hard = compiled("hard", archs[reader])({**params, "gates": gates_that_exit(depth)}, *targets, TOLD)
+  np.testing.assert_array_equal(hard.depth, [depth] * N)
+  np.testing.assert_array_equal(fixed.confidences, np.tile(np.eye(DEPTHS)[depth], (N, 1)))
+  assert_same(fixed, hard._replace(confidences=fixed.confidences))
+
+
+# Soft gating.
+
+
+@both
+def test_soft_gating_reads_what_evaluation_reads(params, archs, seen, evaluated, confidences, reader):
+  decision = compiled("soft", archs[reader])(params, *targets_for(reader, seen), TOLD)
+  np.testing.assert_allclose(decision.confidences, confidences, atol=1e-5)  # two programs
+  np.testing.assert_array_equal(decision.depth, [DEPTHS - 1] * N)
+  assert_same_move(decision.move, read_as_evaluation_does(params, evaluated, confidences, archs[reader]))
+
+
+def test_the_papers_soft_gating_is_the_peak_of_the_average_by_confidence(params, arch, seen, evaluated, confidences):
+  decision = compiled("soft", arch)(params, *targets_for("paper", seen), TOLD)
+  for i in range(N):
+    average = sum(c * response for c, response in zip(confidences[i], evaluated[0][i], strict=True))
+    row_of_peak, col = np.unravel_index(average.argmax(), average.shape)
+    np.testing.assert_array_equal(decision.move.in_search[i], [8 * (col - 7), 8 * (row_of_peak - 7)])
+
+
+def of_another_target(template: Template, block: int) -> Template:
+  """The templates with the NCC of one block mixed up between targets."""
+  ncc = [
+    jax.tree.map(lambda leaf: jnp.roll(leaf, 1, axis=0), n) if k == block else n for k, n in enumerate(template.ncc)
+  ]
+  return template._replace(ncc=tuple(ncc))
+
+
+@pytest.mark.parametrize(("policy", "block"), [("soft", 1), ("hard", 0)])
+def test_with_all_confidence_in_the_first_depth_soft_gating_still_reads_the_second_blocks_ncc(
+  params, fused, seen, policy, block
+):
+  """Which has been computed; hard gating, which stops there, has the first block's alone."""
+  template, searches = seen
+  sure = {**params, "gates": gates_that_exit(0)}
+  read = lambda t: compiled(policy, fused)(sure, t, searches, TOLD).move.in_search  # noqa: E731
+  np.testing.assert_array_equal(read(of_another_target(template, 1 - block)), read(template))
+  assert np.abs(read(of_another_target(template, block)) - read(template)).max() > 0.2
+
+
+def test_so_do_the_scores_of_soft_gating(params, fused, evaluated):
+  responses, ncc = evaluated
+  center = fused.search_px / 2 + np.array(SHIFTS, np.float32)
+  table = PairTable(
+    responses=responses,
+    ncc=ncc,
+    truth_in_search=np.concatenate([center - 16, np.full((N, 2), 32, np.float32)], axis=1),
+    size_in_crop=np.full((N, 2), 32, np.float32),
+    frames_after_key=np.ones(N, np.int32),
+    key=np.zeros(N, np.int32),
+    sequence=np.array(["a"] * N),
+  )
+  first = np.tile(np.eye(DEPTHS, dtype=np.float32)[0], (N, 1))
+
+  def soft(changed_block: int | None) -> np.ndarray:
+    changed = ncc.copy()
+    if changed_block is not None:
+      changed[:, changed_block] = np.roll(ncc[:, changed_block], 1, axis=0)
+    return soft_ious(params["fusion"], dataclasses.replace(table, ncc=changed), first, arch=fused)
+
+  np.testing.assert_array_equal(soft(0), soft(None))
+  assert np.abs(soft(1) - soft(None)).max() > 1e-3
+
+
+# One program.
+
+
+def test_a_policy_is_one_object_however_often_it_is_asked_for(arch, fused):
+  assert policy_named("hard", arch=arch) is policy_named("hard", arch=Architecture(**vars(arch)))
+  assert policy_named("hard", arch=arch) is not policy_named("hard", arch=fused)
