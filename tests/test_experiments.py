@@ -1,15 +1,81 @@
 """Experiments go on where they were, never with what other data or settings left there; and what they add."""
 
+import dataclasses
+import importlib
 import json
+import pathlib
 import sys
 import types
 
 import numpy as np
 import pytest
+from planted_pairs import ARCH, planted_table
 
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
-from experiments.finetune import ablate
+from adadepth.evaluation.cache import keep
+from adadepth.models.model import Model, load_model, save_model
+from experiments.crossfit import pack
+from experiments.finetune import ablate, scales
+
+EXPERIMENTS = pathlib.Path(__file__).resolve().parents[1] / "experiments"
+WITH_PEERS = "speed", "tracking"  # ask for OpenCV or PyTorch, which have an environment of their own
+SCRIPTS = [path for path in sorted(EXPERIMENTS.glob("*/*.py")) if path.parent.name not in WITH_PEERS]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_script_finds_what_it_imports(script):
+  assert callable(importlib.import_module(f"experiments.{script.parent.name}.{script.stem}").main)
+
+
+# Packing.
+
+
+@pytest.fixture
+def finished(tmp_path, params, arch) -> pathlib.Path:
+  """A folder with a model in it."""
+  save_model(tmp_path / "model.safetensors", Model(params, arch, 0.4))
+  return tmp_path
+
+
+def test_gates_are_packed_without_their_backbone(finished, monkeypatch):
+  monkeypatch.setattr(pack, "asset_path", lambda name: finished / f"{name}.safetensors")
+  pack.main("vgg19", str(finished))
+  packed = load_model(finished / "vgg19.safetensors")
+  assert set(packed.params) == {"head", "gates", "fusion"} and packed.threshold == 0.4
+
+
+def test_the_slim_network_is_packed_in_half_precision(finished, monkeypatch):
+  monkeypatch.setattr(pack, "asset_path", lambda name: finished / f"{name}.safetensors")
+  pack.main("package", str(finished))
+  sizes = [(finished / name).stat().st_size for name in ("embedded.safetensors", "model.safetensors")]
+  assert sizes[0] < 0.6 * sizes[1]
+  assert set(load_model(finished / "embedded.safetensors").params) == {"backbone", "head", "gates", "fusion"}
+
+
+def test_what_the_package_does_not_hold_is_not_packed(finished, monkeypatch):
+  monkeypatch.setattr(pack, "asset_path", lambda name: finished / f"{name}.safetensors")
+  with pytest.raises(SystemExit, match="'slim' is neither package nor vgg19"):
+    pack.main("slim", str(finished))
+  assert [path.name for path in finished.iterdir()] == ["model.safetensors"]
+
+
+# What a run left.
+
+
+def test_kept_responses_are_read_as_one_table(tmp_path):
+  whole = planted_table([(0, 0), (1, 0)], [[(0, 0)] * 5, [(1, 0)] * 5])
+  for row, name in enumerate("ab"):
+    columns = {f.name: getattr(whole, f.name)[row : row + 1] for f in dataclasses.fields(whole)}
+    keep(tmp_path / f"{name}.npz", "key", columns)
+  found = scales.kept_table(tmp_path)
+  np.testing.assert_array_equal(found.responses, whole.responses)
+  np.testing.assert_array_equal(found.sequence, whole.sequence)
+  # Where the peaks are right, a larger scale loses less.
+  assert np.all(scales.losses_at(found, 10.0, ARCH) < scales.losses_at(found, 1.0, ARCH))
+
+
+# Ablations.
 
 
 def test_ablations_are_of_one_data_root_and_one_backbone(tmp_path, monkeypatch):
@@ -24,6 +90,9 @@ def test_ablations_are_of_one_data_root_and_one_backbone(tmp_path, monkeypatch):
 def test_every_ablation_changes_fields_that_its_config_has():
   for name in ablate.VARIANTS:
     ablate.config_of(name, "data", "weights")
+
+
+# Tracking.
 
 
 class StillTracker:

@@ -10,6 +10,8 @@ from adadepth.models.model import EMBEDDED, VGG19, asset_path, load_model, save_
 
 
 def main(name: str, workdir: str) -> None:
+  if name not in ("package", "vgg19"):
+    sys.exit(f"error: {name!r} is neither package nor vgg19, and would overwrite what users load")
   model, path = load_model(workdir), asset_path(EMBEDDED if name == "package" else VGG19)
   if name == "vgg19":
     model = model._replace(params={part: leaves for part, leaves in model.params.items() if part != "backbone"})
