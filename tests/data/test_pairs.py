@@ -7,9 +7,9 @@ from adadepth.data.pairs import (
   PairSampler,
   cut_group,
   evaluation_keys,
+  evenly_spaced,
   key_frames,
   search_frames,
-  evenly_spaced,
 )
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
