@@ -1,4 +1,4 @@
-"""Draws docs/track.jpg from a finished embedded run, at six evenly evenly_spaced frames of one sequence.
+"""Draws docs/track.jpg from a finished embedded run, at six evenly spread frames of one sequence.
 
 Of its test sequences tracked at a mean IoU of 0.6 or more, the one whose exit depth varies most.
 
