@@ -112,7 +112,7 @@ def log_posterior(
 
   P(place) = sum_k w_k R_k(place) + prior(place), and around the place where that is highest
   P(scale, place) = P(place) + w NCC(scale, place) - cost (scale / 0.15)^2 - |place - highest|^2 / (2 reach^2).
-  NCC tells a target from its surroundings poorly, and so has no say in which of two far places it is.
+  NCC tells a target from its surroundings poorly, and so has little say in which of two far places it is.
 
   Args:
     response: see `weighted_response`.

@@ -15,10 +15,10 @@ def init_fusion() -> dict:
   computed = jnp.tril(jnp.ones((DEPTHS, DEPTHS)))
   start = FusionWeights(
     response=30 * computed / jnp.sum(computed, axis=1, keepdims=True),
-    ncc=jnp.full(DEPTHS, 25.0),
-    log_motion=jnp.full(DEPTHS, jnp.log(2.5)),
-    scale_cost=jnp.full(DEPTHS, 1.0),
-    scale_gain=jnp.full(DEPTHS, 0.5),
+    ncc=jnp.full(DEPTHS, 25.0, jnp.float32),
+    log_motion=jnp.full(DEPTHS, jnp.log(2.5), jnp.float32),
+    scale_cost=jnp.full(DEPTHS, 1.0, jnp.float32),
+    scale_gain=jnp.full(DEPTHS, 0.5, jnp.float32),
   )
   return start._asdict()
 

@@ -140,12 +140,13 @@ def test_an_unfinished_workdir_is_named(tmp_path):
   [
     ({}, {"architecture": {"width": 0.25, "finer_px": 3.0}}, "finer_px"),
     ({"beliefs": {"tail": np.zeros(5, np.float32)}}, {}, "beliefs"),
-    ({"fusion": {"tail": np.zeros(5, np.float32)}}, {}, "tail"),
-    ({"fusion": {"ncc": np.full(5, -1, np.float32)}}, {}, "a negative ncc"),
+    ({"fusion": {**init_fusion(), "tail": np.zeros(5, np.float32)}}, {}, "tail"),
+    ({"fusion": {"ncc": np.ones(5, np.float32)}}, {}, "log_motion, response, scale_cost, scale_gain"),
+    ({"fusion": {**init_fusion(), "ncc": np.full(5, -1, np.float32)}}, {}, "a negative ncc"),
     ({}, {"calibration": [[0.5], [[1, 0, 0, 0, 0]], [0.5]]}, "a calibration"),
   ],
 )
-def test_a_file_of_another_version_is_refused_with_what_it_has_more(tmp_path, tree, settings, named):
+def test_a_file_of_another_version_is_refused_with_what_it_has_more_or_lacks(tmp_path, tree, settings, named):
   write(tmp_path / "old.safetensors", {"head": {"log_scale": np.zeros(5, np.float32)}, **tree}, **settings)
   with pytest.raises(InputError, match=rf"is another version's \({named}\): train its gates again"):
     load_model(tmp_path / "old.safetensors")
