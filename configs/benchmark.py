@@ -28,13 +28,12 @@ def get_config(arg: str = "") -> ConfigDict:
   config.gates = common.gates()  # of the part phase2
   config.finetune = ConfigDict({"map_loss": "label"})  # its Eq. 2: see configs/common.py
   config.benchmark = ConfigDict()
-  config.benchmark.parts = ""  # some of "steps,sequence,pytorch,batch,peak,opencv,growth,start,phase2,ships"; "": all
+  config.benchmark.parts = ""  # some of "steps,sequence,pytorch,batch,peak,start,phase2,ships"; "": all
   config.benchmark.rounds = 100 if arg else 20  # of one call each in turn, at most; medians are reported
   config.benchmark.seconds = 30.0  # after which no round of a comparison is begun; three are run in any case
   config.benchmark.frame_hw = (360, 640)  # of the rendered film
   config.benchmark.frames = 64  # of the film
   config.benchmark.targets = (8, 32)  # in a frame; the table's rows are of 32
-  config.benchmark.crops_px = (128, 256, 384)  # sides of the search crop, multiples of 2**(pools + 2)
   config.benchmark.pairs = 10_000  # whose responses phase 2 is timed on
   # An interpreter that has torch or OpenCV (experiments/speed/requirements.txt); "": this one. Without them their rows
   # stay empty.
@@ -46,7 +45,6 @@ def get_config(arg: str = "") -> ConfigDict:
     config.benchmark.frame_hw = (180, 240)
     config.benchmark.frames = 16
     config.benchmark.targets = (2, 8)
-    config.benchmark.crops_px = (128, 192)
     config.large = common.slim_network()
     config.benchmark.pairs = 500
   return config.lock()

@@ -43,7 +43,7 @@ def get_config(arg: str = "all") -> ConfigDict:
     config.eval.keys_per_sequence = 1
   else:
     config.data.rendered = (0, 0, 0)
-    # A short look: about ten seconds a step on two cores. An epoch of the shared train split is 299 such keys.
+    # A short run: about ten seconds a step on two cores. An epoch of the shared train split is 299 such keys.
     config.finetune.steps = 40
     config.eval.keys_per_sequence = 1
     config.eval.frames_per_key = 10

@@ -17,11 +17,10 @@ COLORS = {"xcorr1": GREEN, "xcorr5": PURPLE, "hard_even": VERMILION}
 
 
 def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
-  """Time by depth, by targets, by crop and over FLOPs; a panel whose part was not run says so."""
+  """Time by depth, by targets and over FLOPs; a panel whose part was not run says so."""
   measured = {row["id"]: row for row in rows if row["value"] is not None}
-  figure = Figure(figsize=(11, 7.5), layout="constrained")
-  panels = figure.subplots(2, 2).ravel()
-  for axes, draw in zip(panels, (draw_depths, draw_targets, draw_crops, draw_exits), strict=True):
+  figure = Figure(figsize=(15, 4.2), layout="constrained")
+  for axes, draw in zip(figure.subplots(1, 3), (draw_depths, draw_targets, draw_exits), strict=True):
     draw(axes, measured)
     if not axes.has_data():
       axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="0.4")
@@ -35,7 +34,7 @@ def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
 
 
 def draw_depths(axes: Axes, rows: Rows) -> None:
-  """A tracking step of one target: each fixed depth, hard gating that exits there, PyTorch; OpenCV's for scale."""
+  """A tracking step of one target: each fixed depth, hard gating that exits there, PyTorch."""
   axes.set(title="one target: a tracking step, frame to box", xlabel="depth", ylabel="ms")
   torch = {name: fastest_torch(rows, name) for name in FIXED}
   series = (
@@ -45,9 +44,6 @@ def draw_depths(axes: Axes, rows: Rows) -> None:
   )
   for label, style, color, points in series:
     plot_rows(axes, list(FIXED), points, style, color, label)
-  for name, style in (("CSRT", "--"), ("KCF", ":")):
-    if row := rows.get(f"opencv_{name.lower()}"):
-      axes.axhline(row["value"], color="0.6", linestyle=style, label=f"OpenCV {name}")
 
 
 def draw_targets(axes: Axes, rows: Rows) -> None:
@@ -62,16 +58,6 @@ def draw_targets(axes: Axes, rows: Rows) -> None:
     plot_rows(axes, [1, *counts], points, style, COLORS[name], label)
   doubling(axes, [1, *counts])
   axes.margins(y=0.4)  # for the legend
-
-
-def draw_crops(axes: Axes, rows: Rows) -> None:
-  """A step by the side of the search crop."""
-  axes.set(title="one target: crop size", xlabel="side of the search crop, px", ylabel="ms")
-  found = [re.fullmatch(r"crop_(xcorr\d)_(\d+)", identity) for identity in rows]
-  for policy in ("xcorr1", "xcorr5"):
-    sides = [int(m[2]) for m in found if m and m[1] == policy]
-    plot_rows(axes, sides, [rows[f"crop_{policy}_{px}"] for px in sides], "s-", COLORS[policy], policy)
-    axes.set_xticks(sides)
 
 
 def draw_exits(axes: Axes, rows: Rows) -> None:

@@ -25,7 +25,6 @@ class Settings:
   frame_hw: tuple[int, int]
   frames: int
   targets: tuple[int, ...]
-  crops_px: tuple[int, ...]
   pairs: int
   peers_python: str
   before: str

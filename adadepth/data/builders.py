@@ -30,7 +30,6 @@ from tensorflow_datasets.core import example_serializer, file_adapters
 
 from adadepth.data.layouts import read_sequences, roots_of
 from adadepth.data.problems import Problems
-from adadepth.data.render import render_split
 from adadepth.data.sequence import FrameSource, Sequence
 from adadepth.data.split import SIDES, load_split
 from adadepth.errors import InputError
@@ -38,7 +37,7 @@ from adadepth.io.images import ImageFolder, decode_image, encode_png, is_rgb_fil
 
 
 class FrameRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-  """What both builders share: records of one frame, its box (NaN: none), its sequence and its number."""
+  """What a builder needs: records of one frame, its box (NaN: none), its sequence and its number."""
 
   VERSION = tfds.core.Version("1.0.0")
 
@@ -134,38 +133,6 @@ class RealTracks(FrameRecords):
     sequences, self.problems = read_sequences(self.root, names, on_error=self.problems.on_error)
     sides = {side: [s for s in sequences if s.name in self.split[side]] for side in SIDES}
     return {side: members for side, members in sides.items() if members}
-
-
-class RenderedTracks(FrameRecords):
-  """Rendered sequences with exact boxes, deterministic in the seed."""
-
-  def __init__(
-    self,
-    *,
-    counts: dict[str, int],
-    seed: int,
-    frames: int = 40,
-    data_dir: str | pathlib.Path | None = None,
-  ):
-    """Names the folder under data_dir after the arguments.
-
-    Args:
-      counts: sequences per split, e.g. {"train": 64, "dev": 8, "test": 8}.
-      seed: of the renderer.
-      frames: per sequence.
-      data_dir: where TFDS keeps its files; None: ~/tensorflow_datasets.
-    """
-    self.counts = {split: count for split, count in counts.items() if count}
-    self.seed, self.frames = seed, frames
-    sizes = "-".join(f"{split}{count}" for split, count in self.counts.items())
-    super().__init__(variant=f"seed{seed}-frames{frames}-{sizes}", data_dir=data_dir)
-
-  def sequences(self) -> dict[str, Iterable[Sequence]]:
-    """The splits, rendered as they are written."""
-    return {
-      split: render_split(split=split, sequences=count, seed=self.seed, frames=self.frames)
-      for split, count in self.counts.items()
-    }
 
 
 @dataclasses.dataclass(frozen=True)

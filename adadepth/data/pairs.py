@@ -70,7 +70,7 @@ def key_frames(boxes_xywh: Float[np.ndarray, "t 4"], arch: Architecture, every: 
   return [t for t in range(0, len(boxes_xywh) - 1, every) if has_box[t] and search_frames(boxes_xywh, t, arch)]
 
 
-def spread(items: Listing, count: int) -> list:
+def evenly_spaced(items: Listing, count: int) -> list:
   """At most `count` items, evenly spread; all of them where count is 0."""
   if not count or count >= len(items):
     return list(items)
@@ -127,7 +127,7 @@ def evaluation_keys(sequence: Sequence, arch: Architecture, *, keys: int, frames
     keys: key frames a sequence, evenly spread over it; 0 takes every tenth frame.
     frames: how many frames after a key are looked at; 0 takes all 25. A key without a box in them is left out.
   """
-  chosen = spread(key_frames(sequence.boxes_xywh, arch), keys)
+  chosen = evenly_spaced(key_frames(sequence.boxes_xywh, arch), keys)
   horizon = frames or FRAMES_PER_KEY
   pairs = [(key, search_frames(sequence.boxes_xywh, key, arch, horizon)) for key in chosen]
   return [(key, run) for key, run in pairs if run]

@@ -48,8 +48,8 @@ def medians_ms(seconds: Mapping[str, Float[np.ndarray, "r"]]) -> dict[str, float
 def over_xcorr1(seconds: Mapping[str, Float[np.ndarray, "r"]]) -> dict[str, dict[str, float]]:
   """Each time over xcorr1's of the same round: {"median", "low", "high"}, the latter two its quartiles."""
 
-  def spread(ratios: Float[np.ndarray, "r"]) -> dict[str, float]:
+  def quartiles(ratios: Float[np.ndarray, "r"]) -> dict[str, float]:
     low, median, high = (float(v) for v in np.quantile(ratios, [0.25, 0.5, 0.75]))
     return {"median": median, "low": low, "high": high}
 
-  return {name: spread(values / seconds["xcorr1"]) for name, values in seconds.items()}
+  return {name: quartiles(values / seconds["xcorr1"]) for name, values in seconds.items()}

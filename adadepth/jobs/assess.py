@@ -18,7 +18,6 @@ from adadepth.evaluation.scores import (
   confidences_of,
   exit_ious,
   score_fixed,
-  score_hard,
   score_pairs,
   score_table,
   soft_ious,
@@ -92,7 +91,6 @@ def assess(
   workdir: pathlib.Path,
   *,
   seconds: dict[str, Float[np.ndarray, "r"]],
-  swept: Listing[tuple[float, dict]] = (),
   choice: dict | None = None,
 ) -> None:
   """Writes results.json and the figures to the workdir, and prints the tables.
@@ -100,12 +98,10 @@ def assess(
   Args:
     table: the sequences' pairs.
     seconds: of `time_steps`.
-    swept: gates of other lambdas, which Figure 6 shows too, (lambda, gates).
     choice: what phase 2 chose, with its cross-fitted static exits.
   """
   arch, params = model.arch, model.params
-  features = table_features(params, table, arch=arch)
-  confidences = confidences_of(params["gates"], features)
+  confidences = confidences_of(params["gates"], table_features(params, table, arch=arch))
   scores = score_table(table, exit_ious(params["fusion"], table, arch=arch), arch=arch, costs=pair_costs(arch))
   soft = soft_ious(params["fusion"], table, confidences, arch=arch)
   reference = model.calibration.reference if model.calibration else best_exit(scores)
@@ -113,7 +109,6 @@ def assess(
   results = score_pairs(scores, confidences, soft, thresholds)
   results |= {"threshold": model.threshold, "reference": reference}
   results["comparison"] = compare_hard(scores, confidences, model.threshold, reference)
-  results["sweep"] = sweep_lambdas(scores, features, swept, config.policy.thresholds)
   times = medians_ms(seconds)
   results |= {"times_ms": times, "budgets": budget_rows(model, scores, confidences, reference, times)}
   if choice is not None:
@@ -136,20 +131,6 @@ def best_exit(scores: PairScores) -> str:
   """The most accurate static exit of these pairs, for a model that brings none."""
   entries = score_fixed(scores)
   return max(FIXED, key=lambda name: entries[name]["iou@25"])
-
-
-def sweep_lambdas(
-  scores: PairScores,
-  features: Float[np.ndarray, "n 5 f"],
-  swept: Listing[tuple[float, dict]],
-  thresholds: Listing[float],
-) -> list[dict]:
-  """Hard gating with the gates of every lambda at every threshold: entries as of "hard", with "price_weight"."""
-  entries = []
-  for weight, gates in swept if len(swept) > 1 else ():
-    confidences = confidences_of(gates, features)
-    entries += [{"price_weight": weight, **score_hard(scores, confidences, threshold)} for threshold in thresholds]
-  return entries
 
 
 def tracked_cost(budget: Budget, runs: Listing[TrackedSequence]) -> dict:

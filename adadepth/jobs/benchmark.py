@@ -11,10 +11,8 @@ from ml_collections import ConfigDict
 
 from adadepth.benchmark.draw import draw_benchmark
 from adadepth.benchmark.gate_training import measure_phase2
-from adadepth.benchmark.growth import measure_crops
 from adadepth.benchmark.many_targets import measure_batch
 from adadepth.benchmark.one_target import measure_steps
-from adadepth.benchmark.opencv import measure_opencv
 from adadepth.benchmark.peak import measure_peak
 from adadepth.benchmark.peer import PeerError
 from adadepth.benchmark.pytorch import measure_pytorch
@@ -36,8 +34,6 @@ PARTS = {
   "pytorch": measure_pytorch,
   "batch": measure_batch,
   "peak": measure_peak,
-  "opencv": measure_opencv,
-  "growth": measure_crops,
   "start": measure_start,
   "phase2": measure_phase2,
   "ships": measure_ships,
@@ -77,7 +73,7 @@ def settings_of(config: ConfigDict) -> Settings:
   same = ("rounds", "seconds", "frames", "pairs", "peers_python", "before")
   return Settings(
     **{name: config.benchmark[name] for name in same},
-    **{name: tuple(config.benchmark[name]) for name in ("frame_hw", "targets", "crops_px")},
+    **{name: tuple(config.benchmark[name]) for name in ("frame_hw", "targets")},
     seed=config.seed,
     large=architecture_of(ConfigDict({"network": config.large})),
     recipe=recipe_of(config),

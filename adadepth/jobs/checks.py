@@ -81,12 +81,9 @@ def _check_range(name: str, value: float, low: float, high: float | None, closed
 
 
 def _check_benchmark(config: ConfigDict) -> None:
-  frame_hw, multiple = config.benchmark.frame_hw, 4 * 2**config.network.pools
+  frame_hw = config.benchmark.frame_hw
   if len(frame_hw) != 2:
     raise InputError(f"`config.benchmark.frame_hw` (={frame_hw}) must be two numbers: height, width")
-  for px in config.benchmark.crops_px:
-    if px <= 0 or px % multiple:
-      raise InputError(f"`config.benchmark.crops_px` (={px}) must be a positive multiple of {multiple}, 2**(pools + 2)")
 
 
 def tracked_policies(text: str) -> tuple[str, ...]:

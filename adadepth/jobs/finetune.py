@@ -6,7 +6,7 @@ from collections.abc import Sequence as Listing
 
 from ml_collections import ConfigDict
 
-from adadepth.data.pairs import PairSampler, spread
+from adadepth.data.pairs import PairSampler, evenly_spaced
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import PairTable, pair_table
@@ -109,7 +109,7 @@ def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
   claim(workdir, identity_of(config, "eval"))
   run_record(workdir, config.to_dict(), config.seed)
   drawn_from = source.training(sequences["train"])
-  measured = {side: spread(found, config.eval.sequences) for side, found in sequences.items()}
+  measured = {side: evenly_spaced(found, config.eval.sequences) for side, found in sequences.items()}
   keys = pair_sampler(config, drawn_from).keys
 
   def measure(step: int, params: dict) -> None:

@@ -81,8 +81,7 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   )
   log_curves(done.fitted.curves, recipe.price_weights, workdir)
   save_model(workdir / MODEL_NAME, done.model)
-  swept = list(zip(recipe.price_weights, done.fitted.gates, strict=True))
-  more = {"seconds": seconds, "swept": swept, "choice": describe_choice(done)}
+  more = {"seconds": seconds, "choice": describe_choice(done)}
   assess(config, done.model, tables["test"], sequences["test"], workdir, **more)
   print(f"chosen by cross-fitting on train and dev: {describe(done)}; wrote {MODEL_NAME} too")
 

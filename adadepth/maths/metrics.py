@@ -1,7 +1,7 @@
 """How good a track is: IoU, IOU@n, success, precision. On NumPy arrays, on the host."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 101)
 
@@ -49,12 +49,3 @@ def success_auc(ious: Float[np.ndarray, "t"]) -> float:
 def precision(errors_px: Float[np.ndarray, "t"], within_px: float = 20.0) -> float:
   """Share of frames whose centre error is at most `within_px` image pixels (OTB: 20)."""
   return float((errors_px <= within_px).mean())
-
-
-def pareto_front(cost: Float[np.ndarray, "n"], accuracy: Float[np.ndarray, "n"]) -> Bool[np.ndarray, "n"]:
-  """Marks the points that no cheaper-or-equal point beats or equals in accuracy; of identical points, the first."""
-  order = np.lexsort((-accuracy, cost))
-  best = np.maximum.accumulate(np.concatenate([[-np.inf], accuracy[order][:-1]]))
-  front = np.zeros(len(cost), bool)
-  front[order] = accuracy[order] > best
-  return front

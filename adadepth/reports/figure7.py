@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from adadepth.data.pairs import spread
+from adadepth.data.pairs import evenly_spaced
 from adadepth.data.sequence import Sequence
 from adadepth.io.progress import progress
 from adadepth.io.video import VideoWriter
@@ -108,7 +108,7 @@ def draw_figure7(folder: pathlib.Path, model: Model, results: dict, sequences: L
   with VideoWriter(folder / "figure7.mp4", fps=FPS) as video:
     for name, reason in pick_sequences(results["sequences"]):
       panels = zoomed(track_panels(model, by_name[name], frames=FRAMES))
-      rows.append(FrameRow(f"{name}: {reason}", spread(panels, PICTURED)))
+      rows.append(FrameRow(f"{name}: {reason}", evenly_spaced(panels, PICTURED)))
       for panel in panels:
         video.write(film_frame(name, panel))
   figure7(folder / "figure7.png", rows, footnote=FOOTNOTE.format(model.threshold))

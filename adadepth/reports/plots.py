@@ -19,7 +19,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from adadepth.maths.metrics import pareto_front
 from adadepth.models.architecture import DEPTH_NAMES
 from adadepth.reports.drawing import PREDICTION_COLOR, TRUTH_COLOR, Color, annotate_frame
 
@@ -179,7 +178,6 @@ def figure6(
   fixed: Mapping[str, Mapping[str, Any]],
   soft: Mapping[str, Any],
   hard: Sequence[Mapping[str, Any]],
-  sweep: Sequence[Mapping[str, Any]] = (),
   chosen_threshold: float | None = None,
   oracle: float | None = None,
   cheap_oracle: Mapping[str, Any] | None = None,
@@ -196,7 +194,6 @@ def figure6(
     soft: the entry of soft gating.
     hard: entries of hard gating, each with its "threshold" and perhaps "random_mix_iou@25" too, in any order; may be
       empty.
-    sweep: entries of hard gating at many lambdas and T, as a cloud with its Pareto front; may be empty.
     chosen_threshold: the T whose point is ringed; None rings nothing.
     oracle: IOU@25 of the best depth of every frame, a dashed line; None leaves it out.
     cheap_oracle: the entry of the cheapest depth within 0.02 of the best one; None leaves it out.
@@ -208,7 +205,6 @@ def figure6(
   for axes, (label, cost) in zip(panels, costs, strict=True):
     if oracle is not None:
       axes.axhline(oracle, linestyle="--", color=PURPLE, linewidth=1.4, label="oracle: best exit of each pair")
-    _plot_sweep(axes, sweep, cost)
     _plot_fixed(axes, fixed, cost)
     _plot_hard(axes, hard, chosen_threshold, cost)
     _plot_random_mix(axes, hard, cost)
@@ -332,17 +328,6 @@ def _plot_baseline(axes: Axes, baseline: float) -> None:
   else:
     axes.axhline(baseline, linestyle=":", color="0.35", linewidth=1.6, label=label)
     axes.set_ylim(bottom=low)
-
-
-def _plot_sweep(axes: Axes, sweep: Sequence[Mapping[str, Any]], cost: str) -> None:
-  if not sweep:
-    return
-  x, y = np.array([_point(entry, cost) for entry in sweep]).T
-  axes.plot(x, y, ".", color=ORANGE, markersize=3, label="hard gating, all \u03bb and T", zorder=2)
-  front = np.flatnonzero(pareto_front(x, y))
-  front = front[np.argsort(x[front])]
-  label = "Pareto front of all \u03bb and T, picked on these pairs"
-  axes.step(x[front], y[front], "-", where="post", color=BLACK, linewidth=1.0, label=label, zorder=3)
 
 
 def _plot_fixed(axes: Axes, fixed: Mapping[str, Mapping[str, Any]], cost: str) -> None:

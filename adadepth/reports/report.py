@@ -5,7 +5,7 @@ from collections.abc import Sequence as Listing
 
 import numpy as np
 
-from adadepth.data.pairs import cut_group, evaluation_keys, spread
+from adadepth.data.pairs import cut_group, evaluation_keys, evenly_spaced
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation.scores import HORIZONS
 from adadepth.models.model import Model
@@ -92,7 +92,7 @@ def draw_figure1(path: pathlib.Path, model: Model, sequences: Listing[Sequence])
   """Preprocessed key and search crops of up to four sequences (Figure 1)."""
   pictures = []
   runs = [(sequence, evaluation_keys(sequence, model.arch, keys=1, frames=0)) for sequence in sequences]
-  for sequence, ((key, frames),) in spread([run for run in runs if run[1]], 4):
+  for sequence, ((key, frames),) in evenly_spaced([run for run in runs if run[1]], 4):
     group = cut_group(sequence, key, frames[-1:], model.arch)
     size = group.size_in_crop
     own = np.concatenate([model.arch.template_px / 2 - size / 2, size])
@@ -106,16 +106,13 @@ def draw_figure6(path: pathlib.Path, results: dict, threshold: float) -> None:
   pairs, bounds = results["pairs"], results["bounds"]
   costs = [("cost (GFLOPs per key and search pair)", "gflops")]
   if results["times_ms"]:
-    pairs, bounds, sweep = (with_times(part, results["times_ms"]) for part in (pairs, bounds, results["sweep"]))
+    pairs, bounds = (with_times(part, results["times_ms"]) for part in (pairs, bounds))
     costs.append(("cost (measured ms per tracked frame)", "ms"))
-  else:
-    sweep = results["sweep"]
   figure6(
     path,
     fixed={name: pairs[name] for name in FIXED},
     soft=pairs["soft"],
     hard=pairs["hard"],
-    sweep=sweep,
     chosen_threshold=hard_entry(results, threshold)["threshold"],
     oracle=bounds["best_exit"]["iou@25"],
     cheap_oracle=bounds["cheapest_good_exit"],

@@ -24,7 +24,7 @@ class TrackerState(NamedTuple):
     template: what the targets look like in their first frame.
     box_xywh: in the last frame, image pixels, [n, 4].
     threshold: T of hard gating for the next frame, [n].
-    first_size_wh: (w, h) of the first box, image pixels, [n, 2]. Crops keep its scale: the growth since the first
+    first_size_wh: (w, h) of the first box, image pixels, [n, 2]. Crops keep its scale: the scale since the first
       frame is read anew in each, so that it cannot run away.
   """
 

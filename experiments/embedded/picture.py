@@ -12,7 +12,7 @@ import tempfile
 import numpy as np
 from PIL import Image
 
-from adadepth.data.pairs import spread
+from adadepth.data.pairs import evenly_spaced
 from adadepth.data.render import render_split
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation.one_pass import TrackedSequence, track_sequence
@@ -45,7 +45,7 @@ def main(workdir: str) -> None:
   _, sequence, run = best
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "figure7.png"
-    panels = [panel_of(sequence, run, t) for t in spread(range(1, len(run.depth)), 6)]
+    panels = [panel_of(sequence, run, t) for t in evenly_spaced(range(1, len(run.depth)), 6)]
     rule = f"The exit is the first depth whose confidence exceeds T = {tracker.model.threshold:.2f}, else xcorr5."
     figure7(path, [FrameRow("", panels[:3]), FrameRow("", panels[3:])], footnote=rule)
     picture = Image.open(path).convert("RGB")

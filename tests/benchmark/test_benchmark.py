@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from adadepth.benchmark.draw import COLORS, draw_crops, draw_exits, draw_targets
+from adadepth.benchmark.draw import COLORS, draw_exits, draw_targets
 from adadepth.benchmark.many_targets import MIXES, mixed_exits
 from adadepth.benchmark.peer import Peer, PeerError, in_blocks
 from adadepth.benchmark.rows import TABLE, markdown, results_of, row
@@ -91,7 +91,7 @@ def test_targets_stand_where_their_number_is_and_one_of_hard_gating_is_the_mean_
 def test_a_colour_of_the_benchmarks_picture_means_one_policy():
   names = ("step_xcorr1", "step_xcorr5", "crop_xcorr1_128", "crop_xcorr5_128")
   rows = {name: measured(name) for name in names}
-  for draw, policies in ((draw_targets, ("xcorr1", "xcorr5")), (draw_crops, ("xcorr1", "xcorr5"))):
+  for draw, policies in ((draw_targets, ("xcorr1", "xcorr5")), (("xcorr1", "xcorr5"))):
     axes = Figure().add_subplot()
     draw(axes, rows)
     assert [container[0].get_color() for container in axes.containers] == [COLORS[name] for name in policies]
@@ -182,9 +182,7 @@ def test_parts_of_one_folder_are_of_one_film_and_may_come_in_any_number(tmp_path
   claim(tmp_path, identity_of(slim))
   slim.benchmark.update({"parts": "batch", "rounds": 5, "seconds": 3.0, "peers_python": "/usr/bin/python3"})
   claim(tmp_path, identity_of(slim))
-  with pytest.raises(
-    InputError, match=r"holds a run with config\.benchmark\.crops_px = \[128, 256, 384\], not \[128, 192"
-  ):
+  with pytest.raises(InputError, match=r"holds a run with config\.benchmark\.frame_hw = \[360, 640\], not \[180, 240"):
     claim(tmp_path, identity_of(benchmark.get_config("quick")))
 
 

@@ -10,12 +10,44 @@ from PIL import Image
 from tensorflow_datasets.core import shuffle
 
 from adadepth.data.ahead import read_ahead
-from adadepth.data.builders import RealTracks, RenderedTracks, sequences_from_tfds
+from adadepth.data.builders import FrameRecords, RealTracks, sequences_from_tfds
 from adadepth.data.layouts import read_sequences
 from adadepth.data.render import render_split
 from adadepth.errors import InputError
 
 COUNTS = {"train": 2, "dev": 0, "test": 1}
+
+
+class RenderedTracks(FrameRecords):
+  """Rendered sequences with exact boxes, deterministic in the seed."""
+
+  def __init__(
+    self,
+    *,
+    counts: dict[str, int],
+    seed: int,
+    frames: int = 40,
+    data_dir: str | pathlib.Path | None = None,
+  ):
+    """Names the folder under data_dir after the arguments.
+
+    Args:
+      counts: sequences per split, e.g. {"train": 64, "dev": 8, "test": 8}.
+      seed: of the renderer.
+      frames: per sequence.
+      data_dir: where TFDS keeps its files; None: ~/tensorflow_datasets.
+    """
+    self.counts = {split: count for split, count in counts.items() if count}
+    self.seed, self.frames = seed, frames
+    sizes = "-".join(f"{split}{count}" for split, count in self.counts.items())
+    super().__init__(variant=f"seed{seed}-frames{frames}-{sizes}", data_dir=data_dir)
+
+  def sequences(self) -> dict[str, Iterable[Sequence]]:
+    """The splits, rendered as they are written."""
+    return {
+      split: render_split(split=split, sequences=count, seed=self.seed, frames=self.frames)
+      for split, count in self.counts.items()
+    }
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from adadepth.data.pairs import (
   PairSampler,
   cut_group,
   evaluation_keys,
+  evenly_spaced,
   key_frames,
   search_frames,
-  spread,
 )
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
@@ -94,19 +94,19 @@ def test_a_frame_without_a_box_is_no_key():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 10])
 def test_a_spread_keeps_order_and_starts_with_the_first(count):
-  chosen = spread(list(range(10)), count)
+  chosen = evenly_spaced(list(range(10)), count)
   assert len(chosen) == count
   assert chosen[0] == 0
   assert chosen == sorted(set(chosen))
 
 
 def test_a_spread_reaches_both_ends():
-  assert spread(list(range(0, 100, 10)), 4) == [0, 30, 60, 90]
+  assert evenly_spaced(list(range(0, 100, 10)), 4) == [0, 30, 60, 90]
 
 
 @pytest.mark.parametrize("count", [0, 3, 8])
 def test_a_spread_of_0_or_of_more_than_there_are_is_everything(count):
-  assert spread([4, 5, 6], count) == [4, 5, 6]
+  assert evenly_spaced([4, 5, 6], count) == [4, 5, 6]
 
 
 def test_evaluation_spreads_its_keys_and_takes_the_first_frames_after_each():

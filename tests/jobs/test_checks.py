@@ -69,8 +69,6 @@ def test_a_budget_out_of_reach_is_refused_before_any_work():
     ("seconds", -1.0, r"`config\.benchmark\.seconds` \(=-1\.0\) must be at least 0"),
     ("frame_hw", (360,), r"`config\.benchmark\.frame_hw` \(=\(360,\)\) must be two numbers: height, width"),
     ("frame_hw", (360, 16), r"`config\.benchmark\.frame_hw` \(=16\) must be at least 32"),
-    ("crops_px", (128, 100), r"`config\.benchmark\.crops_px` \(=100\) must be a positive multiple of 64"),
-    ("crops_px", (0,), r"`config\.benchmark\.crops_px` \(=0\) must be a positive multiple of 64"),
     ("pairs", 250, r"`config\.benchmark\.pairs` \(=250\) must be at least 251"),
   ],
 )

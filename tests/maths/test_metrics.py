@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from adadepth.maths.metrics import center_error, iou, iou_at, pareto_front, precision, success_auc
+from adadepth.maths.metrics import center_error, iou, iou_at, precision, success_auc
 
 QUICK = settings(deadline=None, max_examples=60, derandomize=True)
 corners, lengths = st.floats(-60, 60, width=32), st.floats(1, 80, width=32)
@@ -58,13 +58,6 @@ def test_a_box_and_itself_have_iou_1_wherever_they_are():
 def test_the_area_under_the_success_curve_is_the_mean_iou(ious):
   """The integral over x of the share above x is the mean; a step of 0.01 leaves an error of 0.01."""
   assert abs(success_auc(ious) - ious.mean()) <= 0.0101
-
-
-def test_inputs_stay_as_they_were():
-  cost, accuracy = np.array([3.0, 1, 2]), np.array([0.1, 0.5, 0.9])
-  for array in (cost, accuracy):
-    array.setflags(write=False)
-  np.testing.assert_array_equal(pareto_front(cost, accuracy), [False, True, True])
 
 
 # Limits
@@ -149,14 +142,3 @@ def test_iou_at_n_averages_the_pairs_up_to_n_frames_after_the_key(n, depths):
 def test_success_equals_a_loop_over_thresholds(ious):
   curve = [sum(value > threshold for value in ious) / len(ious) for threshold in np.linspace(0, 1, 101)]
   assert success_auc(ious) == pytest.approx(sum(curve) / 101)
-
-
-@QUICK
-@given(points)
-def test_the_pareto_front_equals_brute_force(points):
-  front = pareto_front(*np.array(points, np.float64).T)
-  for i, (cost, accuracy) in enumerate(points):
-    beaten = any(
-      c <= cost and a >= accuracy and ((c, a) != (cost, accuracy) or j < i) for j, (c, a) in enumerate(points)
-    )
-    assert front[i] == (not beaten)
