@@ -1,11 +1,11 @@
-"""Which model a job takes: gates that come without a backbone get the one that config names, and no other does."""
+"""Which model a job takes, and what two runs must share to be one."""
 
 import pytest
 
 from adadepth.errors import InputError
-from adadepth.jobs.from_config import model_of
+from adadepth.jobs.from_config import identity_of, model_of
 from adadepth.models.model import Model, save_model
-from configs import evaluate, track
+from configs import evaluate, finetune, gating, track
 
 
 @pytest.fixture(params=[evaluate, track])
@@ -38,3 +38,27 @@ def test_a_whole_model_takes_no_other_backbone(tmp_path, params, arch):
   config.backbone.weights = "vgg19.h5"
   with pytest.raises(InputError, match=r"`config\.backbone\.weights` \(=vgg19\.h5\): the model has a backbone"):
     model_of(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+  ("part", "field", "value", "same"),
+  [
+    ("finetune", "log_every", 7, True),
+    ("finetune", "checkpoint_every", 7, True),
+    ("data", "on_error", "skip", True),
+    ("eval", "tracking", "", True),
+    ("finetune", "learning_rate", 0.5, False),
+    ("data", "hardest", 0.1, False),
+    ("gates", "steps", 7, False),
+  ],
+)
+def test_a_run_goes_on_with_other_reports_but_no_other_training(part, field, value, same):
+  config = gating.get_config()
+  before = identity_of(config)
+  config[part][field] = value
+  assert (identity_of(config) == before) == same
+
+
+def test_more_parts_can_be_what_a_run_is():
+  config = finetune.get_config("all,quick")
+  assert identity_of(config, "eval") == {**identity_of(config), "eval": config.eval.to_dict()}
