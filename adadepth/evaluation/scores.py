@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Sequence as Listing
 
 import jax
@@ -198,20 +199,17 @@ def score_exits(scores: PairScores, exits: Int[np.ndarray, "n"]) -> dict:
 
 
 def random_mix(scores: PairScores, gflops: float) -> Float[np.ndarray, "5"]:
-  """How often to stop at each depth, at random, to cost so much and be as accurate as such a mix can be.
+  """How often to stop at each depth, at random, to be as accurate as such a mix can be at no more than this mean cost.
 
-  The best mix of points on a plane takes two of them. It is picked on the pairs it is scored on, which flatters it.
+  The best mix of points on a plane takes at most two. It is picked on the pairs it is scored on, which flatters it.
   """
-  costs, accuracy, best, mix = scores.costs.fixed_gflops, scores.ious.mean(0), -1.0, np.eye(DEPTHS)[0]
-  gflops = float(np.clip(gflops, costs[0], costs[-1]))
-  for low in range(DEPTHS):
-    for high in range(low, DEPTHS):
-      if costs[low] <= gflops <= costs[high]:
-        share = (gflops - costs[low]) / (costs[high] - costs[low]) if high > low else 0.0
-        weights = (1 - share) * np.eye(DEPTHS)[low] + share * np.eye(DEPTHS)[high]
-        if accuracy @ weights > best:
-          best, mix = float(accuracy @ weights), weights
-  return mix
+  costs, exits = scores.costs.fixed_gflops, np.eye(DEPTHS)
+  mixes = [exits[k] for k in range(DEPTHS) if costs[k] <= gflops] or [exits[0]]
+  for low, high in itertools.combinations(range(DEPTHS), 2):
+    if costs[low] <= gflops <= costs[high]:
+      share = (gflops - costs[low]) / (costs[high] - costs[low])
+      mixes.append((1 - share) * exits[low] + share * exits[high])
+  return max(mixes, key=lambda mix: float(scores.ious.mean(0) @ mix))
 
 
 def score_hard(scores: PairScores, confidences: Float[np.ndarray, "n 5"], threshold: float) -> dict:

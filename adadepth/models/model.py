@@ -106,7 +106,9 @@ def _unknown(settings: dict, params: dict) -> set[str]:
   """What a file holds that this version does not know, or lacks."""
   fusion, calibration = params.get("fusion", {}), settings.get("calibration")
   unknown = set(settings["architecture"]) - {f.name for f in dataclasses.fields(Architecture)}
-  unknown |= set(params) - {"backbone", "head", "gates", "fusion"} | (set(fusion) ^ set(FusionWeights._fields) if fusion else set())
+  unknown |= set(params) - {"backbone", "head", "gates", "fusion"} | (
+    set(fusion) ^ set(FusionWeights._fields) if fusion else set()
+  )
   unknown |= {f"a negative {name}" for name in NONNEGATIVE if (fusion.get(name, jnp.zeros(1)) < 0).any()}
   return unknown | ({"a calibration"} if calibration and len(calibration) != len(Calibration._fields) else set())
 

@@ -188,15 +188,14 @@ def with_ious(scores, ious) -> object:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_random_mix_is_the_best_that_costs_so_much(scores, seed):
+def test_a_random_mix_is_the_best_that_costs_no_more(scores, seed):
   rng = np.random.default_rng(seed)
   drawn, gflops = with_ious(scores, rng.random(5)), float(rng.uniform(1, 16))
   mix = random_mix(drawn, gflops)
-  best = scipy.optimize.linprog(
-    -drawn.ious.mean(0), A_eq=np.stack([np.ones(5), COSTS.fixed_gflops]), b_eq=[1, gflops], bounds=(0, 1)
-  )
+  costs = {"A_ub": COSTS.fixed_gflops[None], "b_ub": [gflops]}
+  best = scipy.optimize.linprog(-drawn.ious.mean(0), **costs, A_eq=np.ones((1, 5)), b_eq=[1], bounds=(0, 1))
   assert drawn.ious.mean(0) @ mix == pytest.approx(-best.fun, abs=1e-6)
-  assert (mix.sum(), mix @ COSTS.fixed_gflops) == pytest.approx((1, gflops))
+  assert mix.sum() == pytest.approx(1) and mix @ COSTS.fixed_gflops <= gflops + 1e-9
   assert mix.min() >= 0 and (mix > 0).sum() <= 2
 
 
@@ -204,9 +203,8 @@ def test_a_random_mix_that_costs_what_a_good_exit_does_is_that_exit(scores):
   np.testing.assert_allclose(random_mix(with_ious(scores, [0.1, 0.2, 0.6, 0.6, 0.6]), 4.0), np.eye(5)[2], atol=1e-12)
 
 
-@pytest.mark.parametrize(("gflops", "exit"), [(0.5, 0), (17.0, 4)])
-def test_a_cost_that_no_mix_has_is_taken_for_the_nearest(scores, gflops, exit):
-  np.testing.assert_array_equal(random_mix(with_ious(scores, [0.5, 0.5, 0.5, 0.5, 0.5]), gflops), np.eye(5)[exit])
+def test_a_cost_that_no_exit_has_is_taken_for_the_cheapest(scores):
+  np.testing.assert_array_equal(random_mix(with_ious(scores, [0.1, 0.2, 0.3, 0.4, 0.5]), 0.5), np.eye(5)[0])
 
 
 def test_hard_gating_stands_beside_the_random_mix_at_its_cost(scores, confidences):
