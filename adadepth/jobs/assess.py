@@ -27,8 +27,8 @@ from adadepth.evaluation.step_times import medians_ms, over_xcorr1, policy_track
 from adadepth.io.workdir import write_results
 from adadepth.jobs.checks import tracked_policies
 from adadepth.models.model import Model
+from adadepth.reports.cost_table import table1_markdown
 from adadepth.reports.report import describe, describe_budgets, describe_tracking, draw_figures
-from adadepth.reports.table1 import table1_markdown
 from adadepth.tracking.budget import Budget, budget_for, check_target
 from adadepth.tracking.policies import FIXED
 

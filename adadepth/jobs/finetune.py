@@ -12,7 +12,7 @@ from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import PairTable, pair_table
 from adadepth.evaluation.scores import exit_ious, score_fixed, score_table
 from adadepth.io.json_files import write_json
-from adadepth.io.metrics import read_metrics
+from adadepth.io.metric_writer import read_metrics
 from adadepth.io.run_record import run_record
 from adadepth.io.workdir import claim, write_results
 from adadepth.jobs.checks import check_config

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation.responses import PairTable, joined, pair_table
 from adadepth.evaluation.step_times import medians_ms
-from adadepth.io.metrics import MetricWriter
+from adadepth.io.metric_writer import MetricWriter
 from adadepth.io.run_record import run_record
 from adadepth.io.workdir import check_claim, claim
 from adadepth.jobs.assess import assess, costs_ms_of, time_steps

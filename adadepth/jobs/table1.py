@@ -14,7 +14,7 @@ from adadepth.jobs.from_config import architecture_of
 from adadepth.models.architecture import Architecture
 from adadepth.models.model import Model
 from adadepth.models.network import init_params
-from adadepth.reports.table1 import Times, hard_rows, table1_markdown, table1_rows
+from adadepth.reports.cost_table import Times, hard_rows, table1_markdown, table1_rows
 
 
 def measured_times(arch: Architecture, *, logit_scale: float, seed: int, rounds: int) -> Times:

@@ -25,8 +25,8 @@ from adadepth.models.network import (
   respond_each,
 )
 from adadepth.models.vgg import apply_block, preprocess
+from adadepth.tracking.partial_batch import on_rows
 from adadepth.tracking.reader import Move, read
-from adadepth.tracking.rows import on_rows
 
 FIXED = DEPTH_NAMES  # a policy each
 POLICIES = (*FIXED, "soft", "hard")

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, PairSampler
 from adadepth.io.checkpoints import Checkpoints
-from adadepth.io.metrics import MetricWriter
+from adadepth.io.metric_writer import MetricWriter
 from adadepth.io.progress import progress
 from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES
 from adadepth.models.architecture import Architecture

@@ -25,15 +25,16 @@ def crop_square(frame: np.ndarray, center_in_image: np.ndarray, side_px: float, 
 
 
 def part(frame: np.ndarray, left: int, top: int, side: int, step: int) -> np.ndarray:
-  """Every step-th row of a square of the frame; the frame's mean colour where it leaves it."""
+  """The middle row of each `step` rows of a square of the frame; the frame's mean colour where it leaves it."""
   height, width = frame.shape[:2]
-  rows = np.arange(top, top + side, step)
+  top += step // 2
+  rows = side // step
   inside = frame[slice(max(0, -(-max(-top, 0) // step) * step + top), max(top + side, 0), step)]
   inside = inside[:, max(left, 0) : max(left + side, 0)]
-  if inside.shape[:2] == (len(rows), side):
+  if inside.shape[:2] == (rows, side):
     return inside
   mean = frame[:: max(1, height // SAMPLES), :: max(1, width // SAMPLES)].mean(axis=(0, 1)).round()
-  found = np.empty((len(rows), side, 3), np.uint8)
+  found = np.empty((rows, side, 3), np.uint8)
   found[:] = np.tile(mean.astype(np.uint8), (side, 1))
   y, x = -(-max(-top, 0) // step), max(-left, 0)
   found[y : y + inside.shape[0], x : x + inside.shape[1]] = inside

@@ -1,5 +1,6 @@
 """TFDS builders: what goes in comes out, bit for bit, and without TensorFlow."""
 
+import pathlib
 import subprocess
 import sys
 

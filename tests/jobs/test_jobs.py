@@ -16,7 +16,7 @@ from PIL import Image
 from adadepth.benchmark import gate_training, whole_videos
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
-from adadepth.io.metrics import read_metrics
+from adadepth.io.metric_writer import read_metrics
 from adadepth.jobs import TASKS, assess
 from adadepth.jobs.from_config import architecture_of, source_of, starting_params
 from adadepth.jobs.track import shown_figures

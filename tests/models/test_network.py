@@ -14,7 +14,6 @@ from adadepth.maths.peaks import highest_cell
 from adadepth.maths.ridge import box_mask
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import (
-  NCC_DEPTHS,
   Template,
   block_outputs,
   correlation_maps,
@@ -44,9 +43,8 @@ def responses_of(params: dict, template: Template, searches: np.ndarray, *, arch
 
 @functools.partial(jax.jit, static_argnames="arch")
 def ncc_of(params: dict, template: Template, search: np.ndarray, *, arch: Architecture) -> jax.Array:
-  """Of both blocks, [2, s, i, i]."""
-  outputs = block_outputs(params, search[None], arch=arch, depths=NCC_DEPTHS)
-  return jnp.stack([ncc_on_grid(template.ncc[k], x[0], depth=k, arch=arch) for k, x in enumerate(outputs)])
+  (first,) = block_outputs(params, search[None], arch=arch, depths=1)
+  return ncc_on_grid(template.ncc, first[0], arch=arch)
 
 
 def planted(plant, arch: Architecture, displacements_px, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -204,7 +202,7 @@ def test_ncc_of_the_key_frame_itself_is_near_1(params, fused, plant):
   found = ncc_of(params, template_of(params, key, key_search, SIZE, arch=fused), key_search, arch=fused)
   middle = fused.grid.places // 2
   # The same box, but whitened over the search crop, and with another border for its convolutions.
-  assert np.all(found[:, LOG_SCALES.index(0.0), middle, middle] > 0.95)
+  assert np.all(found[LOG_SCALES.index(0.0), middle, middle] > 0.95)
   assert np.all(np.abs(found) < 1 + 1e-3)
 
 
@@ -222,18 +220,18 @@ def test_ncc_of_a_grown_or_shrunk_target_is_highest_at_its_scale(params, fused, 
     np.stack(seen, axis=-1).round().astype(np.uint8),
     arch=fused,
   )
-  best = found.max((-2, -1)).argmax(-1)
-  np.testing.assert_array_equal(best, [LOG_SCALES.index(log_scale)] * NCC_DEPTHS)
+  best = found.max((-2, -1)).argmax()
+  assert best == LOG_SCALES.index(log_scale)
 
 
-def test_ncc_is_on_the_grid_at_both_blocks(params, arch):
+def test_ncc_is_on_the_grid(params, arch):
   for pools, template_px in ((3, 64), (4, 128)):
     fusion = dataclasses.replace(arch, pools=pools, template_px=template_px, search_px=2 * template_px, reader="fusion")
     crops = (jnp.zeros((px, px, 3), jnp.uint8) for px in (template_px, 2 * template_px))
     template = jax.eval_shape(functools.partial(make_template, arch=fusion), params, *crops, SIZE)
     search = jnp.zeros((2 * template_px, 2 * template_px, 3), jnp.uint8)
     found = jax.eval_shape(functools.partial(ncc_of, arch=fusion), params, template, search)
-    assert found.shape == (NCC_DEPTHS, len(LOG_SCALES), fusion.grid.places, fusion.grid.places)
+    assert found.shape == (len(LOG_SCALES), fusion.grid.places, fusion.grid.places)
 
 
 def test_keys_of_other_scales_are_the_key_frame_seen_larger_or_smaller(fused):

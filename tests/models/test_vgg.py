@@ -68,8 +68,7 @@ def test_preparing_twice_changes_nothing(params):
 
 
 def test_a_cpu_takes_pairs_from_the_image_and_winograd_elsewhere():
-  backbone = jax.eval_shape(lambda key: init_backbone(key, Architecture(width=0.25)), jax.random.key(0))
-  prepared = jax.eval_shape(lambda b: prepare_backbone(b, backend="cpu"), backbone)
+  prepared = prepare_backbone(init_backbone(jax.random.key(0), Architecture(width=0.25)), backend="cpu")
   forms = [next(iter(conv.keys() - {"bias"})) for convs in prepared.values() for conv in convs.values()]
   assert forms == ["pairs"] + ["winograd"] * 15
 

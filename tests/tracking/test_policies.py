@@ -1,6 +1,5 @@
 """Fixed, soft and hard gating: what each decides and reads, of one target and of many, and what it leaves out."""
 
-import dataclasses
 import functools
 import re
 
@@ -15,8 +14,8 @@ from adadepth.evaluation.forced_exits import (
   gates_that_exit_where_told,
   templates_that_exit,
 )
-from adadepth.evaluation.responses import PairTable, _searches
-from adadepth.evaluation.scores import read_pair, soft_ious
+from adadepth.evaluation.responses import _searches
+from adadepth.evaluation.scores import read_pair
 from adadepth.maths.cascade import exit_depth
 from adadepth.maths.fusion import LastPlace, at_center
 from adadepth.models.architecture import DEPTHS, VGG19_CONVS, Architecture
@@ -269,48 +268,12 @@ def test_the_papers_soft_gating_is_the_peak_of_the_average_by_confidence(params,
     np.testing.assert_array_equal(decision.move.in_search[i], [8 * (col - 7), 8 * (row_of_peak - 7)])
 
 
-def of_another_target(template: Template, block: int) -> Template:
-  """The templates with the NCC of one block mixed up between targets."""
-  ncc = [
-    jax.tree.map(lambda leaf: jnp.roll(leaf, 1, axis=0), n) if k == block else n for k, n in enumerate(template.ncc)
-  ]
-  return template._replace(ncc=tuple(ncc))
-
-
-@pytest.mark.parametrize(("policy", "block"), [("soft", 1), ("hard", 0)])
-def test_with_all_confidence_in_the_first_depth_soft_gating_still_reads_the_second_blocks_ncc(
-  params, fused, seen, policy, block
-):
-  """Which has been computed; hard gating, which stops there, has the first block's alone."""
+def test_with_all_confidence_in_the_first_depth_soft_gating_reads_what_hard_gating_does(params, fused, seen):
   template, searches = seen
   sure = {**params, "gates": gates_that_exit(0)}
-  read = lambda t: compiled(policy, fused)(sure, t, searches, TOLD).move.in_search  # noqa: E731
-  np.testing.assert_array_equal(read(of_another_target(template, 1 - block)), read(template))
-  assert np.abs(read(of_another_target(template, block)) - read(template)).max() > 0.2
-
-
-def test_so_do_the_scores_of_soft_gating(params, fused, evaluated):
-  responses, ncc = evaluated
-  center = fused.search_px / 2 + np.array(SHIFTS, np.float32)
-  table = PairTable(
-    responses=responses,
-    ncc=ncc,
-    truth_in_search=np.concatenate([center - 16, np.full((N, 2), 32, np.float32)], axis=1),
-    size_in_crop=np.full((N, 2), 32, np.float32),
-    frames_after_key=np.ones(N, np.int32),
-    key=np.zeros(N, np.int32),
-    sequence=np.array(["a"] * N),
-  )
-  first = np.tile(np.eye(DEPTHS, dtype=np.float32)[0], (N, 1))
-
-  def soft(changed_block: int | None) -> np.ndarray:
-    changed = ncc.copy()
-    if changed_block is not None:
-      changed[:, changed_block] = np.roll(ncc[:, changed_block], 1, axis=0)
-    return soft_ious(params["fusion"], dataclasses.replace(table, ncc=changed), first, arch=fused)
-
-  np.testing.assert_array_equal(soft(0), soft(None))
-  assert np.abs(soft(1) - soft(None)).max() > 1e-3
+  soft, hard = (compiled(policy, fused)(sure, template, searches, TOLD).move for policy in ("soft", "hard"))
+  np.testing.assert_allclose(soft.in_search, hard.in_search, atol=1e-3)  # crop pixels; another program
+  np.testing.assert_allclose(soft.log_scale, hard.log_scale, atol=1e-4)
 
 
 # One program.

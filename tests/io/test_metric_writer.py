@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto import event_pb2
 
-from adadepth.io.metrics import MetricWriter, read_metrics
+from adadepth.io.metric_writer import MetricWriter, read_metrics
 
 
 def write_steps(workdir, steps, resume_step: int | None = None) -> None:

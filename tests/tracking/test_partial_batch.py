@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adadepth.tracking import rows
-from adadepth.tracking.rows import on_rows
+from adadepth.tracking.partial_batch import on_rows
 
 
 def computed_rows(n: int, wanted: np.ndarray | None) -> tuple[np.ndarray, list[int]]:

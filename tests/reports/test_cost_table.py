@@ -3,7 +3,7 @@
 import numpy as np
 
 from adadepth.evaluation.step_times import over_xcorr1
-from adadepth.reports.table1 import hard_rows, table1_markdown, table1_rows
+from adadepth.reports.cost_table import hard_rows, table1_markdown, table1_rows
 
 TIMES = over_xcorr1({"xcorr1": np.array([1.0, 2.0, 4.0]), "hard_xcorr3": np.array([3.0, 8.0, 16.0])})
 
