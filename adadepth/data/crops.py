@@ -79,7 +79,7 @@ def cut_window(
     cells: side of the window where it must be one and the same; 0: as large as it must be.
   """
   factor = max(1, math.ceil(side_px / (2 * crop_px)))  # pixels on each axis that are averaged
-  step = max(1, factor // 4)  # of a large factor, not every row need be looked at
+  step = max(1, factor // 2)  # of a large factor, two rows will do
   factor = step * math.ceil(factor / step)
   margin = factor * (math.ceil(side_px / factor / crop_px) + 1)
   corner = np.asarray(center_in_image, np.float64) - side_px / 2

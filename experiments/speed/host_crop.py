@@ -11,7 +11,7 @@ SAMPLES = 64
 def crop_square(frame: np.ndarray, center_in_image: np.ndarray, side_px: float, crop_px: int) -> np.ndarray:
   """A square around a centre, [crop_px, crop_px, 3]."""
   factor = max(1, math.ceil(side_px / (2 * crop_px)))
-  step = max(1, factor // 4)
+  step = max(1, factor // 2)
   factor = step * math.ceil(factor / step)
   margin = factor * (math.ceil(side_px / factor / crop_px) + 1)
   corner = np.asarray(center_in_image, np.float64) - side_px / 2
