@@ -26,9 +26,11 @@ def on_rows(f: Callable[[PyTree], PyTree], inputs: PyTree, wanted: Bool[Array, "
     What f returns, as arrays [n, ...]; rows that were not wanted mean nothing.
   """
   n = jax.tree.leaves(inputs)[0].shape[0]
+  if n == 1 and wanted is None:
+    return f(inputs)
   blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(f, inputs))
   if n == 1:
-    return f(inputs) if wanted is None else lax.cond(wanted[0], f, lambda _: blank, inputs)
+    return lax.cond(wanted[0], f, lambda _: blank, inputs)
   count = n if wanted is None else jnp.sum(wanted)
   order = jnp.arange(n) if wanted is None else jnp.argsort(~wanted)
   sizes = [size for size in CHUNKS.get(jax.default_backend(), GPU_CHUNKS) if size <= n] or [n]
