@@ -3,6 +3,7 @@
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from adadepth.data.ahead import read_ahead
 from adadepth.data.builders import FrameRecords, RealTracks, sequences_from_tfds
 from adadepth.data.layouts import read_sequences
 from adadepth.data.render import render_split
+from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 
 COUNTS = {"train": 2, "dev": 0, "test": 1}

@@ -308,7 +308,7 @@ def test_an_empty_figure_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
   ("modules", "unwanted"),
   [
-    ("io import boxes_csv, json_files, metrics, progress, run_record, video", ("jax", "matplotlib.pyplot")),
+    ("io import boxes_csv, json_files, metric_writer, progress, run_record, video", ("jax", "matplotlib.pyplot")),
     ("reports import drawing", ("jax", "matplotlib.pyplot")),
     ("reports import plots", ("matplotlib.pyplot",)),  # which would choose a backend for the whole process
   ],

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adadepth.tracking import rows
+from adadepth.tracking import partial_batch
 from adadepth.tracking.partial_batch import on_rows
 
 
@@ -43,7 +43,7 @@ def test_rows_that_are_not_wanted_are_not_computed():
 
 
 def test_a_last_chunk_is_filled_with_rows_that_are_there(monkeypatch):
-  monkeypatch.setitem(rows.CHUNKS, "cpu", (4, 2))
+  monkeypatch.setitem(partial_batch.CHUNKS, "cpu", (4, 2))
   wanted = np.array([True, True, False, True, True, False, True])
   found, computed = computed_rows(7, wanted)
   np.testing.assert_array_equal(found[wanted], 2 * np.arange(7)[wanted])
@@ -51,7 +51,7 @@ def test_a_last_chunk_is_filled_with_rows_that_are_there(monkeypatch):
 
 
 def test_a_last_chunk_that_would_reach_past_the_rows_does_some_again(monkeypatch):
-  monkeypatch.setitem(rows.CHUNKS, "cpu", (2,))
+  monkeypatch.setitem(partial_batch.CHUNKS, "cpu", (2,))
   found, computed = computed_rows(3, None)
   np.testing.assert_array_equal(found, [0, 2, 4])
   assert computed == [0, 1, 1, 2]
@@ -86,7 +86,7 @@ def test_one_row_is_a_conditional_without_a_loop():
 
 
 def test_fewer_rows_than_the_smallest_chunk_are_a_chunk(monkeypatch):
-  monkeypatch.setitem(rows.CHUNKS, "cpu", (16, 4))
+  monkeypatch.setitem(partial_batch.CHUNKS, "cpu", (16, 4))
   found, computed = computed_rows(2, np.array([False, True]))
   assert found[1] == 2
   assert computed == [1, 0]

@@ -20,7 +20,7 @@ from adadepth.maths.cascade import exit_depth
 from adadepth.maths.fusion import LastPlace, at_center
 from adadepth.models.architecture import DEPTHS, VGG19_CONVS, Architecture
 from adadepth.models.network import Template, make_template
-from adadepth.tracking import rows
+from adadepth.tracking import partial_batch
 from adadepth.tracking.policies import FIXED, Decision, gated_confidences, policy_named
 from adadepth.tracking.reader import DRIFT, Move
 
@@ -37,7 +37,7 @@ both = pytest.mark.parametrize("reader", READERS)
 def chunks():
   """Five rows are then chunks of one size, the last of which does a row again."""
   with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(rows.CHUNKS, "cpu", (2,))
+    patch.setitem(partial_batch.CHUNKS, "cpu", (2,))
     yield
 
 
