@@ -9,6 +9,7 @@ from adadepth.data.render import Difficulty, render_sequence
 from adadepth.evaluation.forced_exits import forced, gates_that_exit
 from adadepth.evaluation.timing import Clock, alternate, clock
 from adadepth.models.model import Model
+from adadepth.models.network import prepare_params
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.tracker import Tracker
 
@@ -24,12 +25,19 @@ def step_clock(tracker: Tracker, frames: UInt8[np.ndarray, "t h w 3"], box_xywh:
 
 def policy_trackers(model: Model) -> dict[str, Tracker]:
   """Every static exit and soft gating."""
+  model = _prepared(model)
   return {name: Tracker(model, name) for name in (*FIXED, "soft")}
 
 
 def exit_trackers(model: Model) -> dict[str, Tracker]:
   """Hard gating, made to exit at each depth: "hard_xcorr1" to "hard_xcorr5"."""
+  model = _prepared(model)
   return {f"hard_{name}": Tracker(forced(model, gates_that_exit(k)), "hard") for k, name in enumerate(FIXED)}
+
+
+def _prepared(model: Model) -> Model:
+  """Once for all trackers: each would hold VGG-19's transformed kernels, 0.3 GB, of its own."""
+  return model._replace(params=prepare_params(model.params))
 
 
 def step_seconds(trackers: Mapping[str, Tracker], *, rounds: int) -> dict[str, Float[np.ndarray, "r"]]:

@@ -44,17 +44,18 @@ def time_steps(config: ConfigDict, model: Model) -> dict[str, Float[np.ndarray, 
   rounds = config.eval.timing_rounds
   seconds = step_seconds(policy_trackers(model), rounds=rounds) if rounds else {}
   costs_ms = costs_ms_of(config, medians_ms(seconds))
-  if config.policy.budget and costs_ms is not None:
+  if costs_ms is not None:
     check_target(config.policy.budget, costs_ms, "ms", argument="config.policy.budget")
   return seconds
 
 
 def costs_ms_of(config: ConfigDict, times_ms: dict[str, float]) -> Float[np.ndarray, "5"] | None:
-  """What a frame takes that stops at each depth, for a budget in ms; None for a relative one.
+  """What a frame takes that stops at each depth, for a budget in ms; None for a relative one, or for none.
 
   Hard gating takes the time of the exit where it stops (experiments/table1), so that static exits' times are its own.
   """
-  return np.array([times_ms[name] for name in FIXED]) if config.policy.budget_unit == "ms" else None
+  in_ms = config.policy.budget and config.policy.budget_unit == "ms"
+  return np.array([times_ms[name] for name in FIXED]) if in_ms else None
 
 
 def chosen_budget(config: ConfigDict, model: Model, times_ms: dict[str, float]) -> Budget | None:

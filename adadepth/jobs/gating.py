@@ -91,4 +91,4 @@ def describe(done: Phase2) -> str:
   gated = f"hard gating with lambda {done.gated.price_weight:g}, T {done.gated.threshold:g}"
   if done.chosen.policy == "hard":
     return gated
-  return f"always stopping at {done.chosen.policy}, which is as accurate and cheaper than {gated}"
+  return f"always stopping at {done.chosen.policy}, which is better within the same limit of cost than {gated}"

@@ -1,7 +1,7 @@
 """Hard gating, static exits and soft gating on train and dev, each video judged by what has not seen it.
 
-python experiments/crossfit/run.py package --root ../shared/data,../shared/wide --workdir runs/crossfit-package
-python experiments/crossfit/run.py vgg19 --weights VGG19 --root ... --workdir runs/crossfit-vgg19
+python -m experiments.crossfit.run package --root ../shared/data,../shared/wide --workdir runs/crossfit-package
+python -m experiments.crossfit.run vgg19 --weights VGG19 --root ... --workdir runs/crossfit-vgg19
 
 Videos are dealt into folds; what phase 2 learns on the others judges each fold, on pairs and in one pass. Writes
 results.json, and model.safetensors, which has learnt from all of them; pairs and passes are kept video by video, and a
