@@ -1,10 +1,15 @@
 """What shares the scene with the target: strangers, look-alikes, and things that pass in front."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from adadepth.data.render.motion import smooth_curve, turns, wander
 from adadepth.data.render.sprite import Sprite, Track, make_sprite
 from adadepth.data.render.textures import random_color, random_palette
+
+# Makes a thing of about these sides, [2], px.
+Maker = Callable[[np.random.Generator, np.ndarray], Sprite]
 
 
 def add_strangers(
@@ -12,16 +17,14 @@ def add_strangers(
   target: tuple[Sprite, Track],
   height: int,
   width: int,
-  palette: np.ndarray,
+  make: Maker,
   clutter: float,
 ) -> list[tuple[Sprite, Track]]:
   """Returns up to three moving things that do not look like the target."""
   frames, side = len(target[1].morph), target[0].size_xy
   strangers = []
   for _ in range(whole(rng, 3 * clutter)):
-    colors = random_palette(rng, random_color(rng, 40.0), 30.0)
-    size_xy = side * rng.uniform(0.6, 1.4, 2)
-    sprite = make_sprite(rng, size_xy, np.concatenate([colors, palette]), contrast=1.0, faces=1)
+    sprite = make(rng, side)
     path = wander(rng, frames, 0.05 * side.mean(), np.zeros(2), np.array([width, height]))
     strangers.append((sprite, Track(path, turns_of(rng, frames), np.zeros(frames))))
   return strangers
@@ -48,7 +51,7 @@ def add_occluders(
   rng: np.random.Generator,
   target: tuple[Sprite, Track],
   camera: np.ndarray,
-  palette: np.ndarray,
+  make: Maker,
   occlusion: float,
 ) -> list[tuple[Sprite, Track]]:
   """Returns things that pass over the target, three per 40 frames at 1, but seldom in the first fifth."""
@@ -56,14 +59,25 @@ def add_occluders(
   frames, side = len(track.morph), sprite.size_xy
   occluders = []
   for _ in range(whole(rng, 3 * occlusion * frames / 40)):
-    size_xy = side * rng.uniform(0.5, 0.7 + 0.5 * occlusion, 2)
-    cover = make_sprite(rng, size_xy, rng.permutation(palette), contrast=1.0, faces=1)
+    cover = make(rng, side * rng.uniform(0.5, 0.7 + 0.5 * occlusion, 2))
     meeting, heading = rng.integers(frames // 5, frames), rng.uniform(0, 2 * np.pi)
     velocity = side.mean() * rng.uniform(0.1, 0.3) * np.array([np.cos(heading), np.sin(heading)])
     since = np.arange(frames)[:, None] - meeting
     path = track.center_in_image[meeting] + velocity * since - (camera - camera[meeting])
     occluders.append((cover, Track(path, turns_of(rng, frames), np.zeros(frames))))
   return occluders
+
+
+def paint_stranger(rng: np.random.Generator, side: np.ndarray, *, palette: np.ndarray) -> Sprite:
+  """Paints a thing in colours of its own."""
+  colors = random_palette(rng, random_color(rng, 40.0), 30.0)
+  size_xy = side * rng.uniform(0.6, 1.4, 2)
+  return make_sprite(rng, size_xy, np.concatenate([colors, palette]), contrast=1.0, faces=1)
+
+
+def paint_cover(rng: np.random.Generator, size_xy: np.ndarray, *, palette: np.ndarray) -> Sprite:
+  """Paints a thing in the colours of the palette."""
+  return make_sprite(rng, size_xy, rng.permutation(palette), contrast=1.0, faces=1)
 
 
 def whole(rng: np.random.Generator, expected: float) -> int:

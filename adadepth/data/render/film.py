@@ -1,6 +1,7 @@
 """What happens between the scene and the file: exposure, light, focus, grain, grey."""
 
 import dataclasses
+import io
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -24,6 +25,7 @@ class Film:
     grain: noise to cut frames from, int16 [h + 32, w + 32, 3].
     grain_shifts: left top corner of each frame's cut, [t, 2], px.
     grey: whether the frames have no colour.
+    jpeg_quality: at which the frames are compressed, up to 100; 0: they are not.
   """
 
   tables: np.ndarray
@@ -32,6 +34,7 @@ class Film:
   grain: np.ndarray
   grain_shifts: np.ndarray
   grey: bool
+  jpeg_quality: int = 0
 
 
 def load_film(rng: np.random.Generator, frames: int, height: int, width: int, difficulty: Difficulty) -> Film:
@@ -63,7 +66,8 @@ def expose(scene: Scene, film: Film, t: int, height: int, width: int) -> np.ndar
   frame = paste_target(frame, scene, film.exposure, t)
   for sprite, track in scene.above:
     paste_sprite(frame, sprite, track, t, np.zeros(2))
-  return develop(frame, film, t)
+  pixels = develop(frame, film, t)
+  return compress(pixels, film.jpeg_quality) if film.jpeg_quality else pixels
 
 
 def paste_target(frame: Image.Image, scene: Scene, exposure: float, t: int) -> Image.Image:
@@ -98,3 +102,10 @@ def develop(frame: Image.Image, film: Film, t: int) -> np.ndarray:
   if film.grey:
     grain = grain[..., :1]
   return np.clip(pixels + grain, 0, 255).astype(np.uint8)
+
+
+def compress(pixels: np.ndarray, quality: int) -> np.ndarray:
+  """Returns what is left of uint8 [h, w, 3] in a JPEG."""
+  file = io.BytesIO()
+  Image.fromarray(pixels).save(file, "jpeg", quality=quality)
+  return np.array(Image.open(file))

@@ -1,7 +1,10 @@
 """One rendered sequence, from one seed."""
 
+import dataclasses
+
 import numpy as np
 
+from adadepth.data.render.cutouts import Album
 from adadepth.data.render.difficulty import Difficulty
 from adadepth.data.render.film import expose, load_film
 from adadepth.data.render.scene import STREAMS, build_scene
@@ -46,14 +49,23 @@ def render_sequence(
 
 
 def render_stream(
-  stream: tuple[int, int, int], name: str, frames: int, height: int, width: int, difficulty: Difficulty
+  stream: tuple[int, int, int],
+  name: str,
+  frames: int,
+  height: int,
+  width: int,
+  difficulty: Difficulty,
+  album: Album | None = None,
 ) -> Sequence:
-  """Renders the sequence of one random stream (kind, index, seed); see render_sequence."""
+  """Renders the sequence of one random stream (kind, index, seed), cut from an album if any; see render_sequence."""
   check_size(frames, height, width)
   children = np.random.default_rng(stream).spawn(len(STREAMS))
   streams = dict(zip(STREAMS, children, strict=True))
-  scene = build_scene(streams, frames, height, width, difficulty)
+  scene = build_scene(streams, frames, height, width, difficulty, album)
   film = load_film(streams["film"], frames, height, width, difficulty)
+  if album is not None:
+    quality = round(95 - 65 * difficulty.noise * streams["film"].random())
+    film = dataclasses.replace(film, jpeg_quality=quality)
   pixels = np.empty((frames, height, width, 3), np.uint8)
   for t in range(frames):
     pixels[t] = expose(scene, film, t, height, width)

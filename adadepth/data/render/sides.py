@@ -4,6 +4,7 @@ import collections.abc
 import dataclasses
 from typing import SupportsIndex
 
+from adadepth.data.render.cutouts import Album, open_album
 from adadepth.data.render.difficulty import Difficulty
 from adadepth.data.render.rendering import SINGLE_STREAM, check_at_least, check_size, render_stream
 from adadepth.data.sequence import Sequence
@@ -24,6 +25,7 @@ class RenderedSplit(collections.abc.Sequence):
   height: int
   width: int
   hardest: float
+  album: Album | None
 
   def __len__(self) -> int:
     return self.sequences
@@ -37,6 +39,7 @@ class RenderedSplit(collections.abc.Sequence):
       self.height,
       self.width,
       dataclasses.replace(Difficulty.graded(level_of(index) * self.hardest), motion=level_of(index)),
+      self.album,
     )
 
 
@@ -57,6 +60,7 @@ def render_split(
   height: int = 180,
   width: int = 240,
   hardest: float = 1.0,
+  photos: str = "",
 ) -> RenderedSplit:
   """Returns a split whose sequences are rendered on demand and shared with no other split.
 
@@ -68,10 +72,11 @@ def render_split(
     height: px, 32 or more.
     width: px, 32 or more.
     hardest: in [0, 1], where every knob but motion ends on the hardest sequence; motion is always graded in full.
+    photos: folder of photos that everything is cut from (see `open_album`), or "" for painted shapes.
   Returns:
     A sequence to index and iterate; it holds no pixels, so keep what you need again.
   Raises:
-    InputError: an argument out of range.
+    InputError: an argument out of range, or no photos.
 
   Example:
     boxes = [sequence.boxes_xywh for sequence in render_split(split="dev", sequences=8, seed=0)]
@@ -83,4 +88,4 @@ def render_split(
   if not 0.0 <= hardest <= 1.0:
     raise InputError(f"`hardest` (={hardest}) must lie in [0, 1]")
   check_size(frames, height, width)
-  return RenderedSplit(split, sequences, seed, frames, height, width, hardest)
+  return RenderedSplit(split, sequences, seed, frames, height, width, hardest, open_album(photos))

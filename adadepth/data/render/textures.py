@@ -5,6 +5,9 @@ from PIL import Image, ImageDraw
 
 from adadepth.data.render.shapes import random_outline
 
+# Grey levels between the mean colours of target and background that leave the hardest target trackable.
+VISIBLE_LEVELS = 30.0
+
 
 def random_color(rng: np.random.Generator, chroma: float) -> np.ndarray:
   """Returns one RGB colour, float64 [3] in about 30..225: a grey plus a tint of std `chroma`."""
@@ -16,6 +19,13 @@ def contrasting_color(rng: np.random.Generator, color: np.ndarray) -> np.ndarray
   """Returns the one of five random colours that lies farthest from `color`, [3]."""
   candidates = np.stack([random_color(rng, 40.0) for _ in range(5)])
   return candidates[np.argmax(np.abs(candidates - color).sum(axis=1))]
+
+
+def hide_color(bold: np.ndarray, background: np.ndarray, texture: float) -> np.ndarray:
+  """Moves a colour by up to 0.8 of the way into the background, but no closer than VISIBLE_LEVELS."""
+  contrast = np.abs(bold - background).mean()
+  share = max(1.0 - 0.8 * texture, min(1.0, VISIBLE_LEVELS / (contrast + 1e-6)))
+  return background + share * (bold - background)
 
 
 def random_palette(rng: np.random.Generator, center: np.ndarray, spread: float) -> np.ndarray:
