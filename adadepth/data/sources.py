@@ -23,6 +23,7 @@ class Source:
       choices and reports are then made on real video alone.
     hardest: the hardest rendered sequence, in [0, 1]: see `render_split`.
     seed: of the renderer.
+    photos: folder of photos that rendered sequences are cut from, or "" for painted shapes.
   """
 
   root: str
@@ -31,6 +32,7 @@ class Source:
   rendered: tuple[int, int, int]
   hardest: float
   seed: int
+  photos: str = ""
 
   def read(self, sides: Listing[str] = SIDES) -> dict[str, list[Sequence]]:
     """The sequences of each side: real where there is a root, else rendered, in memory.
@@ -76,7 +78,9 @@ class Source:
     return self.rendered[SIDES.index(side)]
 
   def _render(self, side: str) -> list[Sequence]:
-    split = render_split(split=side, sequences=self._count(side), seed=self.seed, hardest=self.hardest)
+    split = render_split(
+      split=side, sequences=self._count(side), seed=self.seed, hardest=self.hardest, photos=self.photos
+    )
     return list(progress(split, f"rendering ({side})"))
 
 
