@@ -128,6 +128,11 @@ def check_config(config: ConfigDict) -> None:
   rendered = _get(config, "data.rendered")
   if rendered is not None and (len(rendered) != 3 or min(rendered) < 0):
     raise InputError(f"`config.data.rendered` (={rendered}) must be three counts: train, dev, test")
+  if _get(config, "data.photos") and not any(rendered):
+    raise InputError(
+      f"`config.data.photos` (={config.data.photos!r}) are for rendered sequences, and `config.data.rendered` "
+      f"(={rendered}) asks for none: give counts for train, dev, test"
+    )
   if _get(config, "backbone.weights") == "" and _get(config, "finetune.steps") == 0:
     raise InputError(
       "`config.backbone.weights` (='') names no backbone and `config.finetune.steps` (=0) trains none: give VGG-19's "

@@ -28,6 +28,7 @@ def test_with_a_root_every_side_is_real(shared):
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
+    ({"photos": "/no/such"}, r"`photos` \(='/no/such'\) is no folder"),
     ({"root": "/no/such"}, r"`config\.data\.root` \(='/no/such'\): no such folder"),
     ({"rendered": (2, 0, 1)}, r"`config\.data\.rendered` \(=\(2, 0, 1\)\) leaves dev empty"),
   ],

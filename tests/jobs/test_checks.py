@@ -96,6 +96,15 @@ def test_vgg19_needs_a_backbone_or_phase_one():
   check_config(config)
 
 
+def test_photos_need_rendered_sequences():
+  config = gating.get_config()
+  config.data.photos, config.data.rendered = "photos", (0, 0, 0)
+  with pytest.raises(InputError, match=r"`config\.data\.photos` \(='photos'\) are for rendered sequences"):
+    check_config(config)
+  config.data.rendered = (1, 0, 0)
+  check_config(config)
+
+
 def test_a_budget_in_milliseconds_needs_times():
   config = gating.get_config()
   config.policy.budget, config.policy.budget_unit, config.eval.timing_rounds = 40.0, "ms", 0

@@ -49,6 +49,7 @@ def test_a_whole_model_takes_no_other_backbone(tmp_path, params, arch):
     ("eval", "tracking", "", True),
     ("finetune", "learning_rate", 0.5, False),
     ("data", "hardest", 0.1, False),
+    ("data", "photos", "photos", False),
     ("gates", "steps", 7, False),
   ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from adadepth.data.render.motion import smooth_curve, turns, wander
-from adadepth.data.render.sprite import Sprite, Track, make_sprite
+from adadepth.data.render.sprite import Sprite, Track, make_sprite, recolor
 from adadepth.data.render.textures import random_color, random_palette
 
 # Makes a thing of about these sides, [2], px.
@@ -39,10 +39,8 @@ def add_distractors(
   doubles = []
   for _ in range(whole(rng, 4 * distractors)):
     gain = np.exp(rng.normal(0, 0.5 * (1.15 - distractors), 3))
-    table = np.clip(np.arange(256) * gain[:, None], 0, 255).astype(int).ravel().tolist()
-    faces = (sprite.faces[0].point(table), sprite.faces[1].point(table))
     path = wander(rng, frames, 0.08 * side.mean(), side / 2, (width, height) - side / 2)
-    double = Sprite(sprite.outline, faces, sprite.mask)
+    double = recolor(sprite, np.arange(256) * gain[:, None])
     doubles.append((double, Track(path, turns_of(rng, frames) @ track.matrices, track.morph)))
   return doubles
 

@@ -9,7 +9,9 @@ from adadepth.errors import InputError
 class Difficulty:
   """How hard a rendered sequence is; every knob lies in [0, 1], and 0 is easiest.
 
-  One knob changes one thing: at the same seed the target, its path and the background stay as they are.
+  One knob changes one thing: at the same seed the target, its path and the background stay as they are. Cut from
+  photos, things turn half as far and zoom by up to 2, their width and height change on their own, and noise brings
+  JPEG compression.
 
   Attributes:
     texture: from a target of contrasting colour (0) to one in the colours of its background (1).

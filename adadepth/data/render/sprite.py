@@ -21,13 +21,17 @@ class Sprite:
   Attributes:
     outline: points of all its polygons around its centre, [n, 2], px.
     faces: the two RGB images it morphs between.
-    mask: coverage, "L", of the size of the faces, DENSITY times finer than the outline's px; the
+    mask: coverage, "L", of the size of the faces, `density` times finer than the outline's px; the
       outline's origin is its centre.
+    density: pixels of the mask per px of the outline.
+    coarse: the same at half the density, shown where it is dense enough, or None.
   """
 
   outline: np.ndarray
   faces: tuple[Image.Image, Image.Image]
   mask: Image.Image
+  density: float = DENSITY
+  coarse: "Sprite | None" = None
 
   @property
   def size_xy(self) -> np.ndarray:
@@ -77,6 +81,21 @@ def make_sprite(
   return Sprite(np.concatenate(parts) / DENSITY, (painted[0], painted[-1]), mask)
 
 
+def with_coarse(sprite: Sprite) -> Sprite:
+  """Returns the sprite with a coarse copy: shown small, its edges and texture stay smooth. Its size is even."""
+  faces = tuple(face.reduce(2) for face in sprite.faces)
+  coarse = Sprite(sprite.outline, faces, sprite.mask.reduce(2), sprite.density / 2)
+  return dataclasses.replace(sprite, coarse=coarse)
+
+
+def recolor(sprite: Sprite, table: np.ndarray) -> Sprite:
+  """Returns the sprite with value v of channel c turned into table[c, v], [3, 256], clipped to 0..255."""
+  points = np.clip(table, 0, 255).astype(int).ravel().tolist()
+  faces = tuple(face.point(points) for face in sprite.faces)
+  coarse = None if sprite.coarse is None else recolor(sprite.coarse, table)
+  return dataclasses.replace(sprite, faces=faces, coarse=coarse)
+
+
 def round_off(faces: list[Image.Image], mask: Image.Image, depth: float) -> list[Image.Image]:
   """Darkens faces towards the rim of the mask, by up to the share `depth`, as light does on a round body."""
   rim = mask.filter(ImageFilter.BoxBlur(0.18 * min(mask.size)))
@@ -94,6 +113,9 @@ def measure_boxes(outline: np.ndarray, track: Track) -> np.ndarray:
 def paste_sprite(frame: Image.Image, sprite: Sprite, track: Track, t: int, shift: np.ndarray) -> None:
   """Lays the sprite's pose at frame t, moved by shift [2] px, over `frame`, in place."""
   matrix = track.matrices[t]
+  # Bilinear resampling skips pixels from a scale of 2 on.
+  if sprite.coarse is not None and sprite.density**2 > 2 * np.linalg.det(matrix):
+    return paste_sprite(frame, sprite.coarse, track, t, shift)
   points = sprite.outline @ matrix.T
   low, high = points.min(axis=0), points.max(axis=0)
   origin = track.center_in_image[t] + shift - (low + high) / 2
@@ -101,7 +123,7 @@ def paste_sprite(frame: Image.Image, sprite: Sprite, track: Track, t: int, shift
   right, bottom = np.minimum(np.ceil(origin + high) + 1, frame.size).astype(int)
   if right <= left or bottom <= top:
     return
-  back = DENSITY * np.linalg.inv(matrix)
+  back = sprite.density * np.linalg.inv(matrix)
   offset = np.array(sprite.mask.size) / 2 + back @ (np.array([left, top]) - origin)
   affine = (*back[0], offset[0], *back[1], offset[1])
   face = Image.blend(*sprite.faces, track.morph[t]) if track.morph[t] > 0 else sprite.faces[0]
