@@ -8,14 +8,23 @@ from ml_collections import ConfigDict
 def slim_network() -> ConfigDict:
   """A quarter of VGG-19's width at half its crop size: about a fiftieth of the FLOPs."""
   network = ConfigDict()
-  network.width = 0.25  # multiplier of VGG-19's channels
+  network.plan = "vgg19"  # of the blocks: "vgg19" or "small" (adadepth/models/architecture.py)
+  network.width = 0.25  # multiplier of the plan's channels
   network.template_px = 64  # side of the key crop
   network.search_px = 128  # side of the search crop
   network.pools = 3  # 2x2 pools; the responses' stride is 2**pools
   network.scaling = "none"  # of a response map: "min_max" (reference) or "none"
   network.logit_scale = 10.0  # initial scale from response to logits (Eq. 1); phase 1 learns it per depth
   network.template = "crop"  # "crop", the key crop's map (paper), or "ridge", a correlation filter learnt on it
-  network.reader = "fusion"  # of the box: "paper", the highest cell and the key's size, or "fusion" (maths/fusion.py)
+  # Of the box: "paper", the highest cell and the key's size, "fusion" (maths/fusion.py) or "box" (models/box_head.py).
+  network.reader = "fusion"
+  return network
+
+
+def small_network() -> ConfigDict:
+  """Strided early, trained for its job; its box follows the target."""
+  network = slim_network()
+  network.update({"plan": "small", "width": 1.0, "search_px": 160, "reader": "box"})
   return network
 
 

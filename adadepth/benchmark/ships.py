@@ -35,9 +35,9 @@ BEFORE = ("ships_before_over_now_360p", "ships_before_over_now_1080p")
 def measure_ships(subject: Subject) -> list[dict]:
   """All of it; what asks for another process that is not there has empty rows."""
   package = load_model(EMBEDDED)
-  package = package._replace(params=prepare_params(package.params))
+  package = package._replace(params=prepare_params(package.params, package.arch))
   arch = subject.settings.large
-  large = Model(prepare_params(init_params(jax.random.key(0), arch, logit_scale=1.0)), arch, FORCED_THRESHOLD)
+  large = Model(prepare_params(init_params(jax.random.key(0), arch, logit_scale=1.0), arch), arch, FORCED_THRESHOLD)
   nearest = Tracker(forced(package, gates_that_exit(0)), "hard")
   n = max(subject.settings.targets)
   return [

@@ -77,7 +77,7 @@ def make_subject(params: dict, arch: Architecture, settings: Settings, folder: p
   centers = np.random.default_rng(settings.seed).uniform(0.1, 0.9, (max(settings.targets), 2)) * (width, height)
   boxes = np.concatenate([centers - box[2:] / 2, np.broadcast_to(box[2:], centers.shape)], axis=1)
   return Subject(
-    model=Model(prepare_params(params), arch, FORCED_THRESHOLD),
+    model=Model(prepare_params(params, arch), arch, FORCED_THRESHOLD),
     backbone=jax.tree.map(np.asarray, params["backbone"]),
     frames=film.frames,
     box_xywh=box,

@@ -28,7 +28,8 @@ class PairGroup:
     template: [template_px, template_px, 3].
     search: [n, search_px, search_px, 3].
     truth_in_search: true boxes, xywh, pixels of the search crop from its top left, [n, 4].
-    size_in_crop: the key's box (w, h), crop pixels: what is predicted at every displacement, [2].
+    last_size: of the box that each search crop is cut for, (w, h), its pixels, [n, 2].
+    size_in_crop: of the key's box, (w, h), template crop pixels, [2].
     frames_after_key: 1 is the frame right after the key, [n].
   """
 
@@ -37,6 +38,7 @@ class PairGroup:
   template: UInt8[np.ndarray, "k k 3"]
   search: UInt8[np.ndarray, "n s s 3"]
   truth_in_search: Float[np.ndarray, "n 4"]
+  last_size: Float[np.ndarray, "n 2"]
   size_in_crop: Float[np.ndarray, "2"]
   frames_after_key: Int[np.ndarray, "n"]
 
@@ -82,33 +84,40 @@ def cut_group(
   key: int,
   frames: Listing[int],
   arch: Architecture,
-  jitter_in_image: Float[np.ndarray, "n 2"] | None = None,
+  jitter_in_crop: Float[np.ndarray, "n 2"] | None = None,
+  size_error: Float[np.ndarray, "n 2"] | None = None,
 ) -> PairGroup:
-  """Cuts one key's template and its search crops, each centred on the previous frame's true box.
+  """Cuts one key's template and its search crops, each around the previous frame's true box.
+
+  The crops keep the key's scale, but where the reader is "box": there they have that of the previous box.
 
   Args:
     key: frame index of the key.
     frames: frame indices to search, each with a box in it and before it.
-    jitter_in_image: shifts the search crops' centres, image pixels (augmentation).
+    jitter_in_crop: shifts the search crops' centres, crop pixels.
+    size_error: logarithm of what the previous box's size is taken to be, over what it is; for the reader "box".
   """
-  boxes = sequence.boxes_xywh
-  centers = box_center(boxes)
-  scale = float(crop_scale(boxes[key, 2:], arch.template_px))
-  search_centers = centers[np.asarray(frames) - 1] + (0 if jitter_in_image is None else jitter_in_image)
-  search_side = arch.search_px / scale
+  boxes, before = sequence.boxes_xywh, np.asarray(frames) - 1
+  key_scale = crop_scale(boxes[key, 2:], arch.template_px)
+  sizes = np.broadcast_to(boxes[key, 2:], (len(frames), 2))
+  if arch.reader == "box":
+    sizes = boxes[before, 2:] * np.exp(np.float32(0 if size_error is None else size_error))
+  scales = crop_scale(sizes, arch.template_px)
+  shift = 0 if jitter_in_crop is None else jitter_in_crop / scales[:, None]
+  centers = box_center(boxes[before]) + shift
   crops = [
-    crop_square(sequence.frames[t], center, search_side, arch.search_px)
-    for t, center in zip(frames, search_centers, strict=True)
+    crop_square(sequence.frames[t], center, arch.search_px / float(scale), arch.search_px)
+    for t, center, scale in zip(frames, centers, scales, strict=True)
   ]
-  truth = boxes[np.asarray(frames)]
-  scales = np.full(len(frames), scale, np.float32)
+  key_side = arch.template_px / float(key_scale)
   return PairGroup(
     sequence=sequence.name,
     key=key,
-    template=crop_square(sequence.frames[key], centers[key], arch.template_px / scale, arch.template_px),
+    template=crop_square(sequence.frames[key], box_center(boxes[key]), key_side, arch.template_px),
     search=np.stack(crops),
-    truth_in_search=box_in_crop(truth, search_centers, scales, arch.search_px).astype(np.float32),
-    size_in_crop=(boxes[key, 2:] * scale).astype(np.float32),
+    truth_in_search=box_in_crop(boxes[np.asarray(frames)], centers, scales, arch.search_px).astype(np.float32),
+    last_size=(sizes * scales[:, None]).astype(np.float32),
+    size_in_crop=(boxes[key, 2:] * key_scale).astype(np.float32),
     frames_after_key=np.asarray(frames, np.int32) - key,
   )
 
@@ -177,6 +186,5 @@ class PairSampler:
   def _draw(self, rng: np.random.Generator, sequence: Sequence, key: int) -> PairGroup:
     run = search_frames(sequence.boxes_xywh, key, self.arch)
     frames = rng.choice(run, self.frames, replace=len(run) < self.frames).tolist()
-    scale = float(crop_scale(sequence.boxes_xywh[key, 2:], self.arch.template_px))
-    jitter = rng.uniform(-self.jitter_px, self.jitter_px, (self.frames, 2)) / scale
+    jitter = rng.uniform(-self.jitter_px, self.jitter_px, (self.frames, 2))
     return cut_group(sequence, key, frames, self.arch, jitter.astype(np.float32))

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import Template, block_outputs, correlation_maps, init_params, make_template
-from adadepth.tracking.policies import fixed_policy, refine, respond_at, soft_policy, stop_share
-from adadepth.tracking.reader import Move, read
+from adadepth.tracking.policies import fixed_policy, look_at, soft_policy, stop_share
+from adadepth.tracking.reader import Reading, Search, read_maps
 
 
 class Costs(NamedTuple):
@@ -35,17 +35,19 @@ class Costs(NamedTuple):
 
 
 def gated_exit(
-  params: dict, template: Template, search: Array, *, arch: Architecture, depth: int
-) -> tuple[Array, Move]:
+  params: dict, template: Template, search: Search, *, arch: Architecture, depth: int
+) -> tuple[Array, Reading]:
   """A gated run of n = 1 that stops at `depth`: blocks, responses and gates up to it, as `hard_policy` runs them."""
-  outputs = block_outputs(params, search, arch=arch, depths=depth + 1)
-  responses, stops = jnp.zeros((1, DEPTHS, arch.search_cells, arch.search_cells)), []
-  for k, x in enumerate(outputs):
-    response = respond_at(template, x, depth=k, arch=arch)
-    stops.append(stop_share(params, response, depth=k, arch=arch))
-    responses = responses.at[:, k].set(response)
+  outputs = block_outputs(params, search.crops, arch=arch, depths=depth + 1)
+  found = [look_at(params, template, x, search.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
+  stops = jnp.stack([stop_share(params, at, depth=k, arch=arch) for k, at in enumerate(found)])
+  if arch.reader == "box":
+    return stops, found[-1].reading
+  responses = jnp.zeros((1, DEPTHS, arch.search_cells, arch.search_cells))
+  for k, at in enumerate(found):
+    responses = responses.at[:, k].set(at.response)
   confidences = jax.nn.one_hot(jnp.full(1, depth), DEPTHS)
-  return jnp.stack(stops), read(params, responses, confidences, refine(template, outputs[0], arch=arch), arch=arch)
+  return stops, read_maps(params, template, responses, confidences, found[0].ncc, arch=arch)
 
 
 def xla_gflops(program, *arguments) -> float:
@@ -89,11 +91,12 @@ def pair_costs(arch: Architecture) -> Costs:
   return Costs(frame.fixed_gflops + keys, frame.cascade_gflops + keys, frame.soft_gflops + keys[-1])
 
 
-def _shapes(arch: Architecture) -> tuple[dict, Template, jax.ShapeDtypeStruct]:
-  """Parameters, a template of one target, and a search crop, as shapes."""
+def _shapes(arch: Architecture) -> tuple[dict, Template, Search]:
+  """Parameters, a template of one target, and its search crop, as shapes."""
   params = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=1.0), jax.random.key(0))
   crops = [jax.ShapeDtypeStruct((px, px, 3), jnp.uint8) for px in (arch.template_px, arch.search_px)]
   size = jax.ShapeDtypeStruct((2,), jnp.float32)
   template = jax.eval_shape(functools.partial(make_template, arch=arch), params, *crops, size)
   template = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), template)
-  return params, template, jax.ShapeDtypeStruct((1, arch.search_px, arch.search_px, 3), jnp.uint8)
+  crops = jax.ShapeDtypeStruct((1, arch.search_px, arch.search_px, 3), jnp.uint8)
+  return params, template, Search(crops, jax.ShapeDtypeStruct((1, 2), jnp.float32))

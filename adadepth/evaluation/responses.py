@@ -11,13 +11,16 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped, UInt8
 
 from adadepth.data.ahead import map_ahead
+from adadepth.data.drifted_pairs import drift
 from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.evaluation.cache import file_of, keep, kept, key_of
 from adadepth.io.progress import progress
 from adadepth.maths.geometry import box_center
+from adadepth.maths.random_streams import named_generator
 from adadepth.models.architecture import DEPTHS, Architecture
+from adadepth.models.box_head import Reading
 from adadepth.models.network import (
   Template,
   block_outputs,
@@ -27,6 +30,7 @@ from adadepth.models.network import (
   prepare_params,
   respond,
 )
+from adadepth.tracking.reader import read_peak
 
 CHUNK = 5
 
@@ -37,9 +41,12 @@ class PairTable:
 
   Attributes:
     responses: [n, 5, r, r].
-    ncc: for each scale and place (see `maths.ncc`), float16, [n, s, i, i]; [n, 0, 0, 0] for the paper's reader.
+    ncc: for each scale and place (see `maths.ncc`), float16, [n, s, i, i]; [n, 0, 0, 0] but for the reader "fusion".
+    center, size, score: what the box heads read at each depth (`box_head.Reading`), [n, 5, 2], [n, 5, 2] and [n, 5];
+      zeros for other readers.
     truth_in_search: true box, xywh, pixels of the search crop, [n, 4].
     size_in_crop: the key's box (w, h), crop pixels, [n, 2].
+    last_size: see `PairGroup`, [n, 2].
     frames_after_key: [n].
     key: index of the key's frame, [n].
     sequence: the sequence's name, [n].
@@ -47,8 +54,12 @@ class PairTable:
 
   responses: Float[np.ndarray | Array, "n 5 r r"]
   ncc: Float[np.ndarray | Array, "n s i i"]
+  center: Float[np.ndarray, "n 5 2"]
+  size: Float[np.ndarray, "n 5 2"]
+  score: Float[np.ndarray, "n 5"]
   truth_in_search: Float[np.ndarray, "n 4"]
   size_in_crop: Float[np.ndarray, "n 2"]
+  last_size: Float[np.ndarray, "n 2"]
   frames_after_key: Int[np.ndarray, "n"]
   key: Int[np.ndarray, "n"]
   sequence: Shaped[np.ndarray, "n"]
@@ -83,6 +94,7 @@ def pair_table(
   threads: int,
   folder: pathlib.Path | None,
   description: str,
+  drifted: bool = False,
 ) -> PairTable:
   """The responses of every evaluation pair of the sequences.
 
@@ -91,6 +103,8 @@ def pair_table(
     threads: that cut crops ahead of the network.
     folder: where each sequence's are kept, and taken from if nothing that they depend on has changed (`cache`).
     description: for the progress bar.
+    drifted: search crops are cut around boxes that are off as a tracker's are, for the reader "box"; else around the
+      true ones.
   Raises:
     InputError: no pair in any of the sequences.
   """
@@ -100,12 +114,14 @@ def pair_table(
     raise InputError(
       f"{description}: no sequence has two frames in a row with a box, and so no pair; give one that has"
     )
-  prepared, tables = prepare_params(params), []
+  prepared, tables = prepare_params(params, arch), []
   for sequence in progress(with_pairs, description):
-    key = key_of(sequence, params["backbone"], arch, wanted[sequence.name])
+    key = key_of(sequence, (params["backbone"], params.get("box")), arch, wanted[sequence.name], drifted)
     arrays = kept(file_of(folder, sequence), key) if folder else None
     if arrays is None:
-      arrays = sequence_pairs(prepared, sequence, wanted[sequence.name], arch=arch, threads=threads)
+      arrays = sequence_pairs(
+        prepared, sequence, wanted[sequence.name], arch=arch, threads=threads, drifted=drifted
+      )
       if folder:
         keep(file_of(folder, sequence), key, arrays)
     tables.append(PairTable(**arrays))
@@ -113,10 +129,16 @@ def pair_table(
 
 
 def sequence_pairs(
-  params: dict, sequence: Sequence, wanted: Listing[tuple[int, list[int]]], *, arch: Architecture, threads: int
+  params: dict,
+  sequence: Sequence,
+  wanted: Listing[tuple[int, list[int]]],
+  *,
+  arch: Architecture,
+  threads: int,
+  drifted: bool = False,
 ) -> dict[str, np.ndarray]:
   """The columns of a PairTable for the keys and search frames of one sequence."""
-  cuts = map_ahead(lambda item: _cut(sequence, *item, arch), wanted, threads=threads, buffer=4)
+  cuts = map_ahead(lambda item: _cut(sequence, *item, arch, drifted), wanted, threads=threads, buffer=4)
   rows = [_respond(params, *cut, arch) for cut in cuts]
   return {f.name: np.concatenate([row[f.name] for row in rows]) for f in dataclasses.fields(PairTable)}
 
@@ -125,20 +147,29 @@ _template = jax.jit(make_template, static_argnames="arch")
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def _searches(params, template: Template, search, *, arch):
-  outputs = block_outputs(params, search, arch=arch, depths=DEPTHS)
+def _searches(params, template: Template, search, last_size, *, arch):
+  outputs, n = block_outputs(params, search, arch=arch, depths=DEPTHS), len(search)
   maps = [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
-  responses = jnp.stack([respond(t, m, arch=arch) for t, m in zip(template.maps, maps, strict=True)], axis=1)
-  if arch.reader == "paper":
-    return responses, jnp.zeros((len(search), 0, 0, 0), jnp.float16)
-  ncc = jax.vmap(functools.partial(ncc_on_grid, template.ncc, arch=arch))(outputs[0])
-  return responses, ncc.astype(jnp.float16)
+  responses = [respond(t, m, arch=arch) for t, m in zip(template.maps, maps, strict=True)]
+  ncc = jnp.zeros((n, 0, 0, 0))
+  readings = Reading(jnp.zeros((n, DEPTHS, 2)), jnp.zeros((n, DEPTHS, 2)), jnp.zeros((n, DEPTHS)))
+  if arch.reader == "fusion":
+    ncc = jax.vmap(functools.partial(ncc_on_grid, template.ncc, arch=arch))(outputs[0])
+  if arch.reader == "box":
+    each = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], n, axis=0), template)
+    at = [read_peak(params, each, maps[k], responses[k], last_size, depth=k, arch=arch) for k in range(DEPTHS)]
+    readings = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *at)
+  return (jnp.stack(responses, axis=1), ncc.astype(jnp.float16), *readings)
 
 
 def _cut(
-  sequence: Sequence, key: int, run: Listing[int], arch: Architecture
+  sequence: Sequence, key: int, run: Listing[int], arch: Architecture, drifted: bool
 ) -> tuple[PairGroup, UInt8[np.ndarray, "s s 3"]]:
-  return cut_group(sequence, key, run, arch), cut_key_search(sequence, key, arch)
+  if not drifted:
+    return cut_group(sequence, key, run, arch), cut_key_search(sequence, key, arch)
+  rng = named_generator(0, f"drift of {sequence.name}", key)
+  jitter, size_error = drift(rng, len(run), arch)
+  return cut_group(sequence, key, run, arch, jitter, size_error), cut_key_search(sequence, key, arch)
 
 
 def _respond(
@@ -148,14 +179,15 @@ def _respond(
   template = _template(params, group.template, key_search, group.size_in_crop, arch=arch)
   short = -len(group) % CHUNK
   padded = np.concatenate([group.search, np.repeat(group.search[-1:], short, axis=0)])
-  chunks = padded.reshape((-1, CHUNK, *padded.shape[1:]))
-  found = [_searches(params, template, c, arch=arch) for c in chunks]
-  responses, ncc = (np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*found, strict=True))
+  sizes = np.concatenate([group.last_size, np.repeat(group.last_size[-1:], short, axis=0)])
+  chunks = [array.reshape((-1, CHUNK, *array.shape[1:])) for array in (padded, sizes)]
+  found = [_searches(params, template, *chunk, arch=arch) for chunk in zip(*chunks, strict=True)]
+  columns = (np.concatenate([np.asarray(part) for part in parts])[: len(group)] for parts in zip(*found, strict=True))
   return {
-    "responses": responses[: len(group)],
-    "ncc": ncc[: len(group)],
+    **dict(zip(("responses", "ncc", "center", "size", "score"), columns, strict=True)),
     "truth_in_search": group.truth_in_search,
     "size_in_crop": np.repeat(group.size_in_crop[None], len(group), axis=0),
+    "last_size": group.last_size,
     "frames_after_key": group.frames_after_key,
     "key": np.full(len(group), group.key, np.int32),
     "sequence": np.full(len(group), group.sequence),

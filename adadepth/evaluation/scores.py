@@ -24,7 +24,8 @@ from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import gate_logits
 from adadepth.models.network import logit_scales
 from adadepth.tracking.policies import FIXED
-from adadepth.tracking.reader import DRIFT, Move, read_fusion, read_paper
+from adadepth.models.box_head import Reading
+from adadepth.tracking.reader import DRIFT, read_fusion, read_paper
 
 HORIZONS = (1, 5, 25)
 
@@ -36,7 +37,7 @@ class PairScores:
   Attributes:
     ious: stopping at each depth, [n, 5].
     center: predicting that the target has not moved, [n].
-    perfect: the key's box at the true centre: what a perfect displacement gets, [n].
+    perfect: the last box's size at the true centre: what a perfect displacement gets, [n].
     frames_after_key: [n].
     sequence: names, [n].
     costs: FLOPs by policy.
@@ -54,21 +55,23 @@ def read_pair(
   fusion: dict,
   responses: Float[Array, "5 r r"],
   ncc: Float[Array, "s i i"],
+  size: Float[Array, "2"],
   confidences: Float[Array, "m 5"],
   last: LastPlace,
   *,
   arch: Architecture,
-) -> Move:
-  """What `arch.reader` reads of one pair by m policies.
+) -> Reading:
+  """What the readers "paper" and "fusion" read of one pair by m policies.
 
   Args:
     ncc: see `PairTable`; the paper's reader does not look at it.
+    size: of the key's box, (w, h), crop pixels.
     confidences: of each policy.
     last: from where the target moves: known in pairs, whose crops are centred on it.
   """
   if arch.reader == "paper":
-    return jax.vmap(lambda c: read_paper({}, responses, c, None, arch=arch))(confidences)
-  by = lambda c: read_fusion({"fusion": fusion}, responses, c, ncc.astype(jnp.float32), arch=arch, last=last)  # noqa: E731
+    return jax.vmap(lambda c: read_paper(responses, c, size, arch=arch))(confidences)
+  by = lambda c: read_fusion(fusion, responses, c, ncc.astype(jnp.float32), size, arch=arch, last=last)  # noqa: E731
   return jax.vmap(by)(confidences)
 
 
@@ -84,9 +87,9 @@ def as_tracked(n: int, *, arch: Architecture, rng: np.random.Generator) -> LastP
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def _read_table(fusion, responses, ncc, confidences, last, *, arch):
+def _read_table(fusion, responses, ncc, size, confidences, last, *, arch):
   each = lambda pair: read_pair(*pair, arch=arch)  # noqa: E731
-  return lax.map(each, (fusion, responses, ncc, confidences, last), batch_size=16)
+  return lax.map(each, (fusion, responses, ncc, size, confidences, last), batch_size=16)
 
 
 def read_ious(
@@ -98,13 +101,17 @@ def read_ious(
     fusion: one for all pairs, or one for each, with a leading n.
     last: `as_pairs` or `as_tracked`.
   """
+  if arch.reader == "box":
+    center, size = (np.einsum("nmk,nkc->nmc", confidences, column) for column in (table.center, table.size))
+    return found_ious(table, center, size, arch)
   one = jax.tree.map(np.ndim, init_fusion())
   each = {
     name: leaf if np.ndim(leaf) > one[name] else jnp.broadcast_to(leaf, (len(table), *np.shape(leaf)))
     for name, leaf in fusion.items()
   }
-  move = jax.device_get(_read_table(each, table.responses, table.ncc, confidences, last, arch=arch))
-  return displaced_ious(table, move, arch)
+  maps = (table.responses, table.ncc, table.size_in_crop)
+  reading = jax.device_get(_read_table(each, *maps, confidences, last, arch=arch))
+  return found_ious(table, reading.center, reading.size, arch)
 
 
 def exit_ious(
@@ -122,21 +129,22 @@ def soft_ious(
   return read_ious(fusion, table, confidences[:, None], as_pairs(len(table)), arch=arch)[:, 0]
 
 
-def displaced_ious(table: PairTable, move: Move, arch: Architecture) -> Float[np.ndarray, "n m"]:
-  """IoU of the key's box, displaced from the search crop's centre and scaled, with the truth; moves are [n, m]."""
-  size = table.size_in_crop[:, None] * np.exp(move.log_scale)[..., None]
-  box = np.concatenate([arch.search_px / 2 + move.in_search - size / 2, size], axis=-1)
+def found_ious(
+  table: PairTable, center: Float[np.ndarray, "n m 2"], size: Float[np.ndarray, "n m 2"], arch: Architecture
+) -> Float[np.ndarray, "n m"]:
+  """IoU of boxes, whose centre is seen from the search crop's, with the truth; crop pixels."""
+  box = np.concatenate([arch.search_px / 2 + center - size / 2, size], axis=-1)
   return iou(box.astype(np.float32), np.broadcast_to(table.truth_in_search[:, None], box.shape))
 
 
 def score_table(table: PairTable, ious: Float[np.ndarray, "n 5"], *, arch: Architecture, costs: Costs) -> PairScores:
   """The scores of every pair, whose IoU at every exit is given (`exit_ious`), with the two bounds."""
   true = table.displacement_in_search(arch)[:, None]
-  still = np.zeros((len(table), 1), np.float32)
+  size = table.last_size[:, None]
   return PairScores(
     ious=ious,
-    center=displaced_ious(table, Move(np.zeros_like(true), still), arch)[:, 0],
-    perfect=displaced_ious(table, Move(true, still), arch)[:, 0],
+    center=found_ious(table, np.zeros_like(true), size, arch)[:, 0],
+    perfect=found_ious(table, true, size, arch)[:, 0],
     frames_after_key=table.frames_after_key,
     sequence=table.sequence,
     costs=costs,
@@ -144,14 +152,14 @@ def score_table(table: PairTable, ious: Float[np.ndarray, "n 5"], *, arch: Archi
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def _features(head, responses, *, arch):
+def _features(head, responses, scores, *, arch):
   scale = logit_scales({"head": head})
-  return all_gate_features(responses, logit_scale=scale, template_cells=arch.template_cells)
+  return all_gate_features(responses, scores, logit_scale=scale, template_cells=arch.template_cells)
 
 
 def table_features(params: dict, table: PairTable, *, arch: Architecture) -> Float[np.ndarray, "n 5 f"]:
   """v_1..v_5 of every pair, not standardised."""
-  return np.asarray(_features(params["head"], table.responses, arch=arch))
+  return np.asarray(_features(params["head"], table.responses, table.score, arch=arch))
 
 
 @jax.jit

@@ -37,7 +37,7 @@ def exit_trackers(model: Model) -> dict[str, Tracker]:
 
 def _prepared(model: Model) -> Model:
   """Once for all trackers: each would hold VGG-19's transformed kernels, 0.3 GB, of its own."""
-  return model._replace(params=prepare_params(model.params))
+  return model._replace(params=prepare_params(model.params, model.arch))
 
 
 def step_seconds(trackers: Mapping[str, Tracker], *, rounds: int) -> dict[str, Float[np.ndarray, "r"]]:

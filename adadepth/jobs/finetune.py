@@ -6,6 +6,7 @@ from collections.abc import Sequence as Listing
 
 from ml_collections import ConfigDict
 
+from adadepth.data.drifted_pairs import DriftedSampler
 from adadepth.data.pairs import PairSampler, evenly_spaced
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation.costs import pair_costs
@@ -34,10 +35,12 @@ CURVE_FOLDER = "curve"  # of a workdir: what train and test have along phase 1, 
 SIDES = ("train", "test")
 
 
-def pair_sampler(config: ConfigDict, sequences: Listing[Sequence]) -> PairSampler:
-  """What phase 1 draws its groups from, as the config has it."""
+def pair_sampler(config: ConfigDict, sequences: Listing[Sequence]) -> PairSampler | DriftedSampler:
+  """What phase 1 draws its groups from, as the config has it: for box heads, what a tracker meets."""
   settings = config.finetune
   arch = architecture_of(config)
+  if arch.reader == "box":
+    return DriftedSampler(sequences, arch, config.seed)
   return PairSampler(sequences, arch, config.seed, settings.frames, settings.jitter_px, settings.key_every)
 
 

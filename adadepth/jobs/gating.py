@@ -25,17 +25,18 @@ LOG_EVERY = 100
 def cached_table(
   config: ConfigDict, params: dict, sequences: Listing[Sequence], side: str, workdir: pathlib.Path
 ) -> PairTable:
-  """The responses of one side's pairs, computed once a workdir."""
-  train = side == "train"
+  """The responses of one side's pairs, computed once a workdir: for box heads, to learn and choose from drifted ones."""
+  train, arch = side == "train", architecture_of(config)
   return pair_table(
     params,
     sequences,
-    arch=architecture_of(config),
+    arch=arch,
     keys=config.gates.keys_per_sequence if train else config.eval.keys_per_sequence,
     frames=0 if train else config.eval.frames_per_key,
     threads=config.threads,
     folder=workdir / "responses" / side,
     description=f"responses ({side})",
+    drifted=arch.reader == "box" and side != "test",
   )
 
 

@@ -13,6 +13,7 @@ FEATURE_NAMES = (
   *("kurtosis", "entropy", "depth"),
   *(f"value_{n + 1}" for n in range(TOP)),
   *(f"distance2_{n + 1}" for n in range(TOP)),
+  "score",
 )
 FEATURES = len(FEATURE_NAMES)
 
@@ -41,31 +42,37 @@ def highest(response: Float[Array, "r r"], *, template_cells: int) -> tuple[Floa
 
 
 def gate_features(
-  response: Float[Array, "r r"], *, depth: int, logit_scale: Float[Array, ""], template_cells: int
+  response: Float[Array, "r r"],
+  score: Float[Array, ""],
+  *,
+  depth: int,
+  logit_scale: Float[Array, ""],
+  template_cells: int,
 ) -> Float[Array, "f"]:
-  """v_i of one response map, in the order of FEATURE_NAMES, [13]. Not standardised: the gate does that.
+  """v_i of one response map, in the order of FEATURE_NAMES, [14]. Not standardised: the gate does that.
 
   Args:
     response: the map of one depth, as the policy sees it, [r, r].
+    score: the box head's, at that depth; 0 for a reader without one, so that no gate makes anything of it.
     depth: 0..4.
     logit_scale: what makes the map logits of Eq. 1 (for the entropy).
     template_cells: side of the template's map, which says where the centre is.
   """
   values, distance2 = highest(response, template_cells=template_cells)
   of_map = [kurtosis(response.reshape(-1)), softmax_entropy(response * logit_scale), jnp.float32(depth)]
-  return jnp.concatenate([jnp.stack(of_map), values, distance2])
+  return jnp.concatenate([jnp.stack(of_map), values, distance2, score[None]])
 
 
 def all_gate_features(
-  responses: Float[Array, "b k r r"], *, logit_scale: Float[Array, "k"], template_cells: int
+  responses: Float[Array, "b k r r"], scores: Float[Array, "b k"], *, logit_scale: Float[Array, "k"], template_cells: int
 ) -> Float[Array, "b k f"]:
   """`gate_features` of every map."""
 
-  def one(maps: Float[Array, "k r r"]) -> Float[Array, "k f"]:
+  def one(maps: Float[Array, "k r r"], scores: Float[Array, "k"]) -> Float[Array, "k f"]:
     features = [
-      gate_features(maps[k], depth=k, logit_scale=logit_scale[k], template_cells=template_cells)
+      gate_features(maps[k], scores[k], depth=k, logit_scale=logit_scale[k], template_cells=template_cells)
       for k in range(maps.shape[0])
     ]
     return jnp.stack(features)
 
-  return jax.vmap(one)(responses)
+  return jax.vmap(one)(responses, scores)

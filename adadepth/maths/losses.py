@@ -113,3 +113,18 @@ def iou_loss(
   high = jnp.minimum(center + size_wh / 2, true_center + true_size_wh / 2)
   overlap = jnp.prod(jnp.maximum(high - low, 0))
   return 1 - overlap / (jnp.prod(size_wh) + jnp.prod(true_size_wh) - overlap)
+
+
+def giou_loss(
+  center: Float[Array, "*b 2"],
+  size_wh: Float[Array, "*b 2"],
+  true_center: Float[Array, "*b 2"],
+  true_size_wh: Float[Array, "*b 2"],
+) -> Float[Array, "*b"]:
+  """1 - GIoU of boxes (Rezatofighi et al. 2019), in [0, 2]: 1 - IoU, and how empty the hull of both is."""
+  low, true_low = center - size_wh / 2, true_center - true_size_wh / 2
+  high, true_high = center + size_wh / 2, true_center + true_size_wh / 2
+  overlap = jnp.prod(jnp.maximum(jnp.minimum(high, true_high) - jnp.maximum(low, true_low), 0), axis=-1)
+  union = jnp.prod(size_wh, axis=-1) + jnp.prod(true_size_wh, axis=-1) - overlap
+  hull = jnp.prod(jnp.maximum(high, true_high) - jnp.minimum(low, true_low), axis=-1)
+  return 1 - overlap / union + (hull - union) / hull

@@ -1,6 +1,8 @@
 """The numbers that define a network: widths, crop sizes, strides. Everything else is derived."""
 
 import dataclasses
+import math
+from typing import NamedTuple
 
 from adadepth.errors import InputError
 from adadepth.maths.fusion import Grid
@@ -9,26 +11,50 @@ DEPTHS = 5
 DEPTH_NAMES = tuple(f"xcorr{k + 1}" for k in range(DEPTHS))
 VGG19_CONVS = (2, 2, 4, 4, 4)
 VGG19_CHANNELS = (64, 128, 256, 512, 512)
-CHOICES = {"scaling": ("min_max", "none"), "template": ("crop", "ridge"), "reader": ("paper", "fusion")}
+# Channels and strides of the convolutions of the small plan's blocks: strided first, so that depth 1 costs little.
+SMALL_CONVS = (
+  ((24, 2), (32, 2)),
+  ((64, 2), (64, 1)),
+  ((96, 1), (96, 1)),
+  ((128, 1), (128, 1)),
+  ((128, 1), (128, 1)),
+)
+CHOICES = {"plan": ("vgg19", "small"), "scaling": ("min_max", "none"), "template": ("crop", "ridge"), "reader": ("paper", "fusion", "box")}
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)  # of 0..255, which VGG-19 wants subtracted
+
+
+class BlockPlan(NamedTuple):
+  """One block: its 3x3 convolutions, (channels, stride) each, and the max pool after the last."""
+
+  convs: tuple[tuple[int, int], ...]
+  pool: int
+
+  @property
+  def stride(self) -> int:
+    """Pixels of its input per position of its output."""
+    return math.prod(stride for _, stride in self.convs) * self.pool
 
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-  """A VGG-19 Siamese network; the defaults are the paper's.
+  """A Siamese network; the defaults are the paper's.
 
   Attributes:
-    width: multiplier of VGG-19's channels, in (0, 1]; 1 is the paper's network.
+    plan: "vgg19", or "small", which strides where VGG-19 pools, and early.
+    width: multiplier of the plan's channels, in (0, 1]; 1 is the paper's network.
     template_px: side of the square template (key) crop, pixels.
     search_px: side of the square search crop, pixels.
-    pools: how many of the first blocks end in a 2x2 max pool, 1..4; every response has stride 2**pools.
+    pools: how many of VGG-19's first blocks end in a 2x2 max pool, 1..4; every response has stride 2**pools. The
+      small plan has 3 halvings of its own.
     scaling: "min_max" scales each response map to [0, 1] (reference); "none" leaves the correlation as it is.
     template: "crop", the map of the key crop (paper), or "ridge", a correlation filter of the target's box that ridge
       regression has trained on the key frame (`maths.ridge`).
-    reader: what turns responses into a box: "paper", the highest cell of one map and the key's size, or "fusion", all
-      maps until the exit with NCC refinement and scale (`maths.fusion`).
+    reader: what turns responses into a box: "paper", the highest cell of one map and the key's size; "fusion", all
+      maps until the exit with NCC refinement and scale (`maths.fusion`); or "box", a network on the local cost volume
+      at the peak of one map (`box_head`), whose size the next crop follows.
   """
 
+  plan: str = "vgg19"
   width: float = 1.0
   template_px: int = 128
   search_px: int = 256
@@ -45,6 +71,8 @@ class Architecture:
     for name, choices in CHOICES.items():
       if getattr(self, name) not in choices:
         raise InputError(f"`{name}` (={getattr(self, name)!r}) must be one of {', '.join(choices)}")
+    if self.plan == "small" and self.pools != 3:
+      raise InputError(f"`pools` (={self.pools}) must be 3 in the plan \"small\", which halves three times")
     for name in ("template_px", "search_px"):
       px = getattr(self, name)
       if px < self.stride_px or px % (2 * self.stride_px):
@@ -57,12 +85,25 @@ class Architecture:
   @property
   def trained(self) -> dict:
     """What a backbone and its logit scales are trained for; the rest may change afterwards."""
-    return {name: getattr(self, name) for name in ("width", "template_px", "search_px", "pools", "scaling")}
+    return {name: getattr(self, name) for name in ("plan", "width", "template_px", "search_px", "pools", "scaling")}
+
+  @property
+  def blocks(self) -> tuple[BlockPlan, ...]:
+    """The five blocks of the plan at this width."""
+    if self.plan == "small":
+      return tuple(BlockPlan(tuple((self._wide(c), s) for c, s in convs), 1) for convs in SMALL_CONVS)
+    counts = zip(VGG19_CONVS, VGG19_CHANNELS, strict=True)
+    return tuple(
+      BlockPlan(((self._wide(c), 1),) * n, 2 if depth < self.pools else 1) for depth, (n, c) in enumerate(counts)
+    )
+
+  def _wide(self, channels: int) -> int:
+    return max(1, round(channels * self.width))
 
   @property
   def channels(self) -> tuple[int, ...]:
     """Channels of each block's output."""
-    return tuple(max(1, round(c * self.width)) for c in VGG19_CHANNELS)
+    return tuple(block.convs[-1][0] for block in self.blocks)
 
   @property
   def stride_px(self) -> int:
@@ -84,10 +125,10 @@ class Architecture:
     places = (self.search_px - self.template_px) // step_px + 1
     return Grid(self.template_cells, self.search_cells, self.stride_px, step_px, places)
 
-  def conv_stride_px(self, depth: int) -> int:
-    """The stride at which block `depth` (0..4) convolves."""
-    return 2 ** min(depth, self.pools)
+  def block_stride_px(self, depth: int) -> int:
+    """Crop pixels per position of what block `depth` (0..4) is given."""
+    return math.prod(block.stride for block in self.blocks[:depth])
 
   def pool_to_response(self, depth: int) -> int:
     """The max pool that brings block `depth`'s output to the common stride."""
-    return self.stride_px // 2 ** min(depth + 1, self.pools)
+    return self.stride_px // self.block_stride_px(depth + 1)

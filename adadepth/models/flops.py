@@ -3,18 +3,17 @@
 import numpy as np
 from jaxtyping import Float
 
-from adadepth.models.architecture import DEPTHS, VGG19_CONVS, Architecture
+from adadepth.models.architecture import DEPTHS, Architecture
 
 
 def block_flops(arch: Architecture, depth: int, pixels: int) -> float:
-  """The convolutions of one block over `pixels` input pixels of the network.
-
-  2 * 9 * c_in * c_out at each position, with one position per conv_stride_px^2 pixels.
-  """
-  channels = (3, *arch.channels)
-  first = channels[depth] * channels[depth + 1]
-  rest = (VGG19_CONVS[depth] - 1) * channels[depth + 1] ** 2
-  return 2 * 9 * (first + rest) * pixels / arch.conv_stride_px(depth) ** 2
+  """The convolutions of one block over `pixels` input pixels of the network: 2 * 9 * c_in * c_out at each position."""
+  given, positions, total = (3, *arch.channels)[depth], pixels / arch.block_stride_px(depth) ** 2, 0.0
+  for channels, stride in arch.blocks[depth].convs:
+    positions /= stride**2
+    total += 2 * 9 * given * channels * positions
+    given = channels
+  return total
 
 
 def correlation_flops(arch: Architecture, depth: int) -> float:

@@ -43,7 +43,7 @@ class Model(NamedTuple):
   """Everything that tracking needs.
 
   Attributes:
-    params: {"backbone", "head", "gates", "fusion"}; without the last two where phase 1 alone wrote it.
+    params: of `network.init_params`; without "gates" and "fusion" where phase 1 alone wrote it.
     arch: the network's numbers, and what reads the box.
     threshold: T of hard gating; means nothing without gates.
     calibration: None where the gates were not trained by phase 2.
@@ -106,7 +106,7 @@ def _unknown(settings: dict, params: dict) -> set[str]:
   """What a file holds that this version does not know, or lacks."""
   fusion, calibration = params.get("fusion", {}), settings.get("calibration")
   unknown = set(settings["architecture"]) - {f.name for f in dataclasses.fields(Architecture)}
-  unknown |= set(params) - {"backbone", "head", "gates", "fusion"} | (
+  unknown |= set(params) - {"backbone", "head", "box", "gates", "fusion"} | (
     set(fusion) ^ set(FusionWeights._fields) if fusion else set()
   )
   unknown |= {f"a negative {name}" for name in NONNEGATIVE if (fusion.get(name, jnp.zeros(1)) < 0).any()}

@@ -9,8 +9,15 @@ from jaxtyping import Array, Float
 from adadepth.maths.ncc import LOG_SCALES, NccTemplate, correlation_coefficients, ncc_template
 from adadepth.maths.random_streams import named_stream
 from adadepth.maths.ridge import box_mask, ridge_filter
-from adadepth.maths.xcorr import cross_correlate, cross_correlate_each, min_max_scale, whiten
+from adadepth.maths.xcorr import (
+  cross_correlate,
+  cross_correlate_each,
+  cross_correlate_spectra,
+  min_max_scale,
+  whiten,
+)
 from adadepth.models.architecture import DEPTHS, Architecture
+from adadepth.models.box_head import init_box_heads
 from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import init_gates
 from adadepth.models.vgg import apply_block, init_backbone, max_pool, prepare_backbone, preprocess
@@ -24,30 +31,36 @@ class Template(NamedTuple):
 
   Attributes:
     maps: what is correlated, one array a depth, [*n, cells, cells, channels_k].
-    ncc: what the first block's map is compared with; None for the paper's reader.
+    size: of the target's box in the key crop, (w, h), crop pixels, [*n, 2].
+    ncc: what the first block's map is compared with, for the reader "fusion"; else None.
   """
 
   maps: tuple[Float[Array, "*n _ _ _"], ...]
+  size: Float[Array, "*n 2"]
   ncc: NccTemplate | None
 
 
 def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> dict:
-  """{"backbone", "head", "gates", "fusion"}; the head is the logit scale of each depth, kept as its logarithm."""
-  return {
+  """{"backbone", "head", "gates", "fusion" and, where they read the box, "box"}.
+
+  The head is the logit scale of each depth, kept as its logarithm.
+  """
+  params = {
     "backbone": init_backbone(named_stream(key, "backbone"), arch),
     "head": {"log_scale": jnp.full(DEPTHS, jnp.log(jnp.float32(logit_scale)))},
     "gates": init_gates(named_stream(key, "gates")),
     "fusion": init_fusion(),
   }
+  return params | ({"box": init_box_heads(named_stream(key, "box"), arch)} if arch.reader == "box" else {})
 
 
-def prepare_params(params: dict, *, dtype: str = "bfloat16") -> dict:
+def prepare_params(params: dict, arch: Architecture, *, dtype: str = "bfloat16") -> dict:
   """The same network with its backbone prepared for this machine's backend: for running it, not for training.
 
   Args:
     dtype: in which an accelerator computes the backbone, "bfloat16" or "float32"; a CPU always has float32.
   """
-  return {**params, "backbone": prepare_backbone(params["backbone"], backend=jax.default_backend(), dtype=dtype)}
+  return {**params, "backbone": prepare_backbone(params["backbone"], arch, backend=jax.default_backend(), dtype=dtype)}
 
 
 def logit_scales(params: dict) -> Float[Array, "5"]:
@@ -84,8 +97,8 @@ def make_template(
 
   Args:
     key: key crop, RGB 0..255, [template_px, template_px, 3].
-    key_search: the key frame's search crop, centred on the target, [search_px, search_px, 3]; the paper's template
-      and reader do not look at it.
+    key_search: the key frame's search crop, centred on the target, [search_px, search_px, 3]; only ridge templates
+      and the reader "fusion" look at it.
     size_in_crop: the target's box (w, h), crop pixels.
   """
   maps = tuple(m[0] for m in correlation_maps(params, key[None], arch=arch))
@@ -94,12 +107,12 @@ def make_template(
     searched = correlation_maps(params, key_search[None], arch=arch)
     learn = {"penalty": RIDGE_PENALTY, "steps": RIDGE_STEPS}
     maps = tuple(ridge_filter(m, s[0], mask, **learn) for m, s in zip(maps, searched, strict=True))
-  if arch.reader == "paper":
-    return Template(maps, None)
+  if arch.reader != "fusion":
+    return Template(maps, size_in_crop, None)
   (scaled,) = block_outputs(params, scaled_keys(key, key_search, arch=arch), arch=arch, depths=1)
   fine = ncc_map(scaled, arch=arch)
   mask = box_mask(size_in_crop, fine.shape[1], arch.grid.step_px)
-  return Template(maps, ncc_template(fine, mask, arch.search_px // arch.grid.step_px))
+  return Template(maps, size_in_crop, ncc_template(fine, mask, arch.search_px // arch.grid.step_px))
 
 
 def scaled_keys(key: Array, key_search: Array, *, arch: Architecture) -> Float[Array, "s px px 3"]:
@@ -142,13 +155,10 @@ def respond_each(
   return SCALINGS[arch.scaling](cross_correlate_each(template_maps, search_maps))
 
 
-def group_responses(
+def group_maps(
   params: dict, templates: Array, searches: Array, *, arch: Architecture
-) -> Float[Array, "g n 5 r r"]:
-  """All five responses of g keys, each with its own n search frames, by plain templates.
-
-  The backbone sees all crops at once; each key is correlated by a plain convolution of its own, because one
-  grouped convolution over all keys is many times slower on a CPU.
+) -> list[tuple[Float[Array, "p h w c"], Float[Array, "p r r c"]]]:
+  """What is correlated at each depth: of each pair of g keys and their n search frames, p = g n, by plain templates.
 
   Args:
     templates: RGB 0..255, [g, template_px, template_px, 3].
@@ -157,8 +167,11 @@ def group_responses(
   groups, frames = searches.shape[:2]
   keys = correlation_maps(params, templates, arch=arch)
   flat = correlation_maps(params, searches.reshape((groups * frames, *searches.shape[2:])), arch=arch)
-  by_depth = []
-  for key_map, search_map in zip(keys, flat, strict=True):
-    grouped = search_map.reshape((groups, frames, *search_map.shape[1:]))
-    by_depth.append(jnp.stack([respond(key_map[g], grouped[g], arch=arch) for g in range(groups)]))
-  return jnp.stack(by_depth, axis=2)
+  return [(jnp.repeat(key, frames, axis=0), search) for key, search in zip(keys, flat, strict=True)]
+
+
+def pair_responses(
+  maps: list[tuple[Float[Array, "p h w c"], Float[Array, "p r r c"]]], *, arch: Architecture
+) -> Float[Array, "p 5 r r"]:
+  """The five responses of each pair, as `respond_each` has them, by spectra: their gradient is many times as fast."""
+  return jnp.stack([SCALINGS[arch.scaling](cross_correlate_spectra(*pair)) for pair in maps], axis=1)

@@ -11,19 +11,23 @@ from jax import lax
 from jaxtyping import Array, Float, PyTree, UInt8
 
 from adadepth.maths.pair_conv import pair_conv, pair_matrix
+from adadepth.maths.strided_conv import strided_conv
 from adadepth.maths.winograd import transform_kernel, winograd_conv
-from adadepth.models.architecture import DEPTHS, IMAGENET_MEAN_BGR, VGG19_CONVS, Architecture
+from adadepth.models.architecture import DEPTHS, IMAGENET_MEAN_BGR, Architecture, BlockPlan
 
 NHWC = ("NHWC", "HWIO", "NHWC")
 
 # On a CPU Winograd's sums are too short to be worth its transforms below so many input channels.
 WINOGRAD_CHANNELS = 16
 
+PIXEL_DEVIATION = 64.0  # about, of the grey levels: random weights start from maps of variance 1
+
 
 class Conv(nn.Module):
   """A 3x3 convolution, ReLU and a max pool, in its parameters' form: {"kernel", "pairs" or "winograd", "bias"}."""
 
   channels: int
+  stride: int = 1
   pool: int = 1
 
   @nn.compact
@@ -35,21 +39,23 @@ class Conv(nn.Module):
     if self.has_variable("params", "pairs"):
       return max_pool(nn.relu(pair_conv(x, self.get_variable("params", "pairs")) + bias), self.pool)
     kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x.shape[-1], self.channels))
-    y = lax.conv_general_dilated(x.astype(kernel.dtype), kernel, (1, 1), "SAME", dimension_numbers=NHWC)
+    if self.stride > 1 and x.shape[-1] < WINOGRAD_CHANNELS and jax.default_backend() == "cpu":
+      return max_pool(nn.relu(strided_conv(x, kernel, self.stride) + bias), self.pool)
+    strides = (self.stride, self.stride)
+    y = lax.conv_general_dilated(x.astype(kernel.dtype), kernel, strides, "SAME", dimension_numbers=NHWC)
     return max_pool(nn.relu(y + bias), self.pool)
 
 
 class Block(nn.Module):
   """A run of convolutions, the last one pooled; holds their parameters as conv1, conv2, ..."""
 
-  convs: int
-  channels: int
-  pool: int
+  plan: BlockPlan
 
   @nn.compact
   def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
-    for i in range(1, self.convs + 1):
-      x = Conv(self.channels, self.pool if i == self.convs else 1, name=f"conv{i}")(x)
+    last = len(self.plan.convs)
+    for i, (channels, stride) in enumerate(self.plan.convs, 1):
+      x = Conv(channels, stride, self.plan.pool if i == last else 1, name=f"conv{i}")(x)
     return x
 
 
@@ -65,14 +71,14 @@ def preprocess(crop_rgb: UInt8[Array, "b h w 3"] | Float[Array, "b h w 3"]) -> F
 
 
 def make_block(arch: Architecture, depth: int) -> Block:
-  return Block(VGG19_CONVS[depth], arch.channels[depth], pool=2 if depth < arch.pools else 1)
+  return Block(arch.blocks[depth])
 
 
 @functools.partial(jax.jit, static_argnames="arch")
 def init_backbone(key: jax.Array, arch: Architecture) -> dict:
   """Random parameters {"block1": {"conv1": {"kernel", "bias"}, ...}, ...} (He normal, zero bias).
 
-  All kernels are cut from one draw: XLA takes many seconds to compile sixteen.
+  All kernels are cut from one draw: XLA takes many seconds to compile sixteen. The first are scaled for 0..255.
   """
   channels = (3, *arch.channels)
   shapes = {}
@@ -83,7 +89,10 @@ def init_backbone(key: jax.Array, arch: Architecture) -> dict:
   numbers = jax.random.normal(key, (count(shapes),))
   ends = itertools.accumulate(leaf.size for leaf in leaves)
   cut = [numbers[end - leaf.size : end].reshape(leaf.shape) for leaf, end in zip(leaves, ends, strict=True)]
-  return jax.tree.unflatten(structure, [_he_scaled(values) for values in cut])
+  backbone = jax.tree.unflatten(structure, [_he_scaled(values) for values in cut])
+  first = backbone["block1"]["conv1"]
+  first["kernel"] = first["kernel"] / PIXEL_DEVIATION
+  return backbone
 
 
 def _he_scaled(standard: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -104,7 +113,7 @@ def apply_block(
   return make_block(arch, depth).apply({"params": backbone[f"block{depth + 1}"]}, x)
 
 
-def prepare_backbone(backbone: dict, *, backend: str, dtype: str = "bfloat16") -> dict:
+def prepare_backbone(backbone: dict, arch: Architecture, *, backend: str, dtype: str = "bfloat16") -> dict:
   """The backbone in the form that runs fastest; `apply_block` takes either, training and files the plain one.
 
   On a CPU "winograd", the transformed kernel, replaces "kernel", or "pairs" if it has few input channels; elsewhere
@@ -116,12 +125,15 @@ def prepare_backbone(backbone: dict, *, backend: str, dtype: str = "bfloat16") -
   """
   if backend != "cpu":
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), backbone)
-  return {block: {name: _fast(conv) for name, conv in convs.items()} for block, convs in backbone.items()}
+  return {
+    name: {conv: _fast(leaves, plan.convs[int(conv[4:]) - 1][1]) for conv, leaves in backbone[name].items()}
+    for name, plan in zip(backbone, arch.blocks, strict=True)
+  }
 
 
-def _fast(conv: dict) -> dict:
-  """A convolution's parameters in the form that suits its channels on a CPU."""
-  if "kernel" not in conv:
+def _fast(conv: dict, stride: int) -> dict:
+  """A convolution's parameters in the form that suits its channels and stride on a CPU."""
+  if "kernel" not in conv or stride > 1:
     return conv
   few = conv["kernel"].shape[2] < WINOGRAD_CHANNELS
   name, prepare = ("pairs", pair_matrix) if few else ("winograd", transform_kernel)

@@ -5,7 +5,7 @@ is an array, so that it may change from frame to frame (see `budget`); only hard
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -26,7 +26,7 @@ from adadepth.models.network import (
 )
 from adadepth.models.vgg import apply_block, preprocess
 from adadepth.tracking.partial_batch import on_rows
-from adadepth.tracking.reader import Move, read
+from adadepth.tracking.reader import Reading, Search, average, read_maps, read_peak
 
 FIXED = DEPTH_NAMES  # a policy each
 POLICIES = (*FIXED, "soft", "hard")
@@ -36,102 +36,144 @@ class Decision(NamedTuple):
   """What a policy makes of n search crops.
 
   Attributes:
-    move: what is read of each.
+    reading: what is read of each.
     confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [n, 5].
     depth: the deepest block computed, 0..4, [n].
   """
 
-  move: Move
+  reading: Reading
   confidences: Float[Array, "n 5"]
   depth: Int[Array, "n"]
 
 
-Policy = Callable[[dict, Template, Array, Array], Decision]
+Policy = Callable[[dict, Template, Search, Array], Decision]
+
+
+class AtDepth(NamedTuple):
+  """What one depth adds; of n targets.
+
+  Attributes:
+    response: [n, r, r].
+    reading: the box head's; None for other readers.
+    ncc: see `network.ncc_on_grid`, of the first depth for the reader "fusion"; else None.
+  """
+
+  response: Float[Array, "n r r"]
+  reading: Reading | None
+  ncc: Float[Array, "n s i i"] | None
+
+
+def look_at(
+  params: dict, template: Template, x: Float[Array, "n h w c"], last_size: Array, *, depth: int, arch: Architecture
+) -> AtDepth:
+  """Correlates the block's output with the template of its depth, and reads what can be read there."""
+  searched = correlation_map(x, depth=depth, arch=arch)
+  response, reading, ncc = respond_each(template.maps[depth], searched, arch=arch), None, None
+  if arch.reader == "box":
+    reading = read_peak(params, template, searched, response, last_size, depth=depth, arch=arch)
+  elif arch.reader == "fusion" and depth == 0:
+    ncc = jax.vmap(functools.partial(ncc_on_grid, arch=arch))(template.ncc, x)
+  return AtDepth(response, reading, ncc)
 
 
 def fixed_policy(
-  params: dict, template: Template, search: Array, _: Array, *, arch: Architecture, depth: int
+  params: dict, template: Template, search: Search, _: Array, *, arch: Architecture, depth: int
 ) -> Decision:
   """xcorr1..xcorr5: always stops at one depth, a static exit; nothing deeper is in the program."""
 
-  def stop_there(inputs: tuple[Template, Array]) -> Decision:
-    template, crops = inputs
-    outputs = block_outputs(params, crops, arch=arch, depths=depth + 1)
-    responses = jnp.zeros((len(crops), DEPTHS, arch.search_cells, arch.search_cells))
-    for k in (depth,) if arch.reader == "paper" else range(depth + 1):
-      responses = responses.at[:, k].set(respond_at(template, outputs[k], depth=k, arch=arch))
-    confidences = jnp.tile(jax.nn.one_hot(depth, DEPTHS), (len(crops), 1))
-    move = read(params, responses, confidences, refine(template, outputs[0], arch=arch), arch=arch)
-    return Decision(move, confidences, jnp.full(len(crops), depth, jnp.int32))
+  def stop_there(inputs: tuple[Template, Search]) -> Decision:
+    template, search = inputs
+    outputs, n = block_outputs(params, search.crops, arch=arch, depths=depth + 1), len(search.crops)
+    needed = range(depth + 1) if arch.reader == "fusion" else (depth,)
+    found = {k: look_at(params, template, outputs[k], search.last_size, depth=k, arch=arch) for k in needed}
+    confidences = jnp.tile(jax.nn.one_hot(depth, DEPTHS), (n, 1))
+    if arch.reader == "box":
+      reading = found[depth].reading
+    else:
+      responses = jnp.zeros((n, DEPTHS, arch.search_cells, arch.search_cells))
+      for k, at in found.items():
+        responses = responses.at[:, k].set(at.response)
+      reading = read_maps(params, template, responses, confidences, found[needed[0]].ncc, arch=arch)
+    return Decision(reading, confidences, jnp.full(n, depth, jnp.int32))
 
   return on_rows(stop_there, (template, search))
 
 
-def soft_policy(params: dict, template: Template, search: Array, _: Array, *, arch: Architecture) -> Decision:
-  """The five depths by their c_i: the average of their maps (paper), or of their fusion weights; all are computed."""
+def soft_policy(params: dict, template: Template, search: Search, _: Array, *, arch: Architecture) -> Decision:
+  """The five depths by their c_i: the average of their maps (paper), weights or boxes; all are computed."""
 
-  def weigh_all(inputs: tuple[Template, Array]) -> Decision:
-    template, crops = inputs
-    outputs = block_outputs(params, crops, arch=arch, depths=DEPTHS)
-    responses = jnp.stack([respond_at(template, x, depth=k, arch=arch) for k, x in enumerate(outputs)], axis=1)
-    confidences = gated_confidences(params, responses, arch=arch)
-    move = read(params, responses, confidences, refine(template, outputs[0], arch=arch), arch=arch)
-    return Decision(move, confidences, jnp.full(len(crops), DEPTHS - 1, jnp.int32))
+  def weigh_all(inputs: tuple[Template, Search]) -> Decision:
+    template, search = inputs
+    outputs = block_outputs(params, search.crops, arch=arch, depths=DEPTHS)
+    found = [look_at(params, template, x, search.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
+    responses = jnp.stack([at.response for at in found], axis=1)
+    readings = stacked_readings(found, arch=arch)
+    confidences = gated_confidences(params, responses, readings.score, arch=arch)
+    if arch.reader == "box":
+      reading = average(readings, confidences)
+    else:
+      reading = read_maps(params, template, responses, confidences, found[0].ncc, arch=arch)
+    return Decision(reading, confidences, jnp.full(len(search.crops), DEPTHS - 1, jnp.int32))
 
   return on_rows(weigh_all, (template, search))
 
 
-def hard_policy(params: dict, template: Template, search: Array, threshold: Array, *, arch: Architecture) -> Decision:
+def hard_policy(params: dict, template: Template, search: Search, threshold: Array, *, arch: Architecture) -> Decision:
   """The shallowest depth whose c_i exceeds T (the last if none); nothing deeper is computed for that target."""
-  n = len(search)
-  x, active, left = preprocess(search), jnp.ones(n, bool), jnp.ones(n)
+  n = len(search.crops)
+  x, active, left = preprocess(search.crops), jnp.ones(n, bool), jnp.ones(n)
   responses = jnp.zeros((n, DEPTHS, arch.search_cells, arch.search_cells))
-  confidences, exits, ncc = jnp.zeros((n, DEPTHS)), jnp.zeros(n, jnp.int32), None
+  confidences, exits, reading, ncc = jnp.zeros((n, DEPTHS)), jnp.zeros(n, jnp.int32), None, None
   for depth in range(DEPTHS):
 
-    def next_block(inputs: tuple[Template, Array], *, depth=depth) -> tuple:
-      template, x = inputs
+    def next_block(inputs: tuple[Template, Array, Array], *, depth=depth) -> tuple[Array, AtDepth, Array]:
+      template, x, last_size = inputs
       x = apply_block(params["backbone"], x, depth=depth, arch=arch)
-      response = respond_at(template, x, depth=depth, arch=arch)
-      refined = None if depth else refine(template, x, arch=arch)
-      return x, response, stop_share(params, response, depth=depth, arch=arch), refined
+      at = look_at(params, template, x, last_size, depth=depth, arch=arch)
+      return x, at, stop_share(params, at, depth=depth, arch=arch)
 
-    x, response, stop, refined = on_rows(next_block, (template, x), active if depth else None)
-    ncc = refined if depth == 0 else ncc
-    responses = responses.at[:, depth].set(jnp.where(active[:, None, None], response, 0))
+    x, at, stop = on_rows(next_block, (template, x, search.last_size), active if depth else None)
+    ncc = ncc if depth else at.ncc
+    responses = responses.at[:, depth].set(jnp.where(active[:, None, None], at.response, 0))
+    reading = jax.tree.map(functools.partial(_where, active), at.reading, reading) if depth else at.reading
     confidences = confidences.at[:, depth].set(jnp.where(active, left * stop, 0))
     exits = jnp.where(active, depth, exits)
     left *= 1 - stop
     active &= ~(confidences[:, depth] > threshold)
-  move = read(params, responses, jax.nn.one_hot(exits, DEPTHS), ncc, arch=arch)
-  return Decision(move, confidences, exits)
+  if reading is None:
+    reading = read_maps(params, template, responses, jax.nn.one_hot(exits, DEPTHS), ncc, arch=arch)
+  return Decision(reading, confidences, exits)
 
 
-def gated_confidences(params: dict, responses: Float[Array, "n 5 r r"], *, arch: Architecture) -> Float[Array, "n 5"]:
-  """c of Eq. 4 from responses that are already there."""
-  features = all_gate_features(responses, logit_scale=logit_scales(params), template_cells=arch.template_cells)
+def _where(rows: Array, new: Array, old: Array) -> Array:
+  return jnp.where(rows.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+
+
+def stacked_readings(found: Sequence[AtDepth], *, arch: Architecture) -> Reading:
+  """The readings of all depths, [n, 5]; zeros for readers that do not read at each."""
+  if arch.reader == "box":
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *(at.reading for at in found))
+  none = jnp.zeros((len(found[0].response), DEPTHS))
+  return Reading(jnp.zeros((*none.shape, 2)), jnp.zeros((*none.shape, 2)), none)
+
+
+def gated_confidences(
+  params: dict, responses: Float[Array, "n 5 r r"], scores: Float[Array, "n 5"], *, arch: Architecture
+) -> Float[Array, "n 5"]:
+  """c of Eq. 4 from responses and scores that are already there."""
+  scale = logit_scales(params)
+  features = all_gate_features(responses, scores, logit_scale=scale, template_cells=arch.template_cells)
   return exit_confidences(gate_logits(params["gates"], features))
 
 
-def stop_share(params: dict, response: Float[Array, "n r r"], *, depth: int, arch: Architecture) -> Float[Array, "n"]:
+def stop_share(params: dict, at: AtDepth, *, depth: int, arch: Architecture) -> Float[Array, "n"]:
   """sigmoid(phi_i): how much of the confidence that is left a depth takes; the last takes all."""
   if depth == DEPTHS - 1:
-    return jnp.ones(len(response))
+    return jnp.ones(len(at.response))
+  scores = jnp.zeros(len(at.response)) if at.reading is None else at.reading.score
   see = functools.partial(gate_features, depth=depth, template_cells=arch.template_cells)
-  features = jax.vmap(functools.partial(see, logit_scale=logit_scales(params)[depth]))(response)
+  features = jax.vmap(functools.partial(see, logit_scale=logit_scales(params)[depth]))(at.response, scores)
   return jax.nn.sigmoid(apply_gate(params["gates"], features, depth=depth))
-
-
-def respond_at(template: Template, x: Float[Array, "n h w c"], *, depth: int, arch: Architecture) -> Array:
-  """Each target's response at one depth, from the block's output, [n, r, r]."""
-  return respond_each(template.maps[depth], correlation_map(x, depth=depth, arch=arch), arch=arch)
-
-
-def refine(template: Template, first: Float[Array, "n h w c"], *, arch: Architecture) -> Float[Array, "n s i i"] | None:
-  """NCC of each target with the first block's output; None for the paper's reader."""
-  if arch.reader == "paper":
-    return None
-  return jax.vmap(functools.partial(ncc_on_grid, arch=arch))(template.ncc, first)
 
 
 @functools.cache

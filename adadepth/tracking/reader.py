@@ -1,6 +1,5 @@
-"""What turns responses into a box: one function for fixed depths, soft and hard gating."""
+"""What turns responses into a box: one function a reader, for fixed depths, soft and hard gating alike."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -8,65 +7,98 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from adadepth.maths.fusion import LastPlace, at_center, fuse
+from adadepth.maths.geometry import zero_displacement_index
 from adadepth.maths.peaks import highest_cell
 from adadepth.models.architecture import Architecture
+from adadepth.models.box_head import Reading, read_box
 from adadepth.models.fusion_weights import weights_at
+from adadepth.models.network import Template, logit_scales
 
 # Standard deviation of a tracker's last box from its target, in search crops.
 DRIFT = 0.125
+# Of the box head's prior of motion: nats against a displacement d, times log(1 + d^2 / (2 MOTION_PX^2)).
+MOTION, MOTION_PX = 1.0, 8.0
+SURE = 20.0  # the score of readers that have none: a logit whose sigmoid is 1 in float32
 
 
-class Move(NamedTuple):
-  """What is read of a search crop; of n, with a leading n.
+class Search(NamedTuple):
+  """Search crops of n targets.
 
   Attributes:
-    in_search: displacement (x, y) from the crop's centre, crop pixels, [*n, 2].
-    log_scale: logarithm of the target's size over its size in the key, [*n].
+    crops: RGB 0..255, [n, search_px, search_px, 3].
+    last_size: of the last boxes in them, (w, h), crop pixels, [n, 2].
   """
 
-  in_search: Float[Array, "*n 2"]
-  log_scale: Float[Array, "*n"]
+  crops: Array
+  last_size: Float[Array, "n 2"]
+
+
+def read_peak(
+  params: dict,
+  template: Template,
+  search_map: Float[Array, "n r r c"],
+  response: Float[Array, "n r r"],
+  last_size: Float[Array, "n 2"],
+  *,
+  depth: int,
+  arch: Architecture,
+) -> Reading:
+  """The box head's reading at one depth, where its response and the prior of motion are highest.
+
+  Args:
+    search_map: what the response was computed from.
+    last_size: see `Search`.
+  """
+  zero = zero_displacement_index(arch.template_cells, arch.search_cells)
+  d2 = jnp.square((jnp.arange(arch.search_cells, dtype=jnp.float32) - zero) * arch.stride_px)
+  prior = -MOTION * jnp.log1p((d2[:, None] + d2[None, :]) / (2 * MOTION_PX**2))
+  logits = response * logit_scales(params)[depth] + prior[None]
+  peak = jnp.argmax(logits.reshape(len(logits), -1), axis=-1)
+  place = jnp.stack(jnp.divmod(peak, arch.search_cells), axis=-1)
+  maps = template.maps[depth]
+  return read_box(params["box"], maps, search_map, place, template.size, last_size, depth=depth, arch=arch)
 
 
 def read_paper(
-  params: dict, responses: Float[Array, "5 r r"], confidences: Float[Array, "5"], _: Array | None, *, arch: Architecture
-) -> Move:
+  responses: Float[Array, "5 r r"], confidences: Float[Array, "5"], size: Float[Array, "2"], *, arch: Architecture
+) -> Reading:
   """The highest cell of sum_i c_i R_i, the size of the key."""
-  del params
   cell = highest_cell(jnp.tensordot(confidences, responses, 1), template_cells=arch.template_cells)
-  return Move(cell * arch.stride_px, jnp.float32(0))
+  return Reading(cell * arch.stride_px, size, jnp.float32(SURE))
 
 
 def read_fusion(
-  params: dict,
+  fusion: dict,
   responses: Float[Array, "5 r r"],
   confidences: Float[Array, "5"],
   ncc: Float[Array, "s i i"],
+  size: Float[Array, "2"],
   *,
   arch: Architecture,
   last: LastPlace | None = None,
-) -> Move:
+) -> Reading:
   """Log-linear fusion (`maths.fusion`) with the c_i-weighted average of the depths' weights.
 
   Args:
+    ncc: see `network.ncc_on_grid`.
+    size: of the target's box in the key crop, crop pixels.
     last: from where the target moves; None: a tracker's, in the crop's centre but for its drift.
   """
   last = at_center(DRIFT * arch.search_px) if last is None else last
-  return Move(*fuse(weights_at(params["fusion"], confidences), responses, ncc, last, arch.grid))
+  center, log_scale = fuse(weights_at(fusion, confidences), responses, ncc, last, arch.grid)
+  return Reading(center, size * jnp.exp(log_scale), jnp.float32(SURE))
 
 
-READERS: dict[str, Callable[..., Move]] = {"paper": read_paper, "fusion": read_fusion}
-
-
-def read(
+def read_maps(
   params: dict,
+  template: Template,
   responses: Float[Array, "n 5 r r"],
   confidences: Float[Array, "n 5"],
   ncc: Float[Array, "n s i i"] | None,
   *,
   arch: Architecture,
-) -> Move:
-  """What `arch.reader` reads of n search crops.
+) -> Reading:
+  """What the readers "paper" and "fusion" read of n search crops.
 
   Args:
     params: "fusion", which the paper's reader has none of.
@@ -75,8 +107,12 @@ def read(
       with soft gating.
     ncc: see `network.ncc_on_grid`; None for the paper's reader.
   """
+  if arch.reader == "paper":
+    return jax.vmap(lambda *row: read_paper(*row, arch=arch))(responses, confidences, template.size)
+  one = lambda *row: read_fusion(params["fusion"], *row, arch=arch)  # noqa: E731
+  return jax.vmap(one)(responses, confidences, ncc, template.size)
 
-  def one(responses: Array, confidences: Array, ncc: Array | None) -> Move:
-    return READERS[arch.reader](params, responses, confidences, ncc, arch=arch)
 
-  return jax.vmap(one)(responses, confidences, ncc)
+def average(readings: Reading, confidences: Float[Array, "n 5"]) -> Reading:
+  """The c_i-weighted average of the depths' readings, [n, 5], as soft gating takes it."""
+  return jax.tree.map(lambda leaf: jnp.einsum("nk,nk...->n...", confidences, leaf), readings)

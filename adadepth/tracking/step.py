@@ -10,11 +10,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from adadepth.maths.geometry import box_center, box_from_center, crop_scale, displacement_in_image
+from adadepth.maths.geometry import Arrays, box_center, box_from_center, crop_scale, displacement_in_image
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import Template, make_template
 from adadepth.tracking.budget import Budget, next_threshold
 from adadepth.tracking.policies import Policy
+from adadepth.tracking.reader import Search
+
+# Of the reader "box": how far a size moves to what is read, in logarithms, and how far from the first it may get.
+SIZE_RATE, SIZE_RANGE = 0.6, 5.0
 
 
 class TrackerState(NamedTuple):
@@ -24,8 +28,7 @@ class TrackerState(NamedTuple):
     template: what the targets look like in their first frame.
     box_xywh: in the last frame, image pixels, [n, 4].
     threshold: T of hard gating for the next frame, [n].
-    first_size_wh: (w, h) of the first box, image pixels, [n, 2]. Crops keep its scale: the scale since the first
-      frame is read anew in each, so that it cannot run away.
+    first_size_wh: (w, h) of the first box, image pixels, [n, 2].
   """
 
   template: Template
@@ -88,19 +91,47 @@ def update(
   crops -> features -> responses -> confidences -> displacement in the crop -> in the image -> box.
 
   Args:
-    searches: crops around the last boxes at the first boxes' scale, RGB 0..255, [n, search_px, search_px, 3].
+    searches: crops around the last boxes at the scale of `size_of_crop`, RGB 0..255, [n, search_px, search_px, 3].
     frame_wh: (width, height) of the frames; centres stay inside.
     budget: T then follows what the exits cost; None: T stays.
     policy: of `policies.policy_named`.
   """
-  decision = policy(params, state.template, searches, state.threshold)
-  in_image = displacement_in_image(decision.move.in_search, crop_scale(state.first_size_wh, arch.template_px))
-  center = jnp.clip(box_center(state.box_xywh) + in_image, 0, frame_wh[None])
-  box = box_from_center(center, state.first_size_wh * jnp.exp(decision.move.log_scale)[:, None])
+  size_wh = size_of_crop(state.box_xywh[:, 2:], state.first_size_wh, arch=arch)
+  scale = crop_scale(size_wh, arch.template_px)
+  decision = policy(params, state.template, Search(searches, size_wh * scale[:, None]), state.threshold)
+  center = box_center(state.box_xywh) + displacement_in_image(decision.reading.center, scale)
+  size = next_size(decision.reading.size / scale[:, None], size_wh, state.first_size_wh, frame_wh, arch=arch)
+  box = box_from_center(jnp.clip(center, 0, frame_wh[None]), size)
   threshold = state.threshold
   if budget is not None:
     threshold = jax.vmap(functools.partial(next_threshold, budget=budget))(threshold, decision.depth)
   return state._replace(box_xywh=box, threshold=threshold), Track(box, decision.confidences, decision.depth)
+
+
+def size_of_crop(
+  size_wh: Float[Arrays, "*n 2"], first_size_wh: Float[Arrays, "*n 2"], *, arch: Architecture
+) -> Float[Arrays, "*n 2"]:
+  """The size of target that a search crop is cut for: the last box's where the reader is "box", else the first's.
+
+  The reader "fusion" reads the scale since the first frame anew in each, so that it cannot run away.
+  """
+  return size_wh if arch.reader == "box" else first_size_wh
+
+
+def next_size(
+  read_wh: Float[Array, "n 2"],
+  last_wh: Float[Array, "n 2"],
+  first_wh: Float[Array, "n 2"],
+  frame_wh: Float[Array, "2"],
+  *,
+  arch: Architecture,
+) -> Float[Array, "n 2"]:
+  """The size of the next boxes, image pixels: of the reader "box", part of the way to what was read, within limits."""
+  if arch.reader != "box":
+    return read_wh
+  size = jnp.exp((1 - SIZE_RATE) * jnp.log(last_wh) + SIZE_RATE * jnp.log(read_wh))
+  largest = jnp.minimum(SIZE_RANGE * first_wh, 2 * frame_wh[None])
+  return jnp.clip(size, jnp.minimum(first_wh / SIZE_RANGE, largest), largest)
 
 
 # One program each for a network (and a policy), and for each number of targets.

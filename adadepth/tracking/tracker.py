@@ -16,7 +16,7 @@ from adadepth.models.model import EMBEDDED, Model, check_gates, load_model
 from adadepth.models.network import prepare_params
 from adadepth.tracking.budget import Budget, budget_for
 from adadepth.tracking.policies import FIXED, POLICIES, policy_named
-from adadepth.tracking.step import Track, TrackerState, compiled_init, compiled_update
+from adadepth.tracking.step import Track, TrackerState, compiled_init, compiled_update, size_of_crop
 
 
 class Target(NamedTuple):
@@ -25,14 +25,14 @@ class Target(NamedTuple):
   Attributes:
     state: the device's, of n.
     box_xywh: in the last frame, on the host, [n, 4].
-    side_px: of each search crop, image pixels, [n].
+    first_size_wh: (w, h) of the first boxes, [n, 2].
     shape: () for one target, (n,) for n.
     frame_shape: of the frames, which stays.
   """
 
   state: TrackerState
   box_xywh: Float[np.ndarray, "n 4"]
-  side_px: Float[np.ndarray, "n"]
+  first_size_wh: Float[np.ndarray, "n 2"]
   shape: tuple[int, ...]
   frame_shape: tuple[int, ...]
 
@@ -78,7 +78,7 @@ class Tracker:
       )
     if self.budget is not None and not isinstance(self.budget, Budget):
       object.__setattr__(self, "budget", budget_for(self.model.calibration, self.budget))
-    object.__setattr__(self, "params", prepare_params(self.model.params, dtype=self.dtype))
+    object.__setattr__(self, "params", prepare_params(self.model.params, self.model.arch, dtype=self.dtype))
 
   def init(self, frame, box_xywh, threshold: float | None = None) -> Target:
     """Takes the template of the target in a box of the first frame, or of n targets.
@@ -98,14 +98,13 @@ class Tracker:
       check_box(box, frame.shape[-3:], f"box_xywh[{i}]" if shape else "box_xywh")
     if threshold is not None and not 0 <= threshold <= 1:
       raise InputError(f"`threshold` (={threshold}) must lie in [0, 1]; None: the model's own")
-    arch, key_px = self.model.arch, np.asarray(template_side(boxes[:, 2:]), np.float64)
-    side_px = key_px * arch.search_px / arch.template_px
-    keys = self._cut(frame, boxes, key_px, arch.template_px)
-    searches = self._cut(frame, boxes, side_px, arch.search_px)
+    arch = self.model.arch
+    keys = self._cut(frame, boxes, boxes[:, 2:], arch.template_px)
+    searches = self._cut(frame, boxes, boxes[:, 2:], arch.search_px)
     thresholds = np.full(len(boxes), self.threshold if threshold is None else threshold, np.float32)
     # With the plain backbone, which compiles in a third of the time: templates are made once.
     state = compiled_init(self.model.params, keys, searches, boxes, thresholds, arch=arch)
-    return Target(state, boxes, side_px, shape, frame.shape)
+    return Target(state, boxes, boxes[:, 2:], shape, frame.shape)
 
   def update(self, target: Target, frame: UInt8[np.ndarray | Array, "*n h w 3"]) -> tuple[Target, Track]:
     """Finds the target, or each of n, in the next frame.
@@ -116,11 +115,13 @@ class Tracker:
       InputError: the frame has another size or type than the first.
     """
     check_next_frame(frame, target)
-    searches = self._cut(frame, target.box_xywh, target.side_px, self.model.arch.search_px)
+    arch = self.model.arch
+    size_wh = size_of_crop(target.box_xywh[:, 2:], target.first_size_wh, arch=arch)
+    searches = self._cut(frame, target.box_xywh, size_wh, arch.search_px)
     frame_wh = np.float32(target.frame_shape[-2:-4:-1])
-    policy = policy_named(self.policy, arch=self.model.arch)
+    policy = policy_named(self.policy, arch=arch)
     state, track = compiled_update(
-      self.params, target.state, searches, frame_wh, budget=self.budget, policy=policy, arch=self.model.arch
+      self.params, target.state, searches, frame_wh, budget=self.budget, policy=policy, arch=arch
     )
     track = jax.device_get(track)
     shaped = jax.tree.map(lambda leaf: leaf.reshape(target.shape + leaf.shape[1:]), track)
@@ -147,8 +148,9 @@ class Tracker:
     """T of hard gating at a target's first frame."""
     return self.model.threshold if self.budget is None else float(self.budget.start)
 
-  def _cut(self, frame, boxes: Float[np.ndarray, "n 4"], sides_px: Float[np.ndarray, "n"], crop_px: int):
-    """A crop for each target, [n, crop_px, crop_px, 3]: on a CPU the host's, elsewhere the device's."""
+  def _cut(self, frame, boxes: Float[np.ndarray, "n 4"], size_wh: Float[np.ndarray, "n 2"], crop_px: int):
+    """A crop for each target at the scale of its size, [n, crop_px, crop_px, 3]: on a CPU the host's, else the device's."""
+    sides_px = np.asarray(template_side(size_wh), np.float64) * crop_px / self.model.arch.template_px
     on_host = jax.default_backend() == "cpu"
     cut, stack = (crop_square, np.stack) if on_host else (crop_square_on_device, jnp.stack)
     frame = np.asarray(frame)

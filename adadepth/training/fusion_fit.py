@@ -52,9 +52,9 @@ def _train(data, batches, *, arch):
 
   def loss_of(units: dict, pairs: dict, last: LastPlace) -> Array:
     def lost(pair: dict, last: LastPlace) -> Array:
-      move = read_pair(scaled(units), pair["responses"], pair["ncc"], jnp.eye(DEPTHS), last, arch=arch)
-      sizes = pair["key_size"][None] * jnp.exp(move.log_scale)[:, None]
-      return jax.vmap(iou_loss, (0, 0, None, None))(move.in_search, sizes, pair["center"], pair["size"])
+      maps = (pair["responses"], pair["ncc"], pair["key_size"])
+      reading = read_pair(scaled(units), *maps, jnp.eye(DEPTHS), last, arch=arch)
+      return jax.vmap(iou_loss, (0, 0, None, None))(reading.center, reading.size, pair["center"], pair["size"])
 
     return jnp.mean(jax.vmap(lost)(pairs, last))
 

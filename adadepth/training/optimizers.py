@@ -9,6 +9,9 @@ import optax
 from jaxtyping import Array
 
 
+TRAINED = ("backbone", "head", "box")  # by phase 1
+
+
 class TrainState(NamedTuple):
   params: dict
   opt_state: optax.OptState
@@ -36,13 +39,13 @@ def frozen_partition(transform: optax.GradientTransformation, trained: tuple[str
 def finetune_optimizer(
   *, learning_rate: float, steps: int, warmup_steps: int, clip_norm: float
 ) -> optax.GradientTransformation:
-  """Phase 1: backbone and logit scales by Adam, norm clipped, warm-up then cosine; gates frozen.
+  """Phase 1: backbone, logit scales and box heads by Adam, norm clipped, warm-up then cosine; gates frozen.
 
   Equal arguments give the same object, so that jit does not trace it twice.
   """
   schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, min(warmup_steps, max(steps - 1, 0)), max(steps, 1))
   chain = optax.chain(optax.clip_by_global_norm(clip_norm), optax.adam(schedule))
-  return frozen_partition(chain, ("backbone", "head"))
+  return frozen_partition(chain, TRAINED)
 
 
 def gating_optimizer(*, learning_rate: float) -> optax.GradientTransformation:

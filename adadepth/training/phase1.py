@@ -9,19 +9,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jax import lax
+from jaxtyping import Array, Float, Int
 
 from adadepth.data.ahead import map_ahead
+from adadepth.data.drifted_pairs import DriftedSampler
 from adadepth.data.pairs import PairGroup, PairSampler
 from adadepth.io.checkpoints import Checkpoints
 from adadepth.io.metric_writer import MetricWriter
 from adadepth.io.progress import progress
-from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES
+from adadepth.maths.geometry import zero_displacement_index
+from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES, giou_loss
+from adadepth.maths.random_streams import named_stream
+from adadepth.maths.xcorr import cross_correlate_spectra
 from adadepth.models.architecture import Architecture
-from adadepth.models.network import group_responses, logit_scales
-from adadepth.training.optimizers import TrainState, apply_gradients, finetune_optimizer, init_state
+from adadepth.models.box_head import Reading, read_box
+from adadepth.models.network import group_maps, logit_scales, pair_responses
+from adadepth.training.optimizers import TRAINED, TrainState, apply_gradients, finetune_optimizer, init_state
 
 PREFETCH_BATCHES = 2
+NEAR_CELLS, FAR_CELLS = 1, 3  # boxes are read so near to the true place; what is farther off is another's
 
 # What is called with the parameters of a step, (step, params).
 Measure = Callable[[int, dict], None]
@@ -34,51 +41,115 @@ class PairBatch(NamedTuple):
     template: RGB uint8, [g, template_px, template_px, 3].
     search: RGB uint8, [g, n, search_px, search_px, 3].
     displacement_in_search: (x, y) from the search crop's centre to the target's, crop pixels, [g, n, 2].
+    size_in_crop: of the key's box, (w, h), crop pixels, [g, 2].
+    true_size, last_size: of the target in the search crop, and of the box that the crop is cut for, [g, n, 2].
   """
 
   template: Array
   search: Array
   displacement_in_search: Array
+  size_in_crop: Array
+  true_size: Array
+  last_size: Array
 
 
 def pair_losses(
-  params: dict, batch: PairBatch, *, arch: Architecture, map_loss: str, variance_px2: float, dtype: str = "float32"
-) -> Float[Array, "g n 5"]:
-  """L_1..L_5 of every pair (Eq. 2); the backbone computes in `dtype`, correlations and losses in float32."""
+  params: dict,
+  batch: PairBatch,
+  key: jax.Array,
+  *,
+  arch: Architecture,
+  map_loss: str,
+  variance_px2: float,
+  dtype: str = "float32",
+) -> tuple[Float[Array, "p 5"], Float[Array, "p 5"]]:
+  """L_1..L_5 of every pair (Eq. 2), and what its boxes lose at each depth (`box_losses`; 0 without box heads).
+
+  The backbone computes in `dtype`, correlations and losses in float32. p = g n.
+  """
   backbone = jax.tree.map(lambda leaf: leaf.astype(dtype), params["backbone"])
-  responses = group_responses({**params, "backbone": backbone}, batch.template, batch.search, arch=arch)
-  logits = responses * logit_scales(params).reshape(1, 1, -1, 1, 1)
-  per_depth = jnp.broadcast_to(batch.displacement_in_search[:, :, None], (*logits.shape[:3], 2))
-  return MAP_LOSSES[map_loss](
+  maps = group_maps({**params, "backbone": backbone}, batch.template, batch.search, arch=arch)
+  responses = pair_responses(maps, arch=arch)
+  logits = responses * logit_scales(params).reshape(1, -1, 1, 1)
+  displacement = batch.displacement_in_search.reshape(-1, 2)
+  losses = MAP_LOSSES[map_loss](
     logits,
-    per_depth,
+    jnp.broadcast_to(displacement[:, None], (*logits.shape[:2], 2)),
     template_cells=arch.template_cells,
     search_cells=arch.search_cells,
     stride_px=arch.stride_px,
     variance_px2=variance_px2,
   )
+  if arch.reader != "box":
+    return losses, jnp.zeros_like(losses)
+  return losses, box_losses(params["box"], maps, responses, batch, key, arch=arch)
+
+
+def box_losses(
+  heads: dict, maps: list, responses: Float[Array, "p 5 r r"], batch: PairBatch, key: jax.Array, *, arch: Architecture
+) -> Float[Array, "p 5"]:
+  """What the box heads lose at each depth: on the box, read near the true place, and on the score.
+
+  The score is to be high there, low at the highest place that is not near, and low at the highest place of the
+  neighbouring pair's target, which is not in this picture.
+  """
+  frames = batch.search.shape[1]
+  true_center = batch.displacement_in_search.reshape(-1, 2)
+  true_size, last_size = batch.true_size.reshape(-1, 2), batch.last_size.reshape(-1, 2)
+  size = jnp.repeat(batch.size_in_crop, frames, axis=0)
+  zero = zero_displacement_index(arch.template_cells, arch.search_cells)
+  true_place = jnp.round(true_center[:, ::-1] / arch.stride_px) + zero
+  near = jax.random.randint(key, true_place.shape, -NEAR_CELLS, NEAR_CELLS + 1)
+  place = jnp.clip(true_place + near, 0, arch.search_cells - 1).astype(jnp.int32)
+  off = jnp.abs(jnp.arange(arch.search_cells)[None, None] - true_place[..., None]) > FAR_CELLS
+  far = off[:, 0, :, None] | off[:, 1, None, :]
+  losses = []
+  for depth, (template, search) in enumerate(maps):
+    other, other_size = jnp.roll(template, 1, axis=0), jnp.roll(size, 1, axis=0)
+    wrong = _highest(jnp.where(far, responses[:, depth], -jnp.inf))
+    absent = _highest(lax.stop_gradient(cross_correlate_spectra(other, search)))
+    three = [jnp.concatenate(parts) for parts in ((template, template, other), (search,) * 3, (place, wrong, absent))]
+    sizes = jnp.concatenate([size, size, other_size]), jnp.concatenate([last_size] * 3)
+    there, *elsewhere = _split(read_box(heads, *three, *sizes, depth=depth, arch=arch), 3)
+    of_size = jnp.mean(jnp.abs(jnp.log(there.size / true_size)), axis=-1)
+    of_box = 2 * giou_loss(there.center, there.size, true_center, true_size) + of_size
+    of_score = 2 * jax.nn.softplus(-there.score) + sum(jax.nn.softplus(reading.score) for reading in elsewhere)
+    losses.append(of_box + of_score / 4)
+  return jnp.stack(losses, axis=-1)
+
+
+def _highest(response: Float[Array, "p r r"]) -> Int[Array, "p 2"]:
+  """(y, x) of the highest cell."""
+  cell = jnp.argmax(response.reshape(len(response), -1), axis=-1)
+  return jnp.stack(jnp.divmod(cell, response.shape[-1]), axis=-1)
+
+
+def _split(reading: Reading, parts: int) -> list[Reading]:
+  return [Reading(*leaves) for leaves in zip(*(jnp.split(leaf, parts) for leaf in reading), strict=True)]
 
 
 def finetune_step(
   state: TrainState, batch: PairBatch, *, optimizer: optax.GradientTransformation, objective: str, **network
 ) -> tuple[TrainState, dict]:
-  """One step of phase 1 on L_finetune (Eq. 3).
+  """One step of phase 1 on L_finetune (Eq. 3), and on the boxes where the reader is "box".
 
   Args:
     objective: "deepest" or "all".
     **network: arch, map_loss, variance_px2 and dtype of `pair_losses`; parameters and gradients stay float32.
   Returns:
-    The next state, and the scalars loss, loss1..loss5 and grad_norm.
+    The next state, and the scalars loss, loss1..loss5, box_loss1..box_loss5 and grad_norm.
   """
+  key = jax.random.fold_in(named_stream(jax.random.key(0), "places"), state.step)
 
-  def loss_of(trained: dict) -> tuple[Float[Array, ""], Float[Array, "5"]]:
-    losses = pair_losses({**state.params, **trained}, batch, **network)
-    return jnp.mean(FINETUNE_LOSSES[objective](losses)), jnp.mean(losses, (0, 1))
+  def loss_of(trained: dict) -> tuple[Float[Array, ""], dict]:
+    losses, of_boxes = pair_losses({**state.params, **trained}, batch, key, **network)
+    each = {"loss": jnp.mean(losses, 0), "box_loss": jnp.mean(of_boxes, 0)}
+    return jnp.mean(FINETUNE_LOSSES[objective](losses + of_boxes)), each
 
-  trained = {name: state.params[name] for name in ("backbone", "head")}
+  trained = {name: state.params[name] for name in TRAINED if name in state.params}
   (loss, by_depth), grads = jax.value_and_grad(loss_of, has_aux=True)(trained)
   state = apply_gradients(state, grads, optimizer)
-  scalars = {f"loss{k + 1}": by_depth[k] for k in range(by_depth.shape[0])}
+  scalars = {f"{name}{k + 1}": value for name, values in by_depth.items() for k, value in enumerate(values)}
   return state, {"loss": loss, "grad_norm": optax.tree.norm(grads), **scalars}
 
 
@@ -95,10 +166,13 @@ def stack_groups(groups: list[PairGroup]) -> PairBatch:
     template=np.stack([g.template for g in groups]),
     search=np.stack([g.search for g in groups]),
     displacement_in_search=np.stack([g.displacement_in_search for g in groups]),
+    size_in_crop=np.stack([g.size_in_crop for g in groups]),
+    true_size=np.stack([g.truth_in_search[:, 2:] for g in groups]),
+    last_size=np.stack([g.last_size for g in groups]),
   )
 
 
-def training_batches(sampler: PairSampler, *, groups: int, start: int, stop: int, threads: int) -> Iterator[PairBatch]:
+def training_batches(sampler: PairSampler | DriftedSampler, *, groups: int, start: int, stop: int, threads: int) -> Iterator[PairBatch]:
   """Batches `start` to `stop`, cut ahead in threads: batch i holds groups i * groups to (i + 1) * groups."""
 
   def batch(step: int) -> PairBatch:
@@ -109,7 +183,7 @@ def training_batches(sampler: PairSampler, *, groups: int, start: int, stop: int
 
 def finetune(
   params: dict,
-  sampler: PairSampler,
+  sampler: PairSampler | DriftedSampler,
   *,
   arch: Architecture,
   objective: str,
