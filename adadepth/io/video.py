@@ -34,6 +34,7 @@ from adadepth.io.images import (
 from adadepth.io.picture_order import pictures_in_order
 
 DEFAULT_FPS = 25.0  # where nothing says otherwise: a folder of pictures, a file without a clock
+CLOCK_RATE = 240.0  # above it, the rate of a file that lists no frames is that of its clock: a browser's recording
 TICKS_PER_S = 90_000  # of the clock that written videos have
 ENCODER = "libx264"
 # What FFmpeg plays and people do not call a video: text, drawn as on a terminal of 1990.
@@ -333,6 +334,8 @@ def _clock(container: av.container.InputContainer) -> tuple[float, int | None, b
   fps = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
   if stream.frames:
     return fps, stream.frames, True
+  if fps > CLOCK_RATE:
+    fps = DEFAULT_FPS
   duration_s = (container.duration or 0) / av.time_base
   return fps, max(1, round(duration_s * fps)) if duration_s > 0 else None, False
 

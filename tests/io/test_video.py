@@ -145,6 +145,21 @@ def test_frames_without_a_clock_follow_at_the_mean_rate(tmp_path):
   np.testing.assert_allclose(np.diff(times), 1 / 25)
 
 
+def test_a_browsers_recording_has_no_rate_of_a_thousand(tmp_path):
+  frames, times = smooth_frames(4, 32, 48), [0, 0.017, 0.09, 0.1]
+  with av.open(str(tmp_path / "a.webm"), "w", options={"live": "1"}) as file:
+    encoder = file.add_stream("libvpx", rate=1000, options={"lag-in-frames": "0"})
+    encoder.width, encoder.height, encoder.pix_fmt = 48, 32, "yuv420p"
+    for pixels, time_s in zip(frames, times, strict=True):
+      frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+      frame.pts, frame.time_base = round(time_s * 1000), fractions.Fraction(1, 1000)
+      file.mux(encoder.encode(frame))
+    file.mux(encoder.encode(None))
+  stream = video.read_frames(tmp_path / "a.webm")
+  assert stream.info == video.VideoInfo(25.0, 48, 32, None, False)
+  np.testing.assert_allclose([frame.start_s for frame in stream.timed()], times, atol=6e-4)
+
+
 @pytest.mark.parametrize(
   ("matrix", "shown"),
   [
