@@ -18,6 +18,8 @@ from adadepth.tracking.budget import Budget, budget_for
 from adadepth.tracking.policies import FIXED, POLICIES, policy_named
 from adadepth.tracking.step import Track, TrackerState, compiled_init, compiled_update
 
+MOSTLY_OUTSIDE = 0.2  # of a box in the frame; a quarter is, where its centre is and it is no larger than the frame
+
 
 class Target(NamedTuple):
   """One target, or n, on the way.
@@ -210,12 +212,18 @@ def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], n
     )
   if min(w, h) < 1:
     raise InputError(f"{shown} must be x,y,w,h in pixels; {w:g} by {h:g} px is less than a pixel")
+  seen_px2 = (min(x + w, width) - max(x, 0)) * (min(y + h, height) - max(y, 0))
   if not (0 <= x + w / 2 <= width and 0 <= y + h / 2 <= height):
     corners = f"; as corners x1,y1,x2,y2 these are {_in_words(np.float32((x, y, w - x, h - y)))}"
     inside = 0 <= x < w <= width and 0 <= y < h <= height
     raise InputError(
       f"{shown} has its centre outside the {width}x{height} frame, at {x + w / 2:g},{y + h / 2:g}; give x,y,w,h in "
       f"pixels of the frame{corners if inside else ''}"
+    )
+  if seen_px2 < MOSTLY_OUTSIDE * w * h:
+    raise InputError(
+      f"{shown} reaches from {x:g},{y:g} to {x + w:g},{y + h:g}, far outside the {width}x{height} frame; give x,y,w,h "
+      "in pixels of the frame"
     )
 
 

@@ -266,6 +266,7 @@ def test_a_model_of_phase_one_tracks_by_fixed_depths_alone(paper, moving_target)
       "fractions of the 128x96 frame these are 32,48,64,24, or 0,36,64,24 if x,y is the centre",
     ),
     ((10, 10, 0.5, 20), "`box_xywh` (=10,10,0.5,20) must be x,y,w,h in pixels; 0.5 by 20 px is less than a pixel"),
+    ((-900, -900, 1900, 1900), "reaches from -900,-900 to 1000,1000, far outside the 128x96 frame"),
     ((50, 87, 20, 20), "has its centre outside the 128x96 frame"),
     (np.zeros((0, 4)), "must be x,y,w,h in pixels with w and h above 0, or [n, 4]"),
     (np.ones((1, 1, 4)), "must be x,y,w,h in pixels with w and h above 0, or [n, 4]"),
