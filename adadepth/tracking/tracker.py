@@ -18,6 +18,8 @@ from adadepth.tracking.budget import Budget, budget_for
 from adadepth.tracking.policies import FIXED, POLICIES, policy_named
 from adadepth.tracking.step import Track, TrackerState, compiled_init, compiled_update, size_of_crop
 
+MOSTLY_OUTSIDE = 0.2  # of a box in the frame; a quarter is, where its centre is and it is no larger than the frame
+
 
 class Target(NamedTuple):
   """One target, or n, on the way.
@@ -197,14 +199,38 @@ def box_array(box_xywh) -> Float[np.ndarray, "*n 4"]:
 
 
 def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], name: str = "box_xywh") -> None:
-  """Raises InputError for a first box that is no box or whose centre lies outside the frame."""
+  """Raises InputError for a first box that is no box, below a pixel, or whose centre lies outside the frame."""
   height, width = frame_shape[:2]
-  shown = ",".join(f"{v:g}" for v in box_xywh.reshape(-1))
+  shown = f"`{name}` (={_in_words(box_xywh)})"
   if box_xywh.shape != (4,) or not np.isfinite(box_xywh).all() or (box_xywh[2:] <= 0).any():
-    raise InputError(f"`{name}` (={shown}) must be x,y,w,h in pixels with w and h above 0")
-  center = box_xywh[:2] + box_xywh[2:] / 2
-  if (center < 0).any() or center[0] > width or center[1] > height:
-    raise InputError(f"`{name}` (={shown}) has its centre outside the {width}x{height} frame")
+    raise InputError(f"{shown} must be x,y,w,h in pixels with w and h above 0")
+  x, y, w, h = box_xywh
+  if (np.abs(box_xywh) <= 1).all():
+    box = box_xywh * np.float32((width, height, width, height))
+    from_center = np.concatenate([box[:2] - box[2:] / 2, box[2:]])
+    raise InputError(
+      f"{shown} must be x,y,w,h in pixels; as fractions of the {width}x{height} frame these are "
+      f"{_in_words(np.rint(box))}, or {_in_words(np.rint(from_center))} if x,y is the centre"
+    )
+  if min(w, h) < 1:
+    raise InputError(f"{shown} must be x,y,w,h in pixels; {w:g} by {h:g} px is less than a pixel")
+  seen_px2 = (min(x + w, width) - max(x, 0)) * (min(y + h, height) - max(y, 0))
+  if not (0 <= x + w / 2 <= width and 0 <= y + h / 2 <= height):
+    corners = f"; as corners x1,y1,x2,y2 these are {_in_words(np.float32((x, y, w - x, h - y)))}"
+    inside = 0 <= x < w <= width and 0 <= y < h <= height
+    raise InputError(
+      f"{shown} has its centre outside the {width}x{height} frame, at {x + w / 2:g},{y + h / 2:g}; give x,y,w,h in "
+      f"pixels of the frame{corners if inside else ''}"
+    )
+  if seen_px2 < MOSTLY_OUTSIDE * w * h:
+    raise InputError(
+      f"{shown} reaches from {x:g},{y:g} to {x + w:g},{y + h:g}, far outside the {width}x{height} frame; give x,y,w,h "
+      "in pixels of the frame"
+    )
+
+
+def _in_words(box_xywh: Float[np.ndarray, "*n"]) -> str:
+  return ",".join(f"{value:g}" for value in box_xywh.reshape(-1))
 
 
 def given_track(box_xywh) -> Track:
