@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from adadepth.data.crops import crop_square, crop_square_on_device
 from adadepth.errors import InputError
@@ -15,6 +15,7 @@ from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import EMBEDDED, Model, check_gates, load_model
 from adadepth.models.network import prepare_params
 from adadepth.tracking.budget import Budget, budget_for
+from adadepth.tracking.lost import search_center
 from adadepth.tracking.policies import FIXED, POLICIES, policy_named
 from adadepth.tracking.step import Track, TrackerState, compiled_init, compiled_update, size_of_crop
 
@@ -28,6 +29,7 @@ class Target(NamedTuple):
     state: the device's, of n.
     box_xywh: in the last frame, on the host, [n, 4].
     first_size_wh: (w, h) of the first boxes, [n, 2].
+    missed: frames in a row in which each was not found, [n].
     shape: () for one target, (n,) for n.
     frame_shape: of the frames, which stays.
   """
@@ -35,6 +37,7 @@ class Target(NamedTuple):
   state: TrackerState
   box_xywh: Float[np.ndarray, "n 4"]
   first_size_wh: Float[np.ndarray, "n 2"]
+  missed: Int[np.ndarray, "n"]
   shape: tuple[int, ...]
   frame_shape: tuple[int, ...]
 
@@ -101,12 +104,14 @@ class Tracker:
     if threshold is not None and not 0 <= threshold <= 1:
       raise InputError(f"`threshold` (={threshold}) must lie in [0, 1]; None: the model's own")
     arch = self.model.arch
-    keys = self._cut(frame, boxes, boxes[:, 2:], arch.template_px)
-    searches = self._cut(frame, boxes, boxes[:, 2:], arch.search_px)
+    keys, searches = (
+      self._cut(frame, box_center(boxes), self._side_px(boxes[:, 2:], px), px)
+      for px in (arch.template_px, arch.search_px)
+    )
     thresholds = np.full(len(boxes), self.threshold if threshold is None else threshold, np.float32)
     # With the plain backbone, which compiles in a third of the time: templates are made once.
     state = compiled_init(self.model.params, keys, searches, boxes, thresholds, arch=arch)
-    return Target(state, boxes, boxes[:, 2:], shape, frame.shape)
+    return Target(state, boxes, boxes[:, 2:], np.zeros(len(boxes), np.int32), shape, frame.shape)
 
   def update(self, target: Target, frame: UInt8[np.ndarray | Array, "*n h w 3"]) -> tuple[Target, Track]:
     """Finds the target, or each of n, in the next frame.
@@ -119,15 +124,17 @@ class Tracker:
     check_next_frame(frame, target)
     arch = self.model.arch
     size_wh = size_of_crop(target.box_xywh[:, 2:], target.first_size_wh, arch=arch)
-    searches = self._cut(frame, target.box_xywh, size_wh, arch.search_px)
+    side_px = self._side_px(size_wh, arch.search_px)
+    centers = search_center(box_center(target.box_xywh), side_px, target.missed)
+    searches = self._cut(frame, centers, side_px, arch.search_px)
     frame_wh = np.float32(target.frame_shape[-2:-4:-1])
     policy = policy_named(self.policy, arch=arch)
     state, track = compiled_update(
-      self.params, target.state, searches, frame_wh, budget=self.budget, policy=policy, arch=arch
+      self.params, target.state, searches, centers, frame_wh, budget=self.budget, policy=policy, arch=arch
     )
     track = jax.device_get(track)
     shaped = jax.tree.map(lambda leaf: leaf.reshape(target.shape + leaf.shape[1:]), track)
-    return target._replace(state=state, box_xywh=track.box_xywh), shaped
+    return target._replace(state=state, box_xywh=track.box_xywh, missed=track.missed), shaped
 
   def track(self, frames, box_xywh) -> Track:
     """Tracks a target, or n, through a video in memory.
@@ -150,14 +157,17 @@ class Tracker:
     """T of hard gating at a target's first frame."""
     return self.model.threshold if self.budget is None else float(self.budget.start)
 
-  def _cut(self, frame, boxes: Float[np.ndarray, "n 4"], size_wh: Float[np.ndarray, "n 2"], crop_px: int):
-    """A crop for each target at the scale of its size, [n, crop_px, crop_px, 3]: on a CPU the host's, else the device's."""
-    sides_px = np.asarray(template_side(size_wh), np.float64) * crop_px / self.model.arch.template_px
+  def _side_px(self, size_wh: Float[np.ndarray, "n 2"], crop_px: int) -> Float[np.ndarray, "n"]:
+    """Image pixels of a crop of so many pixels, at the scale of targets of such sizes."""
+    return np.asarray(template_side(size_wh), np.float64) * crop_px / self.model.arch.template_px
+
+  def _cut(self, frame, centers: Float[np.ndarray, "n 2"], sides_px: Float[np.ndarray, "n"], crop_px: int):
+    """A crop for each target, [n, crop_px, crop_px, 3]: on a CPU the host's, elsewhere the device's."""
     on_host = jax.default_backend() == "cpu"
     cut, stack = (crop_square, np.stack) if on_host else (crop_square_on_device, jnp.stack)
     frame = np.asarray(frame)
     frames = frame if frame.ndim == 4 else [frame] * len(boxes)
-    crops = (cut(f, c, float(s), crop_px) for f, c, s in zip(frames, box_center(boxes), sides_px, strict=True))
+    crops = (cut(f, c, float(s), crop_px) for f, c, s in zip(frames, centers, sides_px, strict=True))
     return stack(list(crops))
 
 
@@ -236,7 +246,8 @@ def _in_words(box_xywh: Float[np.ndarray, "*n"]) -> str:
 def given_track(box_xywh) -> Track:
   """The track of a first frame: the given box, or n, with confidence 0 at every depth."""
   box = box_array(box_xywh)
-  return Track(box, np.zeros((*box.shape[:-1], DEPTHS), np.float32), np.zeros(box.shape[:-1], np.int32))
+  none = np.zeros(box.shape[:-1], np.int32)
+  return Track(box, np.zeros((*box.shape[:-1], DEPTHS), np.float32), none, np.ones(box.shape[:-1], np.float32), none)
 
 
 def computed_confidences(track: Track) -> Float[np.ndarray, "5"]:
