@@ -166,7 +166,7 @@ class Tracker:
     on_host = jax.default_backend() == "cpu"
     cut, stack = (crop_square, np.stack) if on_host else (crop_square_on_device, jnp.stack)
     frame = np.asarray(frame)
-    frames = frame if frame.ndim == 4 else [frame] * len(boxes)
+    frames = frame if frame.ndim == 4 else [frame] * len(centers)
     crops = (cut(f, c, float(s), crop_px) for f, c, s in zip(frames, centers, sides_px, strict=True))
     return stack(list(crops))
 
