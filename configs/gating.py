@@ -3,7 +3,7 @@
 python run.py --config=configs/gating.py          embedded: rendered sequences, the slim network of the package
 python run.py --config=configs/gating.py:scratch  the same from random weights
 python run.py --config=configs/gating.py:small --config.data.root=DATA --config.data.photos=PHOTOS \
-  --config.backbone.weights=DISTILLED                          how the package's network was trained (configs/distill.py)
+  --config.backbone.weights=DISTILLED                 how the package's network was trained (see configs/distill.py)
 python run.py --config=configs/gating.py:vgg19 --config.data.root=DATA --config.backbone.weights=VGG19
 python run.py --config=configs/gating.py:vgg19,paper ...                  the paper's own gates, the named baseline
 python run.py --config=configs/gating.py:vgg19,quick ...                  VGG-19 on fewer pairs: the same figures sooner

@@ -42,9 +42,8 @@ def run_distill(config: ConfigDict, workdir: pathlib.Path) -> None:
   last = np.mean(curve[-100:], axis=0)
   named = {f"block {t.student + 1}, of VGG-19's {t.teacher + 1}": float(v) for t, v in zip(TARGETS, last, strict=True)}
   path = write_results(workdir, {"mean_squared_error": named, "crops": len(crops)})
-  print(
-    f"mean squared errors of the last 100 steps, in variances: {json.dumps(named, indent=1)}\nwrote {path} and {MODEL_NAME}"
-  )
+  print(f"mean squared errors of the last 100 steps, in variances: {json.dumps(named, indent=1)}")
+  print(f"wrote {path} and {MODEL_NAME}")
 
 
 def random_start(config: ConfigDict) -> ConfigDict:

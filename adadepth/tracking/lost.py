@@ -17,7 +17,7 @@ LOOKED_AT = np.array([at for ring in RINGS for at in ((0.0, 0.0), ring)], np.flo
 def search_center(
   center: Float[np.ndarray, "n 2"], side_px: Float[np.ndarray, "n"], missed: Int[np.ndarray, "n"]
 ) -> Float[np.ndarray, "n 2"]:
-  """Where the next search crops are cut, image pixels: around the last places, and for lost targets farther and farther.
+  """Where the next search crops are cut, image pixels: around the last places, and farther off for lost targets.
 
   Args:
     center: of the last boxes, image pixels.
