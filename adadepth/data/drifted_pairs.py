@@ -56,9 +56,7 @@ class DriftedSampler:
     return sum(int((s.boxes_xywh[:, 2:] >= LEAST_PX).all(axis=1).sum()) for s in self.sequences)
 
 
-def drifted_pair(
-  sequence: Sequence, key: int, frame: int, arch: Architecture, rng: np.random.Generator
-) -> PairGroup:
+def drifted_pair(sequence: Sequence, key: int, frame: int, arch: Architecture, rng: np.random.Generator) -> PairGroup:
   """A key and one search frame, cut around a box that is off in place, size and shape, in colours of another light."""
   key_box, box = (sequence.boxes_xywh[t].astype(np.float64) for t in (key, frame))
   given = key_box[2:] * np.exp(rng.normal(0, 0.03, 2))  # a person's box is not exact either

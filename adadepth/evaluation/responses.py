@@ -119,9 +119,7 @@ def pair_table(
     key = key_of(sequence, (params["backbone"], params.get("box")), arch, wanted[sequence.name], drifted)
     arrays = kept(file_of(folder, sequence), key) if folder else None
     if arrays is None:
-      arrays = sequence_pairs(
-        prepared, sequence, wanted[sequence.name], arch=arch, threads=threads, drifted=drifted
-      )
+      arrays = sequence_pairs(prepared, sequence, wanted[sequence.name], arch=arch, threads=threads, drifted=drifted)
       if folder:
         keep(file_of(folder, sequence), key, arrays)
     tables.append(PairTable(**arrays))

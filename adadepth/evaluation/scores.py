@@ -19,12 +19,12 @@ from adadepth.maths.features import all_gate_features
 from adadepth.maths.fusion import LastPlace
 from adadepth.maths.metrics import iou, iou_at
 from adadepth.models.architecture import DEPTHS, Architecture
+from adadepth.models.box_head import Reading
 from adadepth.models.flops import hard_flops
 from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import gate_logits
 from adadepth.models.network import logit_scales
 from adadepth.tracking.policies import FIXED
-from adadepth.models.box_head import Reading
 from adadepth.tracking.reader import DRIFT, read_fusion, read_paper
 
 HORIZONS = (1, 5, 25)

@@ -64,7 +64,11 @@ def gate_features(
 
 
 def all_gate_features(
-  responses: Float[Array, "b k r r"], scores: Float[Array, "b k"], *, logit_scale: Float[Array, "k"], template_cells: int
+  responses: Float[Array, "b k r r"],
+  scores: Float[Array, "b k"],
+  *,
+  logit_scale: Float[Array, "k"],
+  template_cells: int,
 ) -> Float[Array, "b k f"]:
   """`gate_features` of every map."""
 

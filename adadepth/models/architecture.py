@@ -19,7 +19,12 @@ SMALL_CONVS = (
   ((128, 1), (128, 1)),
   ((128, 1), (128, 1)),
 )
-CHOICES = {"plan": ("vgg19", "small"), "scaling": ("min_max", "none"), "template": ("crop", "ridge"), "reader": ("paper", "fusion", "box")}
+CHOICES = {
+  "plan": ("vgg19", "small"),
+  "scaling": ("min_max", "none"),
+  "template": ("crop", "ridge"),
+  "reader": ("paper", "fusion", "box"),
+}
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)  # of 0..255, which VGG-19 wants subtracted
 
 
@@ -72,7 +77,7 @@ class Architecture:
       if getattr(self, name) not in choices:
         raise InputError(f"`{name}` (={getattr(self, name)!r}) must be one of {', '.join(choices)}")
     if self.plan == "small" and self.pools != 3:
-      raise InputError(f"`pools` (={self.pools}) must be 3 in the plan \"small\", which halves three times")
+      raise InputError(f'`pools` (={self.pools}) must be 3 in the plan "small", which halves three times')
     for name in ("template_px", "search_px"):
       px = getattr(self, name)
       if px < self.stride_px or px % (2 * self.stride_px):

@@ -49,9 +49,7 @@ def init_box_heads(key: jax.Array, arch: Architecture) -> dict:
   """{"depth1": ..., "depth5": ...}; each starts by keeping the size that is known, at the cell's centre."""
   cells, sizes = arch.template_cells, jnp.ones((1, 2))
   probe = (jnp.zeros((1, cells, cells, COSTS)), sizes, sizes, arch.template_px)
-  return {
-    f"depth{k + 1}": BoxHead().init(jax.random.fold_in(key, k), *probe)["params"] for k in range(DEPTHS)
-  }
+  return {f"depth{k + 1}": BoxHead().init(jax.random.fold_in(key, k), *probe)["params"] for k in range(DEPTHS)}
 
 
 def read_box(

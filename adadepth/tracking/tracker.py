@@ -149,7 +149,7 @@ class Tracker:
     return self.model.threshold if self.budget is None else float(self.budget.start)
 
   def _cut(self, frame, boxes: Float[np.ndarray, "n 4"], size_wh: Float[np.ndarray, "n 2"], crop_px: int):
-    """A crop for each target at the scale of its size, [n, crop_px, crop_px, 3]: on a CPU the host's, else the device's."""
+    """A crop for each target at its size's scale, [n, crop_px, crop_px, 3]: on a CPU the host's, else the device's."""
     sides_px = np.asarray(template_side(size_wh), np.float64) * crop_px / self.model.arch.template_px
     on_host = jax.default_backend() == "cpu"
     cut, stack = (crop_square, np.stack) if on_host else (crop_square_on_device, jnp.stack)

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-
 TRAINED = ("backbone", "head", "box")  # by phase 1
 
 

@@ -172,7 +172,9 @@ def stack_groups(groups: list[PairGroup]) -> PairBatch:
   )
 
 
-def training_batches(sampler: PairSampler | DriftedSampler, *, groups: int, start: int, stop: int, threads: int) -> Iterator[PairBatch]:
+def training_batches(
+  sampler: PairSampler | DriftedSampler, *, groups: int, start: int, stop: int, threads: int
+) -> Iterator[PairBatch]:
   """Batches `start` to `stop`, cut ahead in threads: batch i holds groups i * groups to (i + 1) * groups."""
 
   def batch(step: int) -> PairBatch:
