@@ -6,7 +6,9 @@ adadepth --config=mine.py:vgg19 --workdir=runs/mine       a config of one's own
 """
 
 import ast
+import errno
 import importlib.util
+import os
 import pathlib
 import re
 import shlex
@@ -17,6 +19,7 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from adadepth.errors import InputError
+from adadepth.io.workdir import cannot_be_written
 from adadepth.jobs import task_named
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
@@ -34,15 +37,26 @@ def main(_) -> None:
   from adadepth.io.compilation import enable_compilation_cache  # JAX, for which help and errors need not wait
 
   logging.set_verbosity(logging.WARNING)
-  # ffmpeg and git are started as programs of their own; no forked child runs JAX.
+  # git is started as a program of its own; no forked child runs JAX.
   warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)
   enable_compilation_cache()
   keep_freed_memory()
   config = CONFIG.value
+  workdir = pathlib.Path(WORKDIR.value or f"runs/{config.task}")
   try:
-    task_named(config.task)(config, pathlib.Path(WORKDIR.value or f"runs/{config.task}"))
+    task_named(config.task)(config, workdir)
   except InputError as error:
     sys.exit(f"error: {error}")
+  except OSError as error:
+    if not is_of_workdir(error, workdir):
+      raise
+    sys.exit(f"error: {cannot_be_written(workdir, error)}")
+
+
+def is_of_workdir(error: OSError, workdir: pathlib.Path) -> bool:
+  """Whether an error says that the workdir cannot be made or written."""
+  path = pathlib.Path(error.filename) if isinstance(error.filename, str) else pathlib.Path()
+  return error.errno == errno.ENOSPC or workdir in (path, *path.parents) or path in workdir.parents[:-1]
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -53,6 +67,7 @@ def parse_flags(argv: list[str]) -> list[str]:
     print(overview(program_of(argv)))
     sys.exit()
   make_configs_importable()
+  rest = [with_home(argument) for argument in rest]
   try:
     rest = flags.FLAGS(with_config_flag(rest))
     check_flags(rest)
@@ -64,6 +79,11 @@ def parse_flags(argv: list[str]) -> list[str]:
     print(description(program_of(argv)))
     sys.exit()
   return rest
+
+
+def with_home(argument: str) -> str:
+  """`~` as the home folder, which a shell leaves as it is behind "=" or ","."""
+  return re.sub(r"(?<=[=,])~[\w.-]*(?=[/,]|$)", lambda home: os.path.expanduser(home[0]), argument)
 
 
 def check_flags(rest: list[str]) -> None:

@@ -2,7 +2,8 @@
 
 python run.py --config=configs/gating.py          embedded: rendered sequences, the slim network of the package
 python run.py --config=configs/gating.py:scratch  the same from random weights
-python run.py --config=configs/gating.py:slim --config.data.root=DATA     how the package's network was trained
+python run.py --config=configs/gating.py:small --config.data.root=DATA --config.data.photos=PHOTOS \
+  --config.backbone.weights=DISTILLED                 how the package's network was trained (see configs/distill.py)
 python run.py --config=configs/gating.py:vgg19 --config.data.root=DATA --config.backbone.weights=VGG19
 python run.py --config=configs/gating.py:vgg19,paper ...                  the paper's own gates, the named baseline
 python run.py --config=configs/gating.py:vgg19,quick ...                  VGG-19 on fewer pairs: the same figures sooner
@@ -15,17 +16,18 @@ from configs import common
 
 
 def get_config(arg: str = "") -> ConfigDict:
-  """`arg` is "" (embedded), "scratch", "slim" or "vgg19", the last also with ",paper", ",quick" or both."""
+  """`arg` is "" (embedded), "scratch", "small" or "vgg19", the last also with ",paper", ",quick" or both."""
   arg, *options = arg.split(",")
-  if arg not in ("", "scratch", "slim", "vgg19") or set(options) - ({"paper", "quick"} if arg == "vgg19" else set()):
-    variants = '"scratch", "slim" and "vgg19", the last also with ",paper", ",quick" or both'
+  if arg not in ("", "scratch", "small", "vgg19") or set(options) - ({"paper", "quick"} if arg == "vgg19" else set()):
+    variants = '"scratch", "small" and "vgg19", the last also with ",paper", ",quick" or both'
     raise InputError(f"`--config=configs/gating.py:{','.join((arg, *options))}`: the variants are {variants}")
   paper, quick = "paper" in options, "quick" in options
   config = ConfigDict()
   config.task = "gating"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of all that is random: rendered sequences, weights, batches, folds
   config.threads = 2  # that decode and cut crops ahead of the network
-  config.network = common.vgg19_network() if arg == "vgg19" else common.slim_network()
+  networks = {"vgg19": common.vgg19_network, "small": common.small_network}
+  config.network = networks.get(arg, common.slim_network)()
   config.backbone = ConfigDict()
   # A VGG-19 file (any official format), a finished workdir, "embedded", "download"; "": random, then phase 1.
   config.backbone.weights = "" if arg else "embedded"
@@ -43,9 +45,11 @@ def get_config(arg: str = "") -> ConfigDict:
   if arg == "scratch":
     config.data.rendered = (96, 12, 16)
     config.finetune.steps = 150
-  if arg == "slim":
-    config.finetune.steps = 2000
-    config.data.rendered = (600, 12, 16)
+  if arg == "small":
+    config.finetune.update({"steps": 6000, "learning_rate": 1e-3, "warmup_steps": 200, "clip_norm": 5.0})
+    config.finetune.update({"log_every": 100, "checkpoint_every": 500})
+    config.data.rendered = (1100, 12, 16)
+    config.data.hardest = 0.8
   if arg == "vgg19":
     config.data.rendered = (0, 0, 0)
     config.gates.keys_per_sequence = 5

@@ -10,8 +10,10 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
   config = ConfigDict()
   config.task = "track"  # the job of adadepth/jobs/__init__.py
-  config.video = ""  # a video file, or a folder of jpg, png or bmp frames
+  config.video = ""  # a video file, or a folder of pictures, ordered by the numbers in their names
   config.box = ""  # the target in the first frame: x,y,w,h, pixels from the top left
+  config.levels = ""  # of frames of more than 8 bits: low,high, which become black and white; "": the first frames' own
+  config.overwrite = False  # whether a workdir with the results of another video may be written
   config.model = "embedded"  # a finished workdir, a model file, "embedded" or "vgg19"
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # for gates that come without: a VGG-19 file (any official format), or "download"

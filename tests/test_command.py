@@ -45,6 +45,29 @@ def test_a_subcommand_is_the_packages_file_with_its_variant():
   assert command.with_config_flag(["adadepth", "gating"]) == ["adadepth", f"--config={file}"]
 
 
+def test_the_home_folder_is_understood_behind_an_equals_sign(monkeypatch):
+  monkeypatch.setenv("HOME", "/home/me")
+  assert command.with_home("--config.data.root=~/a,~/b") == "--config.data.root=/home/me/a,/home/me/b"
+  assert command.with_home("--workdir=~") == "--workdir=/home/me"
+  for argument in ("--workdir=a~/b", "~/c", "--config.video=~nobody-of-this-name/a"):
+    assert command.with_home(argument) == argument
+
+
+@pytest.mark.parametrize(
+  ("error", "told"),
+  [
+    (FileExistsError(17, "File exists", "runs/a"), True),
+    (NotADirectoryError(20, "Not a directory", "runs"), True),
+    (PermissionError(13, "Permission denied", "runs/a/b/c.json"), True),
+    (OSError(28, "No space left on device"), True),
+    (FileNotFoundError(2, "No such file", "runs/b"), False),
+    (OSError(5, "Input/output error"), False),
+  ],
+)
+def test_an_error_of_the_workdir_is_known(error, told):
+  assert command.is_of_workdir(error, pathlib.Path("runs/a")) == told
+
+
 def test_flags_alone_stay_as_they_are():
   for argv in (["adadepth"], ["adadepth", "--config=mine.py:a", "--config.seed=1"]):
     assert command.with_config_flag(argv) == argv

@@ -8,6 +8,7 @@ from adadepth.errors import InputError
 
 ON_ERROR = ("stop", "skip")
 Kind = Literal[
+  "header line",
   "unparsable line",
   "wrong count of numbers",
   "box not finite",

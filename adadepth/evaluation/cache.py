@@ -13,7 +13,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.images import ImageFolder
 
 KEY = "made_from"  # the name of the key in a file
-ROOMS = ("maths", "models", "data", "tracking", "evaluation")  # whose code decides what is measured
+ROOMS = ("maths", "io", "models", "data", "tracking", "evaluation")  # whose code decides what is measured
 
 
 @functools.cache

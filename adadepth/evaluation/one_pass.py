@@ -48,6 +48,8 @@ class TrackedSequence(NamedTuple):
     boxes_xywh: predicted, image pixels; the first is the given one, [t, 4].
     confidences: c_1..c_5, [t, 5]; the first row is 0.
     depth: deepest block computed, 0..4, [t]; the first is 0.
+    score: the probability that the target is where it was read, [t]; the first is 1.
+    missed: frames in a row in which the target was not found, [t].
     seconds: from a decoded frame to its box on the host, [t]; the first is 0.
     start: the frame whose box was given, which the first rows are of.
   """
@@ -55,6 +57,8 @@ class TrackedSequence(NamedTuple):
   boxes_xywh: Float[np.ndarray, "t 4"]
   confidences: Float[np.ndarray, "t 5"]
   depth: Int[np.ndarray, "t"]
+  score: Float[np.ndarray, "t"]
+  missed: Int[np.ndarray, "t"]
   seconds: Float[np.ndarray, "t"]
   start: int = 0
 
@@ -72,8 +76,8 @@ def track_sequence(tracker: Tracker, sequence: Sequence, *, frames: int = 0) -> 
   for _, track, elapsed in follow(tracker, read, sequence.boxes_xywh[start]):
     tracks.append(track)
     seconds.append(elapsed)
-  boxes, confidences, depth = (np.stack(column) for column in zip(*tracks, strict=True))
-  return TrackedSequence(boxes, confidences, depth, np.array(seconds), start)
+  columns = (np.stack(column) for column in zip(*tracks, strict=True))
+  return TrackedSequence(*columns, np.array(seconds), start)
 
 
 def track_all(

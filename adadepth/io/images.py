@@ -1,20 +1,43 @@
-"""Images on disk: whatever their kind, they come out as uint8 RGB, and are read when asked for."""
+"""Images on disk: whatever their kind, they come out as uint8 RGB, and are read when asked for.
+
+More than 8 bits (a thermal camera's, a microscope's, depth in millimetres) are stretched to a byte: the levels that
+the first frames of a video hold become black and white, and stay so for all of it.
+"""
 
 import dataclasses
+import functools
 import io
 import pathlib
-from collections.abc import Callable
-from typing import SupportsIndex
+import re
+from collections.abc import Callable, Iterable
+from collections.abc import Sequence as Listing
+from typing import NamedTuple, SupportsIndex
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Num, UInt8
 from PIL import Image, ImageOps
 
 from adadepth.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+SUFFIXES = (
+  *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
+  *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".tga"),
+)
+STACKS = (".tif", ".tiff", ".gif", ".webp", ".avif", ".png")  # which may hold several pictures
 # The last bytes of a whole JPEG (end of image) and a whole PNG (the IEND chunk).
 WHOLE_FILE_ENDINGS = (b"\xff\xd9", b"IEND\xaeB`\x82")
+# Whose levels count for all frames, and which of their pixels: a few dead ones must not.
+FIRST_FRAMES = 5
+PERCENTILES = (0.01, 99.99)
+
+Deep = Num[np.ndarray, "h w *c"]  # grey or RGB of more than 8 bits
+
+
+class Levels(NamedTuple):
+  """What becomes black and what becomes white of pixels of more than 8 bits."""
+
+  low: float
+  high: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,35 +55,83 @@ class ImageFolder:
 
   def __getitem__(self, index: SupportsIndex) -> UInt8[np.ndarray, "h w 3"]:
     path = self.paths[index]
-    return decode_image(path, name=f"{path} (frame {index})")
+    return decode_image(path, name=f"{path} (frame {index})", levels=self.levels)
+
+  @functools.cached_property
+  def levels(self) -> Levels | None:
+    """`levels_of` the first frames."""
+    return levels_of(self.paths)
 
 
-def numbered_images(folder: pathlib.Path) -> dict[int, pathlib.Path]:
-  """The images in a folder whose names are numbers, like 00000001.jpg: number -> path, in order."""
-  images = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.stem.isdecimal()]
-  return {int(path.stem): path for path in sorted(images, key=lambda path: (int(path.stem), path.name))}
+def numbered_images(folder: pathlib.Path, prefix: str = "") -> dict[int, pathlib.Path]:
+  """The images in a folder whose names are numbers, like 00000001.jpg, behind a prefix: number -> path, in order.
+
+  Raises:
+    InputError: two images of one number, such as a frame and its mask.
+  """
+  numbered = {}
+  for path in sorted(folder.glob(f"{prefix}*")):
+    number = path.stem.removeprefix(prefix)
+    if path.suffix.lower() in SUFFIXES and number.isdecimal():
+      first = numbered.setdefault(int(number), path)
+      if first != path:
+        raise InputError(f"{folder} holds two images of one number, {first.name} and {path.name}; move one elsewhere")
+  return dict(sorted(numbered.items()))
 
 
-def decode_image(file: pathlib.Path | io.BytesIO, *, name: str) -> UInt8[np.ndarray, "h w 3"]:
+def decode_image(
+  file: pathlib.Path | io.BytesIO, *, name: str, levels: Levels | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
   """Decodes any image that Pillow reads, as uint8 RGB.
 
-  Grey is repeated over the three channels, palettes are looked up, an alpha channel is dropped, and of
-  16 bits the upper eight stay. An orientation in EXIF is ignored: boxes are in the stored pixels.
+  Grey is repeated over the three channels, palettes are looked up, an alpha channel is dropped, and more than 8 bits
+  are stretched. An orientation in EXIF is ignored: boxes are in the stored pixels.
 
   Args:
     file: a path, or the bytes of a file.
     name: what to call it in the error.
+    levels: of an image of more than 8 bits; None: its own.
   Returns:
     [h, w, 3].
   Raises:
     InputError: it is missing, cut off or no image; the message has `name` and Pillow's reason.
   """
-  return _decode(file, name, lambda image: image)
+  return _decode(file, name, lambda image: image, levels)
 
 
-def decode_as_shown(file: pathlib.Path | io.BytesIO, *, name: str) -> UInt8[np.ndarray, "h w 3"]:
+def decode_as_shown(
+  file: pathlib.Path | io.BytesIO, *, name: str, levels: Levels | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
   """`decode_image`, turned as EXIF says: for boxes that are read off the image as viewers show it."""
-  return _decode(file, name, ImageOps.exif_transpose)
+  return _decode(file, name, ImageOps.exif_transpose, levels)
+
+
+def levels_of(paths: Listing[pathlib.Path]) -> Levels | None:
+  """The levels of the first frames, None where these have 8 bits; a frame that cannot be read is passed over."""
+  deep = []
+  for path in paths[:FIRST_FRAMES]:
+    try:
+      with Image.open(path) as image:
+        deep.append(_deep_pixels(image))
+    except Exception:  # as in _decode; it is told when the frame is read
+      continue
+  deep = [pixels for pixels in deep if pixels is not None]
+  return levels_in(deep) if deep else None
+
+
+def levels_in(frames: Iterable[Deep]) -> Levels:
+  """The levels between which nearly all pixels of these frames lie."""
+  values = np.concatenate([frame.reshape(-1) for frame in frames])
+  values = values[np.isfinite(values)]
+  low, high = np.percentile(values, PERCENTILES).tolist() if values.size else (0.0, 0.0)
+  return Levels(low, high) if high > low else Levels(low, low + 1)
+
+
+def stretch(frame: Deep, levels: Levels) -> UInt8[np.ndarray, "h w 3"]:
+  """Grey or RGB as uint8 RGB: `levels.low` and what is below becomes 0, `levels.high` and what is above 255."""
+  scaled = (frame.astype(np.float64) - levels.low) * (255 / (levels.high - levels.low))
+  bytes_ = np.rint(np.clip(np.nan_to_num(scaled), 0, 255)).astype(np.uint8)
+  return bytes_ if bytes_.ndim == 3 else np.repeat(bytes_[..., None], 3, axis=-1)
 
 
 def image_size(path: pathlib.Path) -> tuple[int, int]:
@@ -82,6 +153,14 @@ def image_size(path: pathlib.Path) -> tuple[int, int]:
     raise InputError(f"cannot read the image ({_one_line(error)})") from error
 
 
+def page_count(path: pathlib.Path) -> int:
+  """How many pictures a file holds: the pages of a TIFF, the frames of an animation; 1 for a JPEG."""
+  if path.suffix.lower() not in STACKS:
+    return 1
+  with Image.open(path) as image:
+    return getattr(image, "n_frames", 1)
+
+
 def is_rgb_file(path: pathlib.Path) -> bool:
   """Whether the file is a JPEG or PNG that holds RGB already, so that its bytes can be passed on."""
   with Image.open(path) as image:
@@ -95,18 +174,35 @@ def encode_png(frame: UInt8[np.ndarray, "h w 3"]) -> bytes:
   return file.getvalue()
 
 
-def _decode(file: pathlib.Path | io.BytesIO, name: str, turned: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+def _decode(
+  file: pathlib.Path | io.BytesIO, name: str, turned: Callable[[Image.Image], Image.Image], levels: Levels | None
+) -> np.ndarray:
   try:
     with Image.open(file) as image:
-      return _as_rgb(turned(image))
+      deep = _deep_pixels(image, turned)
+      return _as_rgb(turned(image)) if deep is None else stretch(deep, levels or levels_in([deep]))
   except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error...
     raise InputError(f"{name}: cannot read the image ({_one_line(error)}); restore or remove it") from error
 
 
+def _deep_pixels(image: Image.Image, turned: Callable[[Image.Image], Image.Image] = lambda image: image) -> Deep | None:
+  """The pixels of an image of more than 8 bits a channel; None where it has 8."""
+  if image.mode.startswith("I") or image.mode == "F":  # grey
+    return np.asarray(turned(image))
+  if re.search(";16[BLN]", str(image.tile)):  # colour, of which Pillow keeps the upper eight bits
+    return _deep_colours(image)
+  return None
+
+
+def _deep_colours(image: Image.Image) -> Deep:
+  import av  # FFmpeg, for which the other images need not wait
+
+  image.fp.seek(0)
+  with av.open(image.fp) as file:
+    return next(file.decode(video=0)).to_ndarray(format="rgb48le")
+
+
 def _as_rgb(image: Image.Image) -> np.ndarray:
-  if image.mode.startswith("I"):  # 16-bit grey; convert("RGB") would clip it to white
-    grey = (np.clip(np.asarray(image), 0, 0xFFFF) >> 8).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=-1)
   if image.mode == "P":  # by way of RGBA, since a palette may hold transparent colours
     image = image.convert("RGBA")
   return np.array(image.convert("RGB"))

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, SupportsFloat
 
-import tensorboardX
-
 METRICS_NAME = "metrics.jsonl"
 
 
@@ -48,6 +46,8 @@ class MetricWriter:
     last_step = -1 if resume_step is None else resume_step
     _drop_later_steps(self._workdir / METRICS_NAME, last_step)
     self._file = (self._workdir / METRICS_NAME).open("a", encoding="utf-8")
+    import tensorboardX  # here alone: it loads PyTorch where there is one, for which tracking need not wait, or fail
+
     # purge_step hides the events of later steps in files that earlier runs left in this folder.
     self._tensorboard = tensorboardX.SummaryWriter(str(self._workdir), purge_step=last_step + 1)
 

@@ -1,23 +1,46 @@
 """Frames in, from a video file or a folder of pictures; annotated video out.
 
-Nothing here holds a whole video in memory: frames are decoded as they are asked for and encoded as they come.
+Nothing here holds a whole video in memory: frames are decoded as they are asked for and encoded as they come. Frame i
+is coded frame i of the file, shown from its own time stamp on: nothing is doubled or dropped to even out the clock.
 """
 
+import contextlib
 import dataclasses
+import fractions
+import itertools
 import os
 import pathlib
 import re
-from collections.abc import Generator, Iterator
+import urllib.parse
+from collections.abc import Iterator
 from typing import NamedTuple
 
-import imageio_ffmpeg
+import av
 import numpy as np
 from jaxtyping import UInt8
 
 from adadepth.errors import InputError
-from adadepth.io.images import SUFFIXES, decode_as_shown, image_size
+from adadepth.io.images import (
+  FIRST_FRAMES,
+  SUFFIXES,
+  Levels,
+  decode_as_shown,
+  image_size,
+  levels_in,
+  levels_of,
+  page_count,
+  stretch,
+)
+from adadepth.io.picture_order import pictures_in_order
 
 DEFAULT_FPS = 25.0  # where nothing says otherwise: a folder of pictures, a file without a clock
+CLOCK_RATE = 240.0  # above it, the rate of a file that lists no frames is that of its clock: a browser's recording
+TICKS_PER_S = 90_000  # of the clock that written videos have
+ENCODER = "libx264"
+# What FFmpeg plays and people do not call a video: text, drawn as on a terminal of 1990.
+TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
+MOVING_PICTURES = (".gif", ".avif")  # pictures by name, films by what they may hold
+CURE = "give a video file, such as mp4, or a folder of pictures"
 
 Frame = UInt8[np.ndarray, "h w 3"]
 
@@ -26,17 +49,33 @@ class VideoInfo(NamedTuple):
   """What is known of a video before it is read.
 
   Attributes:
-    fps: frames per second, > 0; 25 for a folder.
+    fps: frames per second, > 0, in the mean; 25 for a folder.
     width: of every frame, in pixels, as shown (a phone's rotation applied).
     height: likewise.
-    count: number of frames: exact for a folder, an estimate from the duration for a file (good enough for a
-      progress bar, never for an array's size), None where the file does not say.
+    count: number of frames, None where the file does not say.
+    exact: whether `count` is what the folder or the file lists; else it is an estimate from the duration (good enough
+      for a progress bar, never for an array's size).
   """
 
   fps: float
   width: int
   height: int
   count: int | None
+  exact: bool
+
+
+class TimedFrame(NamedTuple):
+  """A frame and when it is shown.
+
+  Attributes:
+    frame: uint8 [h, w, 3] RGB.
+    start_s: seconds since the start of the file, its sound included; each later than the last.
+    duration_s: until the next, as the file says; it counts for the last frame.
+  """
+
+  frame: Frame
+  start_s: float
+  duration_s: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,49 +86,59 @@ class FrameStream:
     path: the file or folder.
     info: size and speed.
     image_paths: the pictures of a folder, in order; None for a video file.
+    levels: what becomes black and white of more than 8 bits; None for 8.
   """
 
   path: pathlib.Path
   info: VideoInfo
   image_paths: tuple[pathlib.Path, ...] | None
+  levels: Levels | None
 
   def __iter__(self) -> Iterator[Frame]:
+    return (frame for frame, _, _ in self.timed())
+
+  def timed(self) -> Iterator[TimedFrame]:
+    """The frames with their times."""
     if self.image_paths is None:
-      return _iter_file(self.path)
-    return _iter_images(self.image_paths, self.info)
+      return _timed_file(self.path, self.info.fps, self.levels)
+    step_s = 1 / self.info.fps
+    frames = _iter_images(self.image_paths, self.info, self.levels)
+    return (TimedFrame(frame, i * step_s, step_s) for i, frame in enumerate(frames))
 
 
-def read_frames(path: str | os.PathLike, *, argument: str = "path") -> FrameStream:
-  """Opens a video file or a folder of pictures (jpg, png, bmp; in natural order: 2.jpg before 10.jpg).
+def read_frames(path: str | os.PathLike, *, argument: str = "path", levels: Levels | None = None) -> FrameStream:
+  """Opens a video file or a folder of pictures, in the order of the numbers in their names (`pictures_in_order`).
 
-  The first frame is decoded and every picture's header read at once, so that what cannot be read is refused here and
+  The first frames are decoded and every picture's header read at once, so that what cannot be read is refused here and
   not half-way.
 
   Args:
-    path: the file or folder.
+    path: the file or folder; `~` is the home folder.
     argument: name of the argument the path came from, for error messages.
+    levels: what becomes black and white of frames of more than 8 bits; None: nearly all that the first ones hold.
   Returns:
     A stream whose frames are uint8 [h, w, 3] RGB, all of one size.
   Raises:
-    InputError: the path does not exist, is no readable video, or holds no picture, or one that is cut off or of another
-      size than the first; while frames are read, a picture that is damaged within.
+    InputError: the path does not exist, is no readable video, or a folder whose pictures have no order, are cut off or
+      of another size than the first; while frames are read, a picture that is damaged within.
   """
-  path = pathlib.Path(path)
   named = f"`{argument}` (={path})"
+  path = local_path(path)
   if path.is_dir():
-    return _open_folder(path, named)
+    return _open_folder(path, named, levels)
+  if not path.exists():
+    raise InputError(f"{named} {_why_missing(str(path))}")
   if not path.is_file():
-    raise InputError(f"{named} does not exist; give a video file or a folder of jpg, png or bmp pictures")
-  return _open_file(path, named)
+    raise InputError(f"{named} is a device or a pipe; cameras are not taken: {CURE}")
+  return _open_file(path, named, levels)
 
 
-def natural_key(name: str) -> list[str | int]:
-  """Returns a sort key that orders numbers in names by value.
-
-  >>> sorted(["10.jpg", "2.jpg"], key=natural_key)
-  ['2.jpg', '10.jpg']
-  """
-  return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"([0-9]+)", name)]
+def local_path(path: str | os.PathLike) -> pathlib.Path:
+  """A path as its user meant it: `~` is the home folder, and file:///a%20b.mp4 is /a b.mp4."""
+  text = os.fspath(path)
+  if text.lower().startswith("file://"):
+    text = urllib.parse.unquote(urllib.parse.urlsplit(text).path)
+  return pathlib.Path(os.path.expanduser(text))
 
 
 class VideoWriter:
@@ -109,77 +158,129 @@ class VideoWriter:
 
     Args:
       path: the mp4 to write; its folder is made where missing.
-      fps: frames per second to play at, > 0.
+      fps: frames per second to play at, > 0, where frames have no times of their own.
+    Raises:
+      InputError: the FFmpeg of this Python cannot write H.264.
     """
     if not fps > 0:
       raise ValueError(f"`fps` (={fps}) must be positive")
+    if ENCODER not in av.codecs_available:
+      raise InputError(f"the FFmpeg of this Python (PyAV {av.__version__}) has no {ENCODER}; run `pip install av`")
     self._path = pathlib.Path(path)
     self._partial_path = self._path.with_name(f"{self._path.stem}.partial.mp4")
     self._fps = fps
     self._shape: tuple[int, ...] | None = None
-    self._encoder: Generator | None = None
+    self._end_s = 0.0  # of the last frame
+    self._tick = -1  # at which the last frame starts
+    self._ticks_shown: dict[int, int] = {}  # of frames in the encoder, by the tick at which they start
 
   def __enter__(self) -> "VideoWriter":
     return self
 
-  def write(self, frame_rgb: Frame) -> None:
+  def write(self, frame_rgb: Frame, *, start_s: float | None = None, duration_s: float | None = None) -> None:
     """Appends one frame, uint8 [h, w, 3] RGB, of the first frame's size.
 
+    Args:
+      frame_rgb: the frame.
+      start_s: when it is shown; None: when the last one ends. The first is shown from 0 on, since nothing else is.
+      duration_s: for how long, if it is the last; None: 1 / fps.
     Raises:
       ValueError: the frame has another size than the first.
+      OSError: the disk is full, or another reason that it cannot be written.
     """
-    if self._encoder is None:
+    if self._shape is None:
       self._start(frame_rgb.shape)
     if frame_rgb.shape != self._shape:
       raise ValueError(f"`frame_rgb` has shape {frame_rgb.shape}, the frames before it {self._shape}")
     height, width = frame_rgb.shape[:2]
     even = np.pad(frame_rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    self._encoder.send(np.ascontiguousarray(even))
+    start_s = self._end_s if start_s is None else start_s
+    self._end_s = start_s + (duration_s or 1 / self._fps)
+    self._tick = max(self._tick + 1, round(start_s * TICKS_PER_S)) if self._tick >= 0 else 0
+    self._ticks_shown[self._tick] = max(1, round(self._end_s * TICKS_PER_S) - self._tick)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+    frame.pts, frame.time_base = self._tick, fractions.Fraction(1, TICKS_PER_S)
+    self._encode(frame)
 
   def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
-    if self._encoder is None:
+    if self._shape is None:
       return
-    self._encoder.close()
-    if error_type is None:
-      self._partial_path.replace(self._path)
-    else:
+    try:
+      if error_type is None:
+        self._encode(None)
+        self._close()
+        self._partial_path.replace(self._path)
+    finally:
+      with contextlib.suppress(Exception):  # the first error counts; a file that is closed is closed again in peace
+        self._container.close()
       self._partial_path.unlink(missing_ok=True)
 
   def _start(self, shape: tuple[int, ...]) -> None:
     self._path.parent.mkdir(parents=True, exist_ok=True)
-    size = (shape[1] + shape[1] % 2, shape[0] + shape[0] % 2)
-    # Sizes are even already; the default of 16 would resize them. faststart: the file plays while it loads.
-    self._encoder = imageio_ffmpeg.write_frames(
-      str(self._partial_path.resolve()),
-      size,
-      fps=self._fps,
-      quality=7,
-      macro_block_size=2,
-      ffmpeg_log_level="error",
-      output_params=["-movflags", "+faststart"],
+    # faststart: the file plays while it loads.
+    with self._told_as_os_error():
+      self._container = av.open(str(self._partial_path.resolve()), "w", options={"movflags": "faststart"})
+    self._stream = self._container.add_stream(
+      ENCODER, rate=fractions.Fraction(max(self._fps, 0.01)).limit_denominator(10_000)
     )
-    self._encoder.send(None)
+    self._stream.width, self._stream.height = shape[1] + shape[1] % 2, shape[0] + shape[0] % 2
+    self._stream.pix_fmt = "yuv420p"
+    # Without frames that are coded out of order, the length of the file is that of its frames.
+    self._stream.options = {"crf": "15", "bf": "0"}
+    self._stream.codec_context.time_base = fractions.Fraction(1, TICKS_PER_S)
     self._shape = shape
 
+  def _encode(self, frame: av.VideoFrame | None) -> None:
+    with self._told_as_os_error():
+      for packet in self._stream.encode(frame):
+        packet.duration = self._ticks_shown.pop(packet.pts)
+        self._container.mux(packet)
 
-def _open_folder(path: pathlib.Path, named: str) -> FrameStream:
-  image_paths = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-  if not image_paths:
-    raise InputError(f"{named} holds no jpg, png or bmp picture; name the folder that holds the frames")
-  image_paths.sort(key=lambda p: natural_key(p.name))
-  height, width = decode_as_shown(image_paths[0], name=str(image_paths[0])).shape[:2]
-  info = VideoInfo(DEFAULT_FPS, width, height, len(image_paths))
+  def _close(self) -> None:
+    with self._told_as_os_error():
+      self._container.close()
+
+  @contextlib.contextmanager
+  def _told_as_os_error(self) -> Iterator[None]:
+    try:
+      yield
+    except av.error.FFmpegError as error:
+      raise OSError(error.errno, f"FFmpeg: {error.strerror}", str(self._path)) from error
+
+
+def _why_missing(text: str) -> str:
+  """Why there is no such path, and what to give."""
+  if re.match("[A-Za-z][A-Za-z0-9+.-]+:/", text):  # a Path has one slash left of two; C:/ is a disk
+    return f"is a URL; streams are not taken: {CURE}, downloaded or recorded first"
+  if text.isdecimal() or text.startswith("/dev/"):
+    return f"does not exist, and cameras are not taken: {CURE}, recorded first"
+  if re.search(r"[*?\[]|%[0-9]*d", text):
+    return f"is a pattern, which is not taken: give the folder of the pictures, {pathlib.Path(text).parent}"
+  return f"does not exist; {CURE}"
+
+
+def _open_folder(path: pathlib.Path, named: str, levels: Levels | None) -> FrameStream:
+  image_paths = pictures_in_order(path, named=named)
+  own_levels = levels_of(image_paths)
+  levels = own_levels and (levels or own_levels)
+  height, width = decode_as_shown(image_paths[0], name=str(image_paths[0]), levels=levels).shape[:2]
+  info = VideoInfo(DEFAULT_FPS, width, height, len(image_paths), True)
   _check_headers(image_paths, info)
-  return FrameStream(path, info, tuple(image_paths))
+  return FrameStream(path, info, tuple(image_paths), levels)
 
 
 def _check_headers(image_paths: list[pathlib.Path], info: VideoInfo) -> None:
-  """Raises InputError for a picture that is cut off or of other sides than the first; which is which waits for EXIF."""
+  """Raises InputError for a picture that is cut off, several in one file, or of other sides than the first.
+
+  Which side is which waits for EXIF.
+  """
   for path in image_paths:
     try:
-      sides = image_size(path)
+      sides, pages = image_size(path), page_count(path)
     except InputError as error:
       raise InputError(f"{path}: {error}; restore or remove it") from error
+    if pages > 1:
+      raise InputError(f"{path} holds {pages} pictures; write each to a numbered file of its own")
     if sorted(sides) != sorted((info.width, info.height)):
       raise _another_size(path, sides, info)
 
@@ -189,38 +290,127 @@ def _another_size(path: pathlib.Path, size_wh: tuple[int, int], info: VideoInfo)
   return InputError(f"{path} is {size} px, the first picture {info.width} x {info.height}; remove or resize it")
 
 
-def _open_file(path: pathlib.Path, named: str) -> FrameStream:
-  cure = "give a file that ffmpeg can play, such as mp4, avi or mov, or a folder of pictures"
-  reader = imageio_ffmpeg.read_frames(str(path.resolve()))
-  try:
-    meta = next(reader)
-    first = next(reader, None)
-  except (OSError, RuntimeError, LookupError, ValueError, AssertionError) as error:
-    raise InputError(f"{named} cannot be read as a video; {cure}") from error
-  finally:
-    reader.close()
-  if first is None:
-    raise InputError(f"{named} is a video without frames; {cure}")
-  fps = float(meta.get("fps") or DEFAULT_FPS)
-  duration_s = float(meta.get("duration") or 0.0)
-  count = max(1, round(duration_s * fps)) if np.isfinite(duration_s) and duration_s > 0 else None
-  width, height = meta["size"]
-  return FrameStream(path, VideoInfo(fps, width, height, count), None)
-
-
-def _iter_file(path: pathlib.Path) -> Iterator[Frame]:
-  reader = imageio_ffmpeg.read_frames(str(path.resolve()))
-  try:
-    width, height = next(reader)["size"]
-    for data in reader:
-      yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
-  finally:
-    reader.close()  # ends ffmpeg, also when the loop stops early
-
-
-def _iter_images(image_paths: tuple[pathlib.Path, ...], info: VideoInfo) -> Iterator[Frame]:
+def _iter_images(image_paths: tuple[pathlib.Path, ...], info: VideoInfo, levels: Levels | None) -> Iterator[Frame]:
   for path in image_paths:
-    frame = decode_as_shown(path, name=str(path))
+    frame = decode_as_shown(path, name=str(path), levels=levels)
     if frame.shape != (info.height, info.width, 3):
       raise _another_size(path, frame.shape[1::-1], info)
     yield frame
+
+
+def _open_file(path: pathlib.Path, named: str, levels: Levels | None) -> FrameStream:
+  try:
+    with _opened(path) as container:
+      _check_is_video(container, path, named)
+      fps, count, exact = _clock(container)
+    first = list(itertools.islice(_decoded(path), FIRST_FRAMES))
+  except (av.error.FFmpegError, OSError) as error:
+    raise InputError(f"{named} cannot be read as a video ({_reason(error)}); {CURE}") from error
+  if not first:
+    raise InputError(f"{named} is a video without frames; {CURE}")
+  deep = [pixels for pixels in map(_deep_pixels, first) if pixels is not None]
+  levels = (levels or levels_in(deep)) if deep else None
+  height, width = _as_shown(first[0], first[0], levels).shape[:2]
+  return FrameStream(path, VideoInfo(fps, width, height, count, exact), None, levels)
+
+
+def _check_is_video(container: av.container.InputContainer, path: pathlib.Path, named: str) -> None:
+  """Raises InputError for a picture, a text or sound, which FFmpeg opens as well."""
+  kind, suffix, streams = container.format.name, path.suffix.lower(), container.streams.video
+  if kind in TEXT_FORMATS:
+    raise InputError(f"{named} is a text file; {CURE}")
+  moves = suffix in MOVING_PICTURES and sum(stream.frames for stream in streams) != 1
+  if kind == "image2" or kind.endswith("_pipe") or (suffix in SUFFIXES and not moves):
+    raise InputError(f"{named} is a picture; give the folder of the frames, {path.parent}")
+  if all(stream.disposition & av.stream.Disposition.attached_pic for stream in streams):
+    raise InputError(f"{named} holds {'a cover picture' if streams else 'sound or text'} and no video; {CURE}")
+  if container.streams.best("video").codec_context is None:
+    raise InputError(f"{named} is coded in a way that FFmpeg has no decoder for; convert it to mp4 (H.264)")
+
+
+def _clock(container: av.container.InputContainer) -> tuple[float, int | None, bool]:
+  """Frames per second in the mean, how many frames there are, and whether the file lists them."""
+  stream = container.streams.best("video")
+  fps = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
+  if stream.frames:
+    return fps, stream.frames, True
+  if fps > CLOCK_RATE:
+    fps = DEFAULT_FPS
+  duration_s = (container.duration or 0) / av.time_base
+  return fps, max(1, round(duration_s * fps)) if duration_s > 0 else None, False
+
+
+def _timed_file(path: pathlib.Path, fps: float, levels: Levels | None) -> Iterator[TimedFrame]:
+  """The frames with their time stamps; where these stand still, go back or are missing, the mean rate goes on."""
+  first, last_s, shift_s = None, None, 0.0
+  for coded in _read_on(_decoded(path), path):
+    first = first or coded
+    next_s = 0.0 if last_s is None else last_s + 1 / fps
+    start_s = next_s if coded.time is None else coded.time + shift_s
+    if last_s is not None and start_s <= last_s:
+      shift_s += next_s - start_s
+      start_s = next_s
+    last_s = start_s
+    duration_s = float(coded.duration * coded.time_base) if coded.duration else 1 / fps
+    yield TimedFrame(_as_shown(coded, first, levels), start_s, duration_s)
+
+
+def _read_on(coded: Iterator[av.VideoFrame], path: pathlib.Path) -> Iterator[av.VideoFrame]:
+  try:
+    yield from coded
+  except (av.error.FFmpegError, OSError) as error:
+    raise InputError(f"{path} cannot be read any further ({_reason(error)}); copy it anew") from error
+
+
+def _decoded(path: pathlib.Path) -> Iterator[av.VideoFrame]:
+  """Every frame of a file that can be decoded, in the order in which they are shown; times count from its start."""
+  with _opened(path) as container:
+    start = (container.start_time or 0) / fractions.Fraction(av.time_base)
+    stream = container.streams.best("video")
+    # A thread a slice, not a frame: those lose the frames that they hold when the end of a file is damaged.
+    stream.thread_type = "SLICE"
+    for packet in container.demux(stream):
+      with contextlib.suppress(av.error.InvalidDataError):
+        for frame in packet.decode():
+          if frame.pts is not None:
+            frame.pts -= round(start / frame.time_base)
+          yield frame
+
+
+def _opened(path: pathlib.Path) -> av.container.InputContainer:
+  # Absolute, since FFmpeg takes "a:b.mp4" for a protocol; titles may be in any encoding.
+  return av.open(str(path.resolve()), metadata_errors="replace")
+
+
+def _as_shown(coded: av.VideoFrame, first: av.VideoFrame, levels: Levels | None) -> Frame:
+  """A decoded frame as players show it: turned, of the first one's size, with 8 bits."""
+  deep = _deep_pixels(coded, size_like=first)
+  if deep is None:
+    pixels = coded.reformat(first.width, first.height, format="rgb24").to_ndarray()
+  else:
+    pixels = stretch(deep, levels or levels_in([deep]))
+  return np.ascontiguousarray(_turned(pixels, first))
+
+
+def _deep_pixels(coded: av.VideoFrame, size_like: av.VideoFrame | None = None) -> np.ndarray | None:
+  """Grey or RGB of more than 8 bits, as cameras of temperature and depth write; None for any other."""
+  grey, rgb = coded.format.name.startswith("gray"), coded.format.is_rgb
+  if not (grey or rgb) or coded.format.components[0].bits <= 8:
+    return None
+  size = size_like or coded
+  return coded.reformat(size.width, size.height, format="gray16le" if grey else "rgb48le").to_ndarray()
+
+
+def _turned(pixels: np.ndarray, coded: av.VideoFrame) -> np.ndarray:
+  """Turns and mirrors by quarters, as the file's display matrix says: (x, y) is shown at (ax + cy, bx + dy)."""
+  matrix = coded.side_data.get("DISPLAYMATRIX")
+  if matrix is None:
+    return pixels
+  a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5]
+  if abs(b) > abs(a):  # x is shown along y
+    pixels, a, d = pixels.swapaxes(0, 1), c, b
+  return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+
+
+def _reason(error: Exception) -> str:
+  return getattr(error, "strerror", None) or type(error).__name__

@@ -1,7 +1,10 @@
 """A run's folder: what may be written there, and where."""
 
+import contextlib
 import json
 import pathlib
+import tempfile
+from collections.abc import Iterator
 
 from adadepth.errors import InputError
 from adadepth.io.json_files import write_json
@@ -37,6 +40,42 @@ def check_claim(workdir: str | pathlib.Path, identity: dict) -> None:
       f"`--workdir` (={workdir}) holds a run with config.{name} = {was!r}, not {now!r}: "
       "give another --workdir, or the settings it was begun with"
     )
+
+
+@contextlib.contextmanager
+def all_or_none(workdir: str | pathlib.Path) -> Iterator[pathlib.Path]:
+  """A folder for the files of one run, which replace older ones in the workdir when the block ends well.
+
+  After an error nothing of the run is left, and what was there before is as it was.
+
+  Raises:
+    InputError: a workdir that cannot be made or written, or a disk that is full.
+  """
+  workdir = pathlib.Path(workdir)
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=workdir) as folder:
+      yield pathlib.Path(folder)
+      _move_all(pathlib.Path(folder), workdir)
+  except OSError as error:
+    raise cannot_be_written(workdir, error) from error
+
+
+def cannot_be_written(workdir: pathlib.Path, error: OSError) -> InputError:
+  """The error in one line."""
+  return InputError(
+    f"`--workdir` (={workdir}) cannot be written ({error.strerror or error}); older results in it are as they were: "
+    "make room, or name another folder"
+  )
+
+
+def _move_all(folder: pathlib.Path, workdir: pathlib.Path) -> None:
+  files = sorted(folder.iterdir())
+  for taken in (workdir / file.name for file in files):
+    if taken.is_dir():  # found before the first is moved
+      raise IsADirectoryError(None, f"{taken} is a folder")
+  for file in files:
+    file.replace(workdir / file.name)
 
 
 def _differences(a, b, prefix=""):

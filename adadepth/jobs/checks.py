@@ -59,6 +59,8 @@ RANGES = {
   "eval.timing_rounds": (0, None, True),
   "eval.every_steps": (0, None, True),
   "eval.sequences": (0, None, True),
+  "distillation.steps": (1, None, True),
+  "distillation.videos": (0, None, True),
 }
 
 
@@ -128,7 +130,7 @@ def check_config(config: ConfigDict) -> None:
   rendered = _get(config, "data.rendered")
   if rendered is not None and (len(rendered) != 3 or min(rendered) < 0):
     raise InputError(f"`config.data.rendered` (={rendered}) must be three counts: train, dev, test")
-  if _get(config, "data.photos") and not any(rendered):
+  if _get(config, "data.photos") and not any(rendered) and "distillation" not in config:
     raise InputError(
       f"`config.data.photos` (={config.data.photos!r}) are for rendered sequences, and `config.data.rendered` "
       f"(={rendered}) asks for none: give counts for train, dev, test"

@@ -13,6 +13,7 @@ from adadepth.models.architecture import Architecture
 from adadepth.models.model import EMBEDDED, MODEL_NAME, Model, load_model
 from adadepth.models.network import init_params
 from adadepth.models.weights import download_vgg19, load_vgg19
+from adadepth.training.optimizers import TRAINED
 from adadepth.training.phase2 import Recipe
 
 TRAINED_BY = ("seed", "network", "backbone", "data", "finetune", "gates", "policy")
@@ -73,7 +74,10 @@ def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Pat
         f"`config.backbone.weights` (={weights}) was trained with {model.arch.trained}, config.network says "
         f"{arch.trained}: give the same"
       )
-    return {**params, "backbone": model.params["backbone"], "head": model.params["head"]}
+    trained = {name: model.params[name] for name in TRAINED if name in model.params}
+    if "box" in params and "box" not in trained and not config.finetune.steps:
+      raise InputError(f"`config.backbone.weights` (={weights}) has no box heads: give `config.finetune.steps`")
+    return {**params, **trained}
   return {**params, "backbone": backbone_of(weights, arch, workdir)}
 
 

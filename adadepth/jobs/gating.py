@@ -25,7 +25,7 @@ LOG_EVERY = 100
 def cached_table(
   config: ConfigDict, params: dict, sequences: Listing[Sequence], side: str, workdir: pathlib.Path
 ) -> PairTable:
-  """The responses of one side's pairs, once a workdir: for box heads, drifted ones to learn and choose from."""
+  """The responses of one side's pairs, computed once a workdir; box heads learn and choose from drifted ones."""
   train, arch = side == "train", architecture_of(config)
   return pair_table(
     params,

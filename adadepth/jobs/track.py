@@ -1,7 +1,10 @@
 """Tracks one target through a video: boxes.csv and an annotated mp4."""
 
+import json
 import pathlib
 import re
+import sys
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -9,9 +12,11 @@ from ml_collections import ConfigDict
 from adadepth.errors import InputError
 from adadepth.evaluation.one_pass import follow
 from adadepth.io.boxes_csv import BoxRow, write_boxes_csv
+from adadepth.io.images import Levels
 from adadepth.io.progress import progress
 from adadepth.io.run_record import run_record
-from adadepth.io.video import VideoWriter, read_frames
+from adadepth.io.video import FrameStream, TimedFrame, VideoWriter, local_path, read_frames
+from adadepth.io.workdir import all_or_none
 from adadepth.jobs.from_config import model_of
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model, check_gates
@@ -20,6 +25,8 @@ from adadepth.tracking.budget import Budget, budget_for
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.step import Track
 from adadepth.tracking.tracker import Tracker, check_box, check_policy, computed_confidences
+
+BOXES, VIDEO, RECORD = OUTPUTS = ("boxes.csv", "track.mp4", "track.json")
 
 
 def parse_box(text: str) -> np.ndarray:
@@ -37,33 +44,88 @@ def parse_box(text: str) -> np.ndarray:
   return box
 
 
+def parse_levels(text: str) -> Levels | None:
+  """ "low,high" as levels, "" as None.
+
+  Raises:
+    InputError: not two numbers, the lower one first.
+  """
+  try:
+    levels = Levels(*(float(part) for part in text.split(","))) if text else None
+  except (TypeError, ValueError):
+    levels = Levels(0, 0)
+  if levels and not levels.low < levels.high:
+    raise InputError(f"`config.levels` (={text!r}) must be two numbers, low,high: what becomes black and white")
+  return levels
+
+
 def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
-  """Writes boxes.csv and track.mp4 to the workdir."""
-  box = parse_box(config.box)
-  check_config_policy(config)
-  check_threshold(config)
+  """Writes boxes.csv, track.mp4 and track.json to the workdir, all of them or none."""
   if not config.video:
     raise InputError("`config.video` (='') must name a video file or a folder of frames")
-  stream = read_frames(config.video, argument="config.video")
+  check_config_policy(config)
+  check_threshold(config)
+  stream = read_frames(config.video, argument="config.video", levels=parse_levels(config.levels))
+  box = parse_box(config.box)
   check_box(box, (stream.info.height, stream.info.width), "config.box")
+  check_earlier(config, workdir)
   model = chosen_model(config, workdir)
   tracker = Tracker(model, config.policy, chosen_budget(config, model))
-  workdir.mkdir(parents=True, exist_ok=True)
-  run_record(workdir, config.to_dict(), 0, name="track.json")
-  rows, seconds = [], []
-  frames = progress(stream, "tracking", total=stream.info.count)
+  with all_or_none(workdir) as folder:
+    run_record(folder, {**config.to_dict(), "video": str(local_path(config.video).resolve())}, 0, name=RECORD)
+    count, fps = track_stream(tracker, stream, box, config.policy, folder)
+  if stream.info.exact and count < stream.info.count:
+    print(f"{config.video} lists {stream.info.count} frames, {count} could be read", file=sys.stderr)
+  speed = f", {fps:.1f} FPS from decoded frame to box" if fps else ""
+  print(f"{count} frames{speed}; wrote {workdir / BOXES} and {workdir / VIDEO}")
+
+
+def track_stream(
+  tracker: Tracker, stream: FrameStream, box: np.ndarray, policy: str, folder: pathlib.Path
+) -> tuple[int, float | None]:
+  """Writes boxes.csv and track.mp4 to the folder; returns how many frames there were, and how many a second."""
+  rows, seconds, times = [], [], []
+  frames = progress(noting_times(stream.timed(), times), "tracking", total=stream.info.count)
+  with VideoWriter(folder / VIDEO, fps=stream.info.fps) as video:
+    for frame, track, elapsed in follow(tracker, frames, box):
+      figures = shown_figures(track, policy, given=not rows)
+      start_s, duration_s = times[len(rows)]
+      rows.append(csv_row(len(rows), track))
+      seconds.append(elapsed)
+      annotated = annotate_frame(frame, predicted_xywh=track.box_xywh, **figures)
+      video.write(annotated, start_s=start_s, duration_s=duration_s)
+  write_boxes_csv(folder / BOXES, rows)
+  return len(rows), len(seconds[1:]) / sum(seconds[1:]) if seconds[1:] else None
+
+
+def noting_times(frames: Iterable[TimedFrame], times: list[tuple[float, float]]) -> Iterator[np.ndarray]:
+  """The frames alone; when each is shown, and for how long, is appended to `times` before it is yielded."""
+  for frame, start_s, duration_s in frames:
+    times.append((start_s, duration_s))
+    yield frame
+
+
+def check_earlier(config: ConfigDict, workdir: pathlib.Path) -> None:
+  """Raises InputError for a workdir with results of another video, or whose results are the video itself."""
+  video, there = local_path(config.video), [workdir / name for name in OUTPUTS if (workdir / name).exists()]
+  if any(video.samefile(path) for path in there):
+    raise InputError(f"`config.video` (={config.video}) would be overwritten by its own annotation; name a --workdir")
+  if not there or config.overwrite:
+    return
+  tracked = tracked_video(workdir / RECORD)
+  if tracked != video.resolve():
+    raise InputError(
+      f"`--workdir` (={workdir}) holds {there[0].name} of {tracked or 'an unknown video'}: give another --workdir, or "
+      "--config.overwrite=True"
+    )
+
+
+def tracked_video(record: pathlib.Path) -> pathlib.Path | None:
+  """The video that a track.json is of; None where there is no such file, or it does not say."""
   try:
-    with VideoWriter(workdir / "track.mp4", fps=stream.info.fps) as video:
-      for frame, track, elapsed in follow(tracker, frames, box):
-        figures = shown_figures(track, config.policy, given=not rows)
-        rows.append(csv_row(len(rows), track))
-        seconds.append(elapsed)
-        video.write(annotate_frame(frame, predicted_xywh=track.box_xywh, **figures))
-  finally:  # what was tracked is kept if a later frame cannot be read
-    if rows:
-      write_boxes_csv(workdir / "boxes.csv", rows)
-  speed = f", {len(seconds[1:]) / sum(seconds[1:]):.1f} FPS from decoded frame to box" if seconds[1:] else ""
-  print(f"{len(rows)} frames{speed}; wrote {workdir / 'boxes.csv'} and {workdir / 'track.mp4'}")
+    return pathlib.Path(json.loads(record.read_text())["config"]["video"]).resolve()
+  except (OSError, ValueError, TypeError, KeyError):
+    return None
 
 
 def check_config_policy(config: ConfigDict) -> None:

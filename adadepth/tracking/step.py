@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from adadepth.maths.geometry import Arrays, box_center, box_from_center, crop_scale, displacement_in_image
+from adadepth.maths.geometry import Arrays, box_from_center, crop_scale, displacement_in_image
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import Template, make_template
 from adadepth.tracking.budget import Budget, next_threshold
+from adadepth.tracking.lost import is_lost, next_missed
 from adadepth.tracking.policies import Policy
 from adadepth.tracking.reader import Search
 
@@ -29,12 +30,14 @@ class TrackerState(NamedTuple):
     box_xywh: in the last frame, image pixels, [n, 4].
     threshold: T of hard gating for the next frame, [n].
     first_size_wh: (w, h) of the first box, image pixels, [n, 2].
+    missed: frames in a row, the last one included, in which the target was not found, [n].
   """
 
   template: Template
   box_xywh: Float[Array, "n 4"]
   threshold: Float[Array, "n"]
   first_size_wh: Float[Array, "n 2"]
+  missed: Int[Array, "n"]
 
 
 class Track(NamedTuple):
@@ -44,11 +47,20 @@ class Track(NamedTuple):
     box_xywh: image pixels, [*n, 4].
     confidences: c_1..c_5 (see `policies.Decision`), [*n, 5].
     depth: the deepest block computed, 0..4, [*n].
+    score: the probability that the target is where it was read, [*n]; 1 with readers that do not say.
+    missed: frames in a row in which the target was not found, [*n]: the box then stays where it was.
   """
 
   box_xywh: Float[Array, "*n 4"]
   confidences: Float[Array, "*n 5"]
   depth: Int[Array, "*n"]
+  score: Float[Array, "*n"]
+  missed: Int[Array, "*n"]
+
+  @property
+  def lost(self) -> Bool[Array, "*n"]:
+    """Whether the target is lost: not found for `lost.PATIENCE` frames or more."""
+    return is_lost(self.missed)
 
 
 def init(
@@ -73,13 +85,14 @@ def init(
   # Not vmap, which would make one grouped convolution of the ridge filters: slow on a CPU.
   one = lambda target: make_template(params, *target, arch=arch)  # noqa: E731
   template = jax.lax.map(one, (keys, key_searches, size_in_crop))
-  return TrackerState(template, boxes_xywh, thresholds, size_wh)
+  return TrackerState(template, boxes_xywh, thresholds, size_wh, jnp.zeros(len(boxes_xywh), jnp.int32))
 
 
 def update(
   params: dict,
   state: TrackerState,
   searches: Array,
+  centers: Float[Array, "n 2"],
   frame_wh: Float[Array, "2"],
   *,
   budget: Budget | None = None,
@@ -91,7 +104,8 @@ def update(
   crops -> features -> responses -> confidences -> displacement in the crop -> in the image -> box.
 
   Args:
-    searches: crops around the last boxes at the scale of `size_of_crop`, RGB 0..255, [n, search_px, search_px, 3].
+    searches: crops at the scale of `size_of_crop`, RGB 0..255, [n, search_px, search_px, 3].
+    centers: where they were cut, image pixels: see `lost.search_center`.
     frame_wh: (width, height) of the frames; centres stay inside.
     budget: T then follows what the exits cost; None: T stays.
     policy: of `policies.policy_named`.
@@ -99,13 +113,16 @@ def update(
   size_wh = size_of_crop(state.box_xywh[:, 2:], state.first_size_wh, arch=arch)
   scale = crop_scale(size_wh, arch.template_px)
   decision = policy(params, state.template, Search(searches, size_wh * scale[:, None]), state.threshold)
-  center = box_center(state.box_xywh) + displacement_in_image(decision.reading.center, scale)
+  center = centers + displacement_in_image(decision.reading.center, scale)
   size = next_size(decision.reading.size / scale[:, None], size_wh, state.first_size_wh, frame_wh, arch=arch)
-  box = box_from_center(jnp.clip(center, 0, frame_wh[None]), size)
-  threshold = state.threshold
+  missed = next_missed(decision.reading.score, state.missed)
+  read = box_from_center(jnp.clip(center, 0, frame_wh[None]), size)
+  box, threshold = jnp.where(missed[:, None] > 0, state.box_xywh, read), state.threshold
   if budget is not None:
     threshold = jax.vmap(functools.partial(next_threshold, budget=budget))(threshold, decision.depth)
-  return state._replace(box_xywh=box, threshold=threshold), Track(box, decision.confidences, decision.depth)
+  score = jax.nn.sigmoid(decision.reading.score)
+  state = state._replace(box_xywh=box, threshold=threshold, missed=missed)
+  return state, Track(box, decision.confidences, decision.depth, score, missed)
 
 
 def size_of_crop(

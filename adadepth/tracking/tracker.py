@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from adadepth.data.crops import crop_square, crop_square_on_device
 from adadepth.errors import InputError
@@ -15,8 +15,11 @@ from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import EMBEDDED, Model, check_gates, load_model
 from adadepth.models.network import prepare_params
 from adadepth.tracking.budget import Budget, budget_for
+from adadepth.tracking.lost import search_center
 from adadepth.tracking.policies import FIXED, POLICIES, policy_named
 from adadepth.tracking.step import Track, TrackerState, compiled_init, compiled_update, size_of_crop
+
+MOSTLY_OUTSIDE = 0.2  # of a box in the frame; a quarter is, where its centre is and it is no larger than the frame
 
 
 class Target(NamedTuple):
@@ -26,6 +29,7 @@ class Target(NamedTuple):
     state: the device's, of n.
     box_xywh: in the last frame, on the host, [n, 4].
     first_size_wh: (w, h) of the first boxes, [n, 2].
+    missed: frames in a row in which each was not found, [n].
     shape: () for one target, (n,) for n.
     frame_shape: of the frames, which stays.
   """
@@ -33,6 +37,7 @@ class Target(NamedTuple):
   state: TrackerState
   box_xywh: Float[np.ndarray, "n 4"]
   first_size_wh: Float[np.ndarray, "n 2"]
+  missed: Int[np.ndarray, "n"]
   shape: tuple[int, ...]
   frame_shape: tuple[int, ...]
 
@@ -99,12 +104,14 @@ class Tracker:
     if threshold is not None and not 0 <= threshold <= 1:
       raise InputError(f"`threshold` (={threshold}) must lie in [0, 1]; None: the model's own")
     arch = self.model.arch
-    keys = self._cut(frame, boxes, boxes[:, 2:], arch.template_px)
-    searches = self._cut(frame, boxes, boxes[:, 2:], arch.search_px)
+    keys, searches = (
+      self._cut(frame, box_center(boxes), self._side_px(boxes[:, 2:], px), px)
+      for px in (arch.template_px, arch.search_px)
+    )
     thresholds = np.full(len(boxes), self.threshold if threshold is None else threshold, np.float32)
     # With the plain backbone, which compiles in a third of the time: templates are made once.
     state = compiled_init(self.model.params, keys, searches, boxes, thresholds, arch=arch)
-    return Target(state, boxes, boxes[:, 2:], shape, frame.shape)
+    return Target(state, boxes, boxes[:, 2:], np.zeros(len(boxes), np.int32), shape, frame.shape)
 
   def update(self, target: Target, frame: UInt8[np.ndarray | Array, "*n h w 3"]) -> tuple[Target, Track]:
     """Finds the target, or each of n, in the next frame.
@@ -117,15 +124,17 @@ class Tracker:
     check_next_frame(frame, target)
     arch = self.model.arch
     size_wh = size_of_crop(target.box_xywh[:, 2:], target.first_size_wh, arch=arch)
-    searches = self._cut(frame, target.box_xywh, size_wh, arch.search_px)
+    side_px = self._side_px(size_wh, arch.search_px)
+    centers = search_center(box_center(target.box_xywh), side_px, target.missed)
+    searches = self._cut(frame, centers, side_px, arch.search_px)
     frame_wh = np.float32(target.frame_shape[-2:-4:-1])
     policy = policy_named(self.policy, arch=arch)
     state, track = compiled_update(
-      self.params, target.state, searches, frame_wh, budget=self.budget, policy=policy, arch=arch
+      self.params, target.state, searches, centers, frame_wh, budget=self.budget, policy=policy, arch=arch
     )
     track = jax.device_get(track)
     shaped = jax.tree.map(lambda leaf: leaf.reshape(target.shape + leaf.shape[1:]), track)
-    return target._replace(state=state, box_xywh=track.box_xywh), shaped
+    return target._replace(state=state, box_xywh=track.box_xywh, missed=track.missed), shaped
 
   def track(self, frames, box_xywh) -> Track:
     """Tracks a target, or n, through a video in memory.
@@ -148,14 +157,17 @@ class Tracker:
     """T of hard gating at a target's first frame."""
     return self.model.threshold if self.budget is None else float(self.budget.start)
 
-  def _cut(self, frame, boxes: Float[np.ndarray, "n 4"], size_wh: Float[np.ndarray, "n 2"], crop_px: int):
-    """A crop for each target at its size's scale, [n, crop_px, crop_px, 3]: on a CPU the host's, else the device's."""
-    sides_px = np.asarray(template_side(size_wh), np.float64) * crop_px / self.model.arch.template_px
+  def _side_px(self, size_wh: Float[np.ndarray, "n 2"], crop_px: int) -> Float[np.ndarray, "n"]:
+    """Image pixels of a crop of so many pixels, at the scale of targets of such sizes."""
+    return np.asarray(template_side(size_wh), np.float64) * crop_px / self.model.arch.template_px
+
+  def _cut(self, frame, centers: Float[np.ndarray, "n 2"], sides_px: Float[np.ndarray, "n"], crop_px: int):
+    """A crop for each target, [n, crop_px, crop_px, 3]: on a CPU the host's, elsewhere the device's."""
     on_host = jax.default_backend() == "cpu"
     cut, stack = (crop_square, np.stack) if on_host else (crop_square_on_device, jnp.stack)
     frame = np.asarray(frame)
-    frames = frame if frame.ndim == 4 else [frame] * len(boxes)
-    crops = (cut(f, c, float(s), crop_px) for f, c, s in zip(frames, box_center(boxes), sides_px, strict=True))
+    frames = frame if frame.ndim == 4 else [frame] * len(centers)
+    crops = (cut(f, c, float(s), crop_px) for f, c, s in zip(frames, centers, sides_px, strict=True))
     return stack(list(crops))
 
 
@@ -197,20 +209,45 @@ def box_array(box_xywh) -> Float[np.ndarray, "*n 4"]:
 
 
 def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], name: str = "box_xywh") -> None:
-  """Raises InputError for a first box that is no box or whose centre lies outside the frame."""
+  """Raises InputError for a first box that is no box, below a pixel, or whose centre lies outside the frame."""
   height, width = frame_shape[:2]
-  shown = ",".join(f"{v:g}" for v in box_xywh.reshape(-1))
+  shown = f"`{name}` (={_in_words(box_xywh)})"
   if box_xywh.shape != (4,) or not np.isfinite(box_xywh).all() or (box_xywh[2:] <= 0).any():
-    raise InputError(f"`{name}` (={shown}) must be x,y,w,h in pixels with w and h above 0")
-  center = box_xywh[:2] + box_xywh[2:] / 2
-  if (center < 0).any() or center[0] > width or center[1] > height:
-    raise InputError(f"`{name}` (={shown}) has its centre outside the {width}x{height} frame")
+    raise InputError(f"{shown} must be x,y,w,h in pixels with w and h above 0")
+  x, y, w, h = box_xywh
+  if (np.abs(box_xywh) <= 1).all():
+    box = box_xywh * np.float32((width, height, width, height))
+    from_center = np.concatenate([box[:2] - box[2:] / 2, box[2:]])
+    raise InputError(
+      f"{shown} must be x,y,w,h in pixels; as fractions of the {width}x{height} frame these are "
+      f"{_in_words(np.rint(box))}, or {_in_words(np.rint(from_center))} if x,y is the centre"
+    )
+  if min(w, h) < 1:
+    raise InputError(f"{shown} must be x,y,w,h in pixels; {w:g} by {h:g} px is less than a pixel")
+  seen_px2 = (min(x + w, width) - max(x, 0)) * (min(y + h, height) - max(y, 0))
+  if not (0 <= x + w / 2 <= width and 0 <= y + h / 2 <= height):
+    corners = f"; as corners x1,y1,x2,y2 these are {_in_words(np.float32((x, y, w - x, h - y)))}"
+    inside = 0 <= x < w <= width and 0 <= y < h <= height
+    raise InputError(
+      f"{shown} has its centre outside the {width}x{height} frame, at {x + w / 2:g},{y + h / 2:g}; give x,y,w,h in "
+      f"pixels of the frame{corners if inside else ''}"
+    )
+  if seen_px2 < MOSTLY_OUTSIDE * w * h:
+    raise InputError(
+      f"{shown} reaches from {x:g},{y:g} to {x + w:g},{y + h:g}, far outside the {width}x{height} frame; give x,y,w,h "
+      "in pixels of the frame"
+    )
+
+
+def _in_words(box_xywh: Float[np.ndarray, "*n"]) -> str:
+  return ",".join(f"{value:g}" for value in box_xywh.reshape(-1))
 
 
 def given_track(box_xywh) -> Track:
   """The track of a first frame: the given box, or n, with confidence 0 at every depth."""
   box = box_array(box_xywh)
-  return Track(box, np.zeros((*box.shape[:-1], DEPTHS), np.float32), np.zeros(box.shape[:-1], np.int32))
+  none = np.zeros(box.shape[:-1], np.int32)
+  return Track(box, np.zeros((*box.shape[:-1], DEPTHS), np.float32), none, np.ones(box.shape[:-1], np.float32), none)
 
 
 def computed_confidences(track: Track) -> Float[np.ndarray, "5"]:

@@ -96,7 +96,11 @@ def targets_of(
   batches = [crops[i : i + BATCH] for i in range(0, len(crops), BATCH)]
   sampled = [jax.device_get(teacher_maps(vgg19, batch, arch=arch)) for batch in batches[: -(-SAMPLED // BATCH)]]
   axes = [principal_axes(np.concatenate([m[t.teacher] for m in sampled]), t.axes) for t in TARGETS]
-  project = jax.jit(lambda maps: [((maps[t.teacher] - a.mean) @ a.matrix).astype(jnp.float16) for t, a in zip(TARGETS, axes)])
+  project = jax.jit(
+    lambda maps: [
+      ((maps[t.teacher] - a.mean) @ a.matrix).astype(jnp.float16) for t, a in zip(TARGETS, axes, strict=True)
+    ]
+  )
   found = [jax.device_get(project(teacher_maps(vgg19, b, arch=arch))) for b in progress(batches, "VGG-19's maps")]
   return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 

@@ -52,7 +52,13 @@ def track_peer(name: str, sequence: Sequence, *, frames: int) -> TrackedSequence
     boxes.append(np.asarray(box, np.float32) if found else boxes[-1])
   count = len(boxes)
   return TrackedSequence(
-    np.stack(boxes), np.zeros((count, DEPTHS), np.float32), np.zeros(count, np.int32), np.array(seconds), start
+    np.stack(boxes),
+    np.zeros((count, DEPTHS), np.float32),
+    np.zeros(count, np.int32),
+    np.ones(count, np.float32),
+    np.zeros(count, np.int32),
+    np.array(seconds),
+    start,
   )
 
 

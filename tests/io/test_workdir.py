@@ -5,7 +5,7 @@ import json
 import pytest
 
 from adadepth.errors import InputError
-from adadepth.io.workdir import check_claim, claim, write_results
+from adadepth.io.workdir import all_or_none, check_claim, claim, write_results
 
 
 def test_the_same_settings_may_come_again(tmp_path):
@@ -37,3 +37,40 @@ def test_older_results_stay_beside_the_new(tmp_path):
   for path in tmp_path.glob("results*.json"):
     film = path.with_name(path.name.replace("results", "figure7")).with_suffix(".mp4")
     assert film.read_text() == str(json.loads(path.read_text())["value"])
+
+
+def write_two(workdir, text: str) -> None:
+  with all_or_none(workdir) as folder:
+    (folder / "a").write_text(text)
+    (folder / "b").write_text(text)
+
+
+def test_files_of_a_run_appear_together_and_replace_older_ones(tmp_path):
+  write_two(tmp_path / "new" / "run", "1")
+  write_two(tmp_path / "new" / "run", "2")
+  assert {path.name: path.read_text() for path in (tmp_path / "new" / "run").iterdir()} == {"a": "2", "b": "2"}
+
+
+def test_a_run_that_fails_leaves_the_older_files_as_they_were(tmp_path):
+  write_two(tmp_path, "1")
+  with pytest.raises(KeyError), all_or_none(tmp_path) as folder:
+    (folder / "a").write_text("2")
+    raise KeyError
+  with pytest.raises(InputError, match="No space left on device"), all_or_none(tmp_path) as folder:
+    (folder / "a").write_text("2")
+    raise OSError(28, "No space left on device")
+  assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "1", "b": "1"}
+
+
+def test_a_folder_in_the_way_is_found_before_the_first_file_is_moved(tmp_path):
+  (tmp_path / "b").mkdir()
+  with pytest.raises(InputError, match=r"`--workdir` \(=.*\) cannot be written \(.*b is a folder\)"):
+    write_two(tmp_path, "1")
+  assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("place", ["a-file", "a-file/below", "/proc/x"])
+def test_a_workdir_that_cannot_be_made_is_told_in_a_line(tmp_path, place):
+  (tmp_path / "a-file").touch()
+  with pytest.raises(InputError, match=r"^`--workdir` \(=[^ ]*\) cannot be written \([^\n]*$"):
+    write_two(tmp_path / place, "1")

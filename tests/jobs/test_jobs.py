@@ -6,7 +6,6 @@ import itertools
 import json
 import pathlib
 import re
-import shutil
 
 import jax
 import numpy as np
@@ -324,17 +323,6 @@ def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
   assert all(1 <= int(row["depth"]) <= 5 and 0 <= float(row["confidence"]) <= 1 for row in rows)
   assert (tmp_path / "track.mp4").stat().st_size > 0
   assert (tmp_path / "track.json").is_file() and not (tmp_path / "run.json").exists()  # which is the model's, if there
-
-
-def test_a_damaged_frame_leaves_the_boxes_before_it(finished, frames_folder, tmp_path):
-  frames, config = tmp_path / "frames", small("track")
-  shutil.copytree(frames_folder[0], frames)
-  whole = (frames / "4.png").read_bytes()
-  (frames / "4.png").write_bytes(whole[:1000] + bytes(1000) + whole[2000:])
-  config.video, config.box, config.model = str(frames), frames_folder[1], str(finished)
-  with pytest.raises(InputError, match=r"4\.png: cannot read the image"):
-    TASKS["track"](config, tmp_path / "run")
-  assert [row["frame"] for row in csv.DictReader((tmp_path / "run" / "boxes.csv").open())] == list("012")
 
 
 def test_the_video_states_no_exit_that_did_not_happen():

@@ -256,6 +256,17 @@ def test_a_model_of_phase_one_tracks_by_fixed_depths_alone(paper, moving_target)
     ((10, 10, float("inf"), 20), "`box_xywh` (=10,10,inf,20) must be"),
     ((120, 50, 20, 20), "`box_xywh` (=120,50,20,20) has its centre outside the 128x96 frame"),
     ((-11, 50, 20, 20), "has its centre outside the 128x96 frame"),
+    (
+      (100, 70, 120, 90),
+      "outside the 128x96 frame, at 160,115; give x,y,w,h in pixels of the frame",
+    ),
+    ((100, 70, 120, 90), "as corners x1,y1,x2,y2 these are 100,70,20,20"),
+    (
+      (0.25, 0.5, 0.5, 0.25),
+      "fractions of the 128x96 frame these are 32,48,64,24, or 0,36,64,24 if x,y is the centre",
+    ),
+    ((10, 10, 0.5, 20), "`box_xywh` (=10,10,0.5,20) must be x,y,w,h in pixels; 0.5 by 20 px is less than a pixel"),
+    ((-900, -900, 1900, 1900), "reaches from -900,-900 to 1000,1000, far outside the 128x96 frame"),
     ((50, 87, 20, 20), "has its centre outside the 128x96 frame"),
     (np.zeros((0, 4)), "must be x,y,w,h in pixels with w and h above 0, or [n, 4]"),
     (np.ones((1, 1, 4)), "must be x,y,w,h in pixels with w and h above 0, or [n, 4]"),

@@ -11,6 +11,7 @@ lie inside its image; later ones need only touch theirs.
 """
 
 import dataclasses
+import itertools
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,11 @@ from adadepth.io.images import ImageFolder, image_size, numbered_images
 Box = Float32[np.ndarray, "4"]
 Numbers = Float64[np.ndarray, "n"]
 
-SEPARATOR = re.compile(r"\s*,\s*|\s+")
+SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
+# Where semicolons or tabs separate all numbers, as in a spreadsheet's export, a comma within is a decimal one.
+DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
+HEADER_CELL = re.compile(r"[A-Za-z_][\w .()\[\]/-]*")  # the name of a column
+ABSENCE = ("nan", "inf", "none", "null", "na", "n/a")  # words for numbers
 
 
 def one_target(ground_truth: pathlib.Path) -> dict[str, pathlib.Path]:
@@ -56,6 +61,7 @@ class Layout:
       only one); none where the folder is no sequence of this layout.
     boxes: from the numbers of a line to its box in the one convention, by how many they are.
     absent: whether a line's numbers say that the target is not in its frame.
+    mask: from a line that is a mask, "m" and numbers, to its box, or None for an empty one; None: there are none.
     images: the images in a sequence's folder by number, given how many boxes there are.
   """
 
@@ -64,6 +70,7 @@ class Layout:
   targets: Callable[[pathlib.Path], dict[str, pathlib.Path]]
   boxes: Mapping[int, Callable[[np.ndarray], Box]]
   absent: Callable[[np.ndarray], bool] = lambda numbers: False
+  mask: Callable[[str], Box | None] | None = None
   images: Callable[[pathlib.Path, int], dict[int, pathlib.Path]] = images_in
 
 
@@ -98,6 +105,24 @@ def lines_of(ground_truth: pathlib.Path) -> list[str]:
   return ground_truth.read_text("utf-8-sig", errors="replace").rstrip().splitlines()
 
 
+def cells_of(line: str) -> list[str]:
+  """What commas, semicolons, tabs or spaces separate, without quotes; one more at the end of a line is no cell."""
+  line = line.strip().replace('"', "")
+  if max(line.count(";"), line.count("\t")) >= 3:
+    line = DECIMAL_COMMA.sub(".", line)
+  return SEPARATOR.split(line.rstrip(";"))
+
+
+def is_header(line: str) -> bool:
+  """Whether a line holds the names of columns, or a remark, in place of numbers."""
+  if line.lstrip().startswith(("#", "%", "//")):
+    return True
+  cells = cells_of(line)
+  return len(set(cells)) == len(cells) > 1 and all(
+    HEADER_CELL.fullmatch(cell) and cell.lower() not in ABSENCE for cell in cells
+  )
+
+
 def read_sequence(files: SequenceFiles, problems: Problems) -> Sequence | None:
   """Reads one target's ground truth and looks at every image's header; pixels wait until they are indexed.
 
@@ -109,7 +134,11 @@ def read_sequence(files: SequenceFiles, problems: Problems) -> Sequence | None:
   Raises:
     InputError: under "stop", at the first problem; the message names file and line number.
   """
-  frames = _read_frames(files, lines_of(files.ground_truth), problems)
+  lines = lines_of(files.ground_truth)
+  headers = sum(1 for _ in itertools.takewhile(is_header, lines))
+  for number, line in enumerate(lines[:headers], start=1):
+    problems.report("header line", f"{files.ground_truth}:{number}: {line[:60]!r} is a header and no box")
+  frames = _read_frames(files, lines, headers, problems)
   paths, boxes = zip(*frames, strict=True) if frames else ((), ())
   if not any(np.isfinite(box).all() for box in boxes):
     problems.report("unusable sequence", f"{files.ground_truth}: not one frame of {files.name} has a box")
@@ -117,10 +146,12 @@ def read_sequence(files: SequenceFiles, problems: Problems) -> Sequence | None:
   return Sequence(files.name, ImageFolder(tuple(paths)), np.stack(boxes))
 
 
-def _read_frames(files: SequenceFiles, lines: list[str], problems: Problems) -> list[tuple[pathlib.Path, Box]]:
+def _read_frames(
+  files: SequenceFiles, lines: list[str], headers: int, problems: Problems
+) -> list[tuple[pathlib.Path, Box]]:
   """Image and box of every frame that has both; a bad box is NaN."""
   frames, first_wh = [], None
-  for number, path in _pair(files, lines, problems):
+  for number, path in _pair(files, len(lines), headers, problems):
     where = f"{files.ground_truth}:{number}"
     try:
       size_wh = image_size(path)
@@ -143,28 +174,29 @@ def _read_frames(files: SequenceFiles, lines: list[str], problems: Problems) -> 
   return frames
 
 
-def _pair(files: SequenceFiles, lines: list[str], problems: Problems) -> Iterator[tuple[int, pathlib.Path]]:
+def _pair(files: SequenceFiles, lines: int, headers: int, problems: Problems) -> Iterator[tuple[int, pathlib.Path]]:
   """Pairs lines, counted from 1, with images by number; reports what stays single."""
-  truth, images = files.ground_truth, files.layout.images(files.folder, len(lines))
+  boxes = lines - headers
+  truth, images = files.ground_truth, files.layout.images(files.folder, boxes)
   if not images:
-    problems.report("missing frame", f"{truth}:1: no images in {files.folder}", count=max(1, len(lines)))
+    problems.report("missing frame", f"{truth}:1: no images in {files.folder}", count=max(1, boxes))
     return
-  first, last = _first_number(images, len(lines)), max(images)
-  counts = f"{len(lines)} boxes, {len(images)} images"
-  for line in range(1, min(len(lines), last - first + 1) + 1):
-    number = first + line - 1
+  first, last = _first_number(images, boxes), max(images)
+  counts = f"{boxes} boxes, {len(images)} images"
+  for box in range(min(boxes, last - first + 1)):
+    line, number = headers + box + 1, first + box
     if number in images:
       yield line, images[number]
     else:
       text = f"{truth}:{line}: image {number} is missing from {images[last].parent}"
       problems.report("missing frame", text)
-  extra_lines = first + len(lines) - 1 - last
-  if extra_lines > 0:
-    text = f"{truth}:{len(lines) - extra_lines + 1}: no image for this box: {counts}"
-    problems.report("box without a frame", text, count=extra_lines)
-  extra_images = sum(number >= first + len(lines) for number in images)
+  extra_boxes = first + boxes - 1 - last
+  if extra_boxes > 0:
+    text = f"{truth}:{lines - extra_boxes + 1}: no image for this box: {counts}"
+    problems.report("box without a frame", text, count=extra_boxes)
+  extra_images = sum(number >= first + boxes for number in images)
   if extra_images:
-    text = f"{truth}:{max(1, len(lines))}: the boxes end here: {counts}"
+    text = f"{truth}:{max(1, lines)}: the boxes end here: {counts}"
     problems.report("frame without a box", text, count=extra_images)
 
 
@@ -176,6 +208,8 @@ def _first_number(images: dict[int, pathlib.Path], boxes: int) -> int:
 
 def _box_in_image(layout: Layout, line: str, size_wh: tuple[int, int], *, first: bool) -> Box:
   """The box of one line of ground truth; raises _BadBoxError where it has none that can be used."""
+  if re.match(r"\s*m\d", line):
+    return _box_of_mask(layout, line.strip(), size_wh, first=first)
   numbers = _numbers(line)
   if len(numbers) not in layout.boxes:
     wanted = " or ".join(map(str, layout.boxes))
@@ -184,6 +218,21 @@ def _box_in_image(layout: Layout, line: str, size_wh: tuple[int, int], *, first:
     return _no_box()
   with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
     box = layout.boxes[len(numbers)](numbers)
+  return _checked(box, size_wh, first=first)
+
+
+def _box_of_mask(layout: Layout, line: str, size_wh: tuple[int, int], *, first: bool) -> Box:
+  """The box of a line that is a mask."""
+  if layout.mask is None:
+    raise _BadBoxError("unparsable line", f"{line[:60]!r} is a mask, where {layout.name} has boxes")
+  try:
+    box = layout.mask(line)
+  except ValueError as error:
+    raise _BadBoxError("unparsable line", f"{line[:60]!r} is no mask m<x>,<y>,<w>,<h>,<runs> ({error})") from None
+  return _no_box() if box is None else _checked(box, size_wh, first=first)
+
+
+def _checked(box: Box, size_wh: tuple[int, int], *, first: bool) -> Box:
   problem = _box_problem(box, size_wh, first=first)
   if problem:
     raise _BadBoxError(*problem)
@@ -196,9 +245,9 @@ def _no_box() -> Box:
 
 def _numbers(line: str) -> Numbers:
   try:
-    return np.array([float(part) for part in SEPARATOR.split(line.strip())])
+    return np.array([float(cell) for cell in cells_of(line)])
   except ValueError:
-    reason = f"{line[:60]!r} is not numbers separated by commas, tabs or spaces"
+    reason = f"{line[:60]!r} is not numbers separated by commas, semicolons, tabs or spaces"
     raise _BadBoxError("unparsable line", reason) from None
 
 
@@ -209,6 +258,8 @@ def _box_problem(box: Box, size_wh: tuple[int, int], *, first: bool) -> tuple[Ki
     return "box not finite", f"the box {_text(box)} is not finite (NaN: no target in this frame)"
   if w <= 0 or h <= 0:
     return "box without size", f"the box {_text(box)} must have a width and height above 0"
+  if first and (w < 1 or h < 1):
+    return "box without size", f"the first box {_text(box)} is below a pixel; boxes are in pixels, not in fractions"
   if x >= width or y >= height or x + w <= 0 or y + h <= 0:
     return "box outside the image", f"the box {_text(box)} lies outside its image of {width} x {height}"
   if first and not (0 <= x + w / 2 <= width and 0 <= y + h / 2 <= height):

@@ -1,7 +1,7 @@
 """TLP and TinyTLP: `<Name>/img/00001.jpg ...` and `<Name>/groundtruth_rect.txt`.
 
 A line is frame, x, y, w, h, isLost; pixels count from 1. Where isLost is 1 the target is absent, whatever the box.
-Six numbers in the first line tell it from OTB, which has a file of the same name.
+Six numbers in the first line of numbers tell it from OTB, which has a file of the same name.
 """
 
 import pathlib
@@ -9,7 +9,15 @@ import pathlib
 import numpy as np
 from jaxtyping import Float64
 
-from adadepth.data.layouts.ground_truth import SEPARATOR, Box, Layout, box_counted_from_one, lines_of, one_target
+from adadepth.data.layouts.ground_truth import (
+  Box,
+  Layout,
+  box_counted_from_one,
+  cells_of,
+  is_header,
+  lines_of,
+  one_target,
+)
 
 
 def box_from_tlp_line(numbers: Float64[np.ndarray, "6"]) -> Box:
@@ -19,8 +27,8 @@ def box_from_tlp_line(numbers: Float64[np.ndarray, "6"]) -> Box:
 
 def _targets(folder: pathlib.Path) -> dict[str, pathlib.Path]:
   targets = one_target(folder / "groundtruth_rect.txt")
-  first_lines = [line for path in targets.values() for line in lines_of(path)[:1]]
-  return targets if any(len(SEPARATOR.split(line.strip())) == 6 for line in first_lines) else {}
+  lines = (line for path in targets.values() for line in lines_of(path) if not is_header(line))
+  return targets if len(cells_of(next(lines, ""))) == 6 else {}
 
 
 TLP = Layout(

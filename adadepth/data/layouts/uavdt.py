@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from adadepth.data.layouts.ground_truth import Box, Layout, box_counted_from_one, one_target
-from adadepth.io.images import SUFFIXES
+from adadepth.io.images import numbered_images
 
 
 def box_from_uavdt_rectangle(rectangle: Float64[np.ndarray, "4"]) -> Box:
@@ -19,8 +19,7 @@ def box_from_uavdt_rectangle(rectangle: Float64[np.ndarray, "4"]) -> Box:
 
 def _images(folder: pathlib.Path, boxes: int) -> dict[int, pathlib.Path]:
   del boxes
-  images = [path for path in sorted(folder.glob("img*")) if path.suffix.lower() in SUFFIXES]
-  return {int(path.stem[3:]): path for path in images if path.stem[3:].isdecimal()}
+  return numbered_images(folder, prefix="img")
 
 
 UAVDT = Layout(

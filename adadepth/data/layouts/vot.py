@@ -1,7 +1,9 @@
 """VOT: `<name>/00000001.jpg ...`, in newer sets `<name>/color/...`, and `<name>/groundtruth.txt`.
 
 A line has four numbers, x, y, w, h, or eight, the corners x1, y1, ..., x4, y4. Coordinates are continuous and count
-from 0. NaN marks an absent target; read it with "skip".
+from 0. NaN marks an absent target; read it with "skip". Since 2020 a line is a mask, of which the box is taken:
+m<x>,<y>,<w>,<h>,<runs>, where the runs of 0 and 1 in turn, 0 first, fill the rows of a w x h window whose top left
+pixel is (x, y). One without a 1 says that the target is absent.
 """
 
 import numpy as np
@@ -38,9 +40,28 @@ def box_from_vot_rectangle(rectangle: Float64[np.ndarray, "4"]) -> Box:
   return rectangle.astype(np.float32)
 
 
+def box_from_vot_mask(line: str) -> Box | None:
+  """The smallest box around the pixels of a mask, whose last row and column count whole; None where there are none.
+
+  Raises:
+    ValueError: no mask, or one whose runs do not fit its window.
+  """
+  x, y, w, h, *runs = (int(part) for part in line.removeprefix("m").rstrip(", ").split(","))
+  if w < 0 or h < 0 or min(runs, default=0) < 0 or sum(runs) > w * h:
+    raise ValueError(f"runs of {sum(runs)} pixels in a window of {w} x {h}")
+  pixels = np.zeros(w * h, bool)
+  pixels[: sum(runs)] = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+  rows, columns = np.nonzero(pixels.reshape(h, w))
+  if not rows.size:
+    return None
+  left, top = columns.min(), rows.min()
+  return np.array([x + left, y + top, columns.max() + 1 - left, rows.max() + 1 - top], np.float32)
+
+
 VOT = Layout(
   name="vot",
   sign="<name>/groundtruth.txt",
   targets=lambda folder: one_target(folder / "groundtruth.txt"),
   boxes={4: box_from_vot_rectangle, 8: box_from_vot_polygon},
+  mask=box_from_vot_mask,
 )

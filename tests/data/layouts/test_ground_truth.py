@@ -28,6 +28,7 @@ BAD_LINES = [
   ("unparsable line", "3,4,ten,8", "is not numbers"),
   ("unparsable line", "3,,4,10,8", "is not numbers"),
   ("unparsable line", "", "is not numbers"),
+  ("unparsable line", "m3,4,1,1,0,1", "is a mask, where otb has boxes"),
   ("wrong count of numbers", "3,4,10", "3 numbers, where otb has 4"),
   ("box not finite", "nan,nan,nan,nan", "is not finite"),
   ("box not finite", "3,4,inf,8", "is not finite"),
@@ -69,6 +70,45 @@ def test_a_sequence_begins_with_a_box_that_can_be_tracked(tmp_path):
   (sequence,), problems = read_sequences(tmp_path, on_error="skip")
   assert (sequence.first_box, problems.counts) == (1, {"box outside the image": 1})
   np.testing.assert_array_equal(sequence.boxes_xywh[2], [-7, 3, 10, 8])
+
+
+@pytest.mark.parametrize("header", ["x,y,w,h", "x y width height", '"left";"top";"width";"height"', "# x, y, w, h"])
+def test_a_header_is_no_box(tmp_path, header):
+  boxes = [f"{x},4,10,8" for x in (1, 2, 3)]
+  write_otb(tmp_path, [header, *boxes], frames=3)
+  with pytest.raises(InputError, match=r"groundtruth_rect\.txt:1: .* is a header and no box; put it right, or pass it"):
+    read_sequences(tmp_path)
+  (sequence,), problems = read_sequences(tmp_path, on_error="skip")
+  numbers = [int(path.stem) for path in sequence.frames.paths]
+  assert dict(zip(numbers, sequence.boxes_xywh[:, 0], strict=True)) == {1: 0, 2: 1, 3: 2}
+  assert problems.counts == {"header line": 1}
+
+
+def test_lines_behind_a_header_keep_their_own_numbers(tmp_path):
+  write_otb(tmp_path, ["x,y,w,h", GOOD, "3,4,ten,8"], frames=3)
+  _, problems = read_sequences(tmp_path, on_error="skip")
+  where = [re.search(r"txt:(\d+)", line)[1] for line in problems.lines]
+  assert (where, problems.counts["frame without a box"]) == (["1", "3", "3"], 1)
+
+
+@pytest.mark.parametrize("line", ["nan,nan,nan,nan", "none,none,none,none", "absent", "n/a;n/a;n/a;n/a"])
+def test_a_first_frame_without_a_box_is_no_header(tmp_path, line):
+  write_otb(tmp_path, [line, GOOD, GOOD], frames=3)
+  (sequence,), problems = read_sequences(tmp_path, on_error="skip")
+  assert (len(sequence), sequence.first_box) == (3, 1) and "header line" not in problems.counts
+
+
+def test_fractions_in_place_of_pixels_are_refused(tmp_path):
+  write_otb(tmp_path, ["1.34,1.46,0.12,0.48"] * 2, frames=2)
+  with pytest.raises(InputError, match="is below a pixel; boxes are in pixels, not in fractions"):
+    read_sequences(tmp_path)
+
+
+def test_an_image_and_a_mask_of_one_number_are_refused(tmp_path):
+  folder = write_otb(tmp_path, [GOOD] * 2, frames=2)
+  frame_image().convert("L").save(folder / "img" / "0001.bmp")
+  with pytest.raises(InputError, match=r"img holds two images of one number, 0001\.bmp and 0001\.png"):
+    read_sequences(tmp_path, on_error="skip")
 
 
 # Bad folders: a change to a good sequence of five frames, the kind, the frames left, the place named

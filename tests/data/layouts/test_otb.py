@@ -36,6 +36,15 @@ def test_commas_tabs_and_spaces_separate_alike(tmp_path_factory, separators):
   np.testing.assert_array_equal(read_sequences(root).sequences[0].boxes_xywh, [[2, 3, 10, 8]])
 
 
+@pytest.mark.parametrize(
+  "line",
+  ["3;4;10;8", "3; 4; 10; 8;", "3,0;4,0;10,0;8,0", "3,0\t4,0\t10,0\t8,0", '"3";"4";"10";"8"', '"3","4","10","8"'],
+)
+def test_a_spreadsheets_export_is_read(tmp_path, line):
+  write_otb(tmp_path, [line], frames=1)
+  np.testing.assert_array_equal(read_sequences(tmp_path).sequences[0].boxes_xywh, [[2, 3, 10, 8]])
+
+
 def test_two_ground_truth_files_are_two_targets_of_one_video(tmp_path):
   folder = write_otb(tmp_path, [GOOD], frames=1)
   for target in (1, 2):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from small_roots import GOOD, write_frames, write_vot
 
 from adadepth.data.layouts import read_sequences
-from adadepth.data.layouts.vot import box_from_vot_polygon, box_from_vot_rectangle
+from adadepth.data.layouts.vot import box_from_vot_mask, box_from_vot_polygon, box_from_vot_rectangle
 from adadepth.errors import InputError
 
 QUICK = settings(deadline=None, max_examples=30, derandomize=True)
@@ -73,4 +73,47 @@ def test_newer_vot_folders_keep_their_frames_in_color(tmp_path):
 def test_vot_lines_may_have_four_or_eight_numbers_but_not_six(tmp_path):
   write_vot(tmp_path / "toy", ["1,2,3,4", "1,2,4,2,4,6,1,6", "1,2,3,4,5,6"], frames=3)
   with pytest.raises(InputError, match=r"groundtruth\.txt:3: 6 numbers, where vot has 4 or 8"):
+    read_sequences(tmp_path)
+
+
+def mask_line(pixels: np.ndarray, x: int, y: int) -> str:
+  """A mask as VOT writes it, run by run."""
+  runs, value = [0], False
+  for pixel in pixels.ravel():
+    if pixel != value:
+      runs.append(0)
+      value = pixel
+    runs[-1] += 1
+  return f"m{x},{y},{pixels.shape[1]},{pixels.shape[0]}," + ",".join(map(str, runs))
+
+
+@QUICK
+@given(st.integers(0, 2**31), st.integers(1, 9), st.integers(1, 9))
+def test_the_box_of_a_mask_holds_all_its_pixels_and_no_empty_border(seed, w, h):
+  pixels = np.random.default_rng(seed).random((h, w)) < 0.2
+  box = box_from_vot_mask(mask_line(pixels, 5, 7))
+  if box is None:
+    assert not pixels.any()
+    return
+  left, top, width, height = (box - [5, 7, 0, 0]).astype(int)
+  inside = pixels[top : top + height, left : left + width]
+  assert inside.shape == (height, width) and inside.sum() == pixels.sum()
+  assert all(side.any() for side in (inside[0], inside[-1], inside[:, 0], inside[:, -1]))
+
+
+def test_a_mask_leaves_out_the_zeros_at_its_end():
+  np.testing.assert_array_equal(box_from_vot_mask("m10,20,4,3,5,2"), [11, 21, 2, 1])
+
+
+def test_masks_are_read_and_an_empty_one_is_absence(tmp_path):
+  write_vot(tmp_path / "vot" / "Toy", ["m3,4,10,8,0,80", "m3,4,10,8,80", "m0,0,0,0", "m4,4,10,8,0,80"], frames=4)
+  (sequence,), problems = read_sequences(tmp_path)
+  np.testing.assert_array_equal(sequence.boxes_xywh[[0, 3]], [[3, 4, 10, 8], [4, 4, 10, 8]])
+  assert np.isnan(sequence.boxes_xywh[1:3]).all() and not problems.counts
+
+
+@pytest.mark.parametrize("line", ["m3,4,10", "m3,4,10,8,0,81", "m3,4,10,8,-1,5", "m3,4,x,8,0,80"])
+def test_what_is_no_mask_is_named(tmp_path, line):
+  write_vot(tmp_path / "vot" / "Toy", ["m3,4,10,8,0,80", line], frames=2)
+  with pytest.raises(InputError, match=r"groundtruth\.txt:2: 'm3.*' is no mask m<x>,<y>,<w>,<h>,<runs>"):
     read_sequences(tmp_path)
