@@ -51,7 +51,7 @@ def step(arch, start):
   """One update by a policy that does not look."""
 
   def call(policy, state: TrackerState = start, **more):
-    return update({}, state, BLIND, FRAME_WH, policy=policy, arch=arch, **more)
+    return update({}, state, BLIND, jnp.asarray(centers(state.box_xywh)), FRAME_WH, policy=policy, arch=arch, **more)
 
   return call
 
@@ -158,7 +158,7 @@ def test_a_policy_decides_by_each_targets_threshold(start, step):
 
 def test_an_update_never_calls_back_to_the_host(params, arch, start, crops):
   bound = policy_named("hard", arch=arch)
-  text = compiled_update.lower(params, start, crops[1], FRAME_WH, policy=bound, arch=arch).as_text()
+  text = compiled_update.lower(params, start, crops[1], centers(BOXES), FRAME_WH, policy=bound, arch=arch).as_text()
   assert "callback" not in text
 
 
