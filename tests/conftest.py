@@ -52,13 +52,14 @@ def fused(arch: Architecture) -> Architecture:
 
 
 @pytest.fixture(scope="session")
-def params(arch: Architecture) -> dict:
-  """Random parameters of the tiny network; its gates lean on every feature a little, and fusion is untrained.
+def boxed(arch: Architecture) -> Architecture:
+  """The tiny network read by box heads."""
+  return dataclasses.replace(arch, reader="box")
 
-  Drawn by NumPy, because XLA compiles the sixteen He-normal draws of `init_params` for 14 s.
-  """
-  rng = np.random.default_rng(0)
-  shapes = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=10.0), jax.random.key(0))
+
+def drawn(shapes: dict, seed: int) -> dict:
+  """Parameters of these shapes, drawn by NumPy: XLA compiles the sixteen He-normal draws of `init_params` for 14 s."""
+  rng = np.random.default_rng(seed)
 
   def draw(path: tuple, leaf: jax.ShapeDtypeStruct) -> jax.Array:
     match [entry.key for entry in path]:
@@ -74,8 +75,32 @@ def params(arch: Architecture) -> dict:
         value = 0.1 * rng.random(leaf.shape)
     return jnp.asarray(value, leaf.dtype)
 
+  return jax.tree_util.tree_map_with_path(draw, shapes)
+
+
+def shapes_of(arch: Architecture) -> dict:
+  return jax.eval_shape(lambda key: init_params(key, arch, logit_scale=10.0), jax.random.key(0))
+
+
+def random_params(arch: Architecture) -> dict:
+  """Random parameters but for the box heads; gates lean on every feature a little, and fusion is untrained."""
   as_loaded = functools.partial(jax.tree.map, lambda leaf: jnp.asarray(np.asarray(leaf)))  # no weak types
-  return {**jax.tree_util.tree_map_with_path(draw, shapes), "fusion": as_loaded(init_fusion())}
+  return {**drawn(shapes_of(arch), seed=0), "fusion": as_loaded(init_fusion())}
+
+
+@pytest.fixture(scope="session")
+def params(arch: Architecture) -> dict:
+  """Random parameters of the tiny network."""
+  return random_params(arch)
+
+
+@pytest.fixture(scope="session")
+def box_params(arch: Architecture, boxed: Architecture) -> dict:
+  """The same with random box heads, which read some tenths of a cell and of the logarithm of a size."""
+  heads = drawn({"box": shapes_of(boxed)["box"]}, seed=1)
+  return random_params(arch) | jax.tree_util.tree_map_with_path(
+    lambda path, leaf: leaf * 0.1 if path[-2].key == "Dense_1" else leaf, heads
+  )
 
 
 @pytest.fixture(scope="session")

@@ -30,8 +30,12 @@ def planted_table(true_cells, seen_cells) -> PairTable:
   return PairTable(
     responses=responses,
     ncc=np.zeros((n, len(LOG_SCALES), ARCH.grid.places, ARCH.grid.places), np.float16),
+    center=np.zeros((n, 5, 2), np.float32),
+    size=np.zeros((n, 5, 2), np.float32),
+    score=np.zeros((n, 5), np.float32),
     truth_in_search=np.concatenate([center - size / 2, size], axis=1),
     size_in_crop=size,
+    last_size=size,
     frames_after_key=np.arange(1, n + 1, dtype=np.int32),
     key=np.zeros(n, np.int32),
     sequence=np.array(["a", "b"] * n)[:n],

@@ -13,6 +13,7 @@ from adadepth.data.ahead import read_ahead
 from adadepth.evaluation.one_pass import follow
 from adadepth.evaluation.timing import Clock, alternate, clock
 from adadepth.io.images import ImageFolder
+from adadepth.maths.geometry import box_center
 from adadepth.tracking.policies import policy_named
 from adadepth.tracking.step import compiled_update
 from adadepth.tracking.tracker import Tracker
@@ -34,9 +35,9 @@ def program_clock(tracker: Tracker, subject: Subject) -> Clock:
   """The program of a frame alone: the crop has been cut and is on the device, and the box stays there."""
   arch, state = tracker.model.arch, tracker.init(subject.frames[0], subject.box_xywh).state
   crops = jax.device_put(np.zeros((1, arch.search_px, arch.search_px, 3), np.uint8))
-  frame_wh = np.float32(subject.settings.frame_hw[::-1])
+  centers, frame_wh = box_center(subject.box_xywh[None]), np.float32(subject.settings.frame_hw[::-1])
   policy = policy_named(tracker.policy, arch=arch)
-  return clock(lambda: compiled_update(tracker.params, state, crops, frame_wh, policy=policy, arch=arch))
+  return clock(lambda: compiled_update(tracker.params, state, crops, centers, frame_wh, policy=policy, arch=arch))
 
 
 def disk_clock(tracker: Tracker, files: ImageFolder, box_xywh: np.ndarray) -> Clock:

@@ -28,6 +28,7 @@ from adadepth.models.architecture import Architecture
 from adadepth.models.model import MODEL_NAME, Model, save_model
 from adadepth.reports.plots import Phase1Run, figure3, figure4, plot_curves
 from adadepth.tracking.policies import FIXED
+from adadepth.training.optimizers import TRAINED
 from adadepth.training.phase1 import Measure, finetune
 from adadepth.training.phase2 import depth_losses
 
@@ -123,7 +124,7 @@ def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
   measure(0, params)
   params = run_phase1(config, params, drawn_from, workdir, measure)
   measure(config.finetune.steps, params)
-  trained = {name: params[name] for name in ("backbone", "head")}  # gates and fusion are not, and stay out of the file
+  trained = {name: params[name] for name in TRAINED if name in params}  # gates and fusion are not, and stay out
   save_model(workdir / MODEL_NAME, Model(trained, arch, 0.5))
   curve = [json.loads(path.read_text()) for path in sorted((workdir / CURVE_FOLDER).glob("*.json"))]
   results = {"before": curve[0], "after": curve[-1], "curve": curve}

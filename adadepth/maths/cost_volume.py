@@ -15,13 +15,15 @@ COSTS = (2 * MARGIN + 1) ** 2
 
 def cost_volume(
   template: Float[Array, "n h h c"], search: Float[Array, "n r r c"], place: Int[Array, "n 2"]
-) -> Float[Array, "n h h {COSTS}"]:
+) -> Float[Array, "n h h v"]:
   """V(v, u, dy, dx) = <template(v, u), search(y + v - (h-1)//2 + dy, x + u - (h-1)//2 + dx)> / c, 0 outside the map.
 
   Args:
     template: whitened maps of n templates.
     search: whitened maps of their search crops.
     place: (y, x), cell of the response (`xcorr.cross_correlate`) around which to look.
+  Returns:
+    V, with (dy, dx) of -MARGIN..MARGIN in rows, v = COSTS.
   """
   h, c = template.shape[1], template.shape[-1]
   side, outside = h + 2 * MARGIN, h // 2 + MARGIN + 1

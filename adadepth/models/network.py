@@ -157,7 +157,7 @@ def respond_each(
 
 def group_maps(
   params: dict, templates: Array, searches: Array, *, arch: Architecture
-) -> list[tuple[Float[Array, "p h w c"], Float[Array, "p r r c"]]]:
+) -> list[tuple[Float[Array, "p h w _"], Float[Array, "p r r _"]]]:
   """What is correlated at each depth: of each pair of g keys and their n search frames, p = g n, by plain templates.
 
   Args:
@@ -171,7 +171,7 @@ def group_maps(
 
 
 def pair_responses(
-  maps: list[tuple[Float[Array, "p h w c"], Float[Array, "p r r c"]]], *, arch: Architecture
+  maps: list[tuple[Float[Array, "p h w _"], Float[Array, "p r r _"]]], *, arch: Architecture
 ) -> Float[Array, "p 5 r r"]:
   """The five responses of each pair, as `respond_each` has them, by spectra: their gradient is many times as fast."""
   return jnp.stack([SCALINGS[arch.scaling](cross_correlate_spectra(*pair)) for pair in maps], axis=1)

@@ -19,8 +19,7 @@ from adadepth.evaluation.one_pass import TrackedSequence, track_sequence
 from adadepth.maths.metrics import iou
 from adadepth.models.model import load_model
 from adadepth.reports.plots import FramePanel, FrameRow, figure7
-from adadepth.tracking.step import Track
-from adadepth.tracking.tracker import Tracker, computed_confidences
+from adadepth.tracking.tracker import Tracker, computed_confidences, given_track
 
 WIDTH_PX = 1000
 
@@ -28,7 +27,7 @@ WIDTH_PX = 1000
 def panel_of(sequence: Sequence, run: TrackedSequence, row: int) -> FramePanel:
   """One annotated frame; confidences that were never computed are left out."""
   t = run.start + row
-  track = Track(run.boxes_xywh[row], run.confidences[row], run.depth[row])
+  track = given_track(run.boxes_xywh[row])._replace(confidences=run.confidences[row], depth=run.depth[row])
   title = f"{sequence.name}, frame {t}"
   truth = sequence.boxes_xywh[t]
   return FramePanel(title, sequence.frames[t], track.box_xywh, truth, computed_confidences(track), track.depth)

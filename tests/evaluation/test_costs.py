@@ -14,6 +14,7 @@ from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.flops import cascade_flops, fixed_flops, soft_flops
 from adadepth.models.network import init_params, make_template
 from adadepth.tracking.policies import hard_policy
+from adadepth.tracking.reader import Search
 
 FUSED = Architecture(reader="fusion")
 compiled_template, compiled_hard = (jax.jit(f, static_argnames="arch") for f in (make_template, hard_policy))
@@ -32,13 +33,13 @@ def frame(arch) -> Costs:
 
 
 def one_target(arch: Architecture) -> tuple:
-  """Parameters, a template and a search crop of n = 1, as shapes."""
+  """Parameters, a template and its search crop of n = 1, as shapes."""
   params = jax.eval_shape(functools.partial(init_params, arch=arch, logit_scale=1.0), jax.random.key(0))
   key, search = (jax.ShapeDtypeStruct((px, px, 3), "uint8") for px in (arch.template_px, arch.search_px))
   size = jax.ShapeDtypeStruct((2,), "float32")
   of_many = jax.vmap(functools.partial(make_template, arch=arch), (None, 0, 0, 0))
   crops = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), (key, search, size))
-  return params, jax.eval_shape(of_many, params, *crops), crops[1]
+  return params, jax.eval_shape(of_many, params, *crops), Search(*crops[1:])
 
 
 # Invariants.
@@ -49,7 +50,7 @@ def test_a_deeper_stop_costs_more(paper, kind):
   assert np.all(np.diff(getattr(paper, kind)) > 0)
 
 
-@pytest.mark.parametrize("reader", ["paper", "fusion"])
+@pytest.mark.parametrize("reader", ["paper", "fusion", "box"])
 def test_gates_cost_a_gated_run_something_over_the_static_exit(reader):
   costs = pair_costs(Architecture(reader=reader))
   assert np.all(costs.cascade_gflops > costs.fixed_gflops)
@@ -90,17 +91,17 @@ def test_hard_gatings_program_would_be_counted_as_its_dearest_exit(arch, frame):
   np.testing.assert_allclose(counted, frame.cascade_gflops[-1], rtol=0.01)
 
 
-@pytest.mark.parametrize(("reader", "depth"), [("paper", 2), ("fusion", 0), ("fusion", 2)])
-def test_what_is_counted_of_an_exit_reads_what_hard_gating_reads_there(params, arch, plant, reader, depth):
+@pytest.mark.parametrize(("reader", "depth"), [("paper", 2), ("fusion", 0), ("fusion", 2), ("box", 2)])
+def test_what_is_counted_of_an_exit_reads_what_hard_gating_reads_there(box_params, arch, plant, reader, depth):
   read = dataclasses.replace(arch, reader=reader)
   key, searches = plant(read.template_px, [(8, -16), (0, 0)])
-  template = compiled_template(params, key, searches[1], jnp.full(2, 32.0), arch=read)
-  target = jax.tree.map(lambda leaf: leaf[None], template), searches[:1]
-  told = {**params, "gates": gates_that_exit(depth)}
+  template = compiled_template(box_params, key, searches[1], jnp.full(2, 32.0), arch=read)
+  target = jax.tree.map(lambda leaf: leaf[None], template), Search(searches[:1], jnp.full((1, 2), 30.0))
+  told = {**box_params, "gates": gates_that_exit(depth)}
   hard = compiled_hard(told, *target, jnp.full(1, FORCED_THRESHOLD), arch=read)
   _, counted = jax.jit(functools.partial(gated_exit, arch=read, depth=depth))(told, *target)
   # Pixels: means over a thousand places, by two programs.
-  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=0.01), counted, hard.move)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=0.01), counted, hard.reading)
 
 
 # Limits.

@@ -12,7 +12,7 @@ from adadepth.data.pairs import cut_group, cut_key_search, evaluation_keys
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.evaluation import responses
-from adadepth.models.network import block_outputs, group_responses, make_template, ncc_on_grid
+from adadepth.models.network import block_outputs, group_maps, make_template, ncc_on_grid, pair_responses
 
 RIDGE = dataclasses.replace(ARCH, template="ridge", reader="fusion")
 
@@ -38,13 +38,14 @@ def test_chunks_and_padding_change_nothing(params, sequences):
   found, group = table(params, sequences), only_group(sequences[1], ARCH)
   assert len(group) % responses.CHUNK  # so that there is padding
   crops = jnp.asarray(group.template[None]), jnp.asarray(group.search[None])
-  expected = jax.jit(group_responses, static_argnames="arch")(params, *crops, arch=ARCH)[0]
+  expected = jax.jit(lambda *crops: pair_responses(group_maps(params, *crops, arch=ARCH), arch=ARCH))(*crops)
   own = found.sequence == "s1"
   # Batches of other sizes are summed in another order; maps that are not scaled reach a few units.
   np.testing.assert_allclose(found.responses[own], expected, atol=1e-4)
   np.testing.assert_array_equal(found.truth_in_search[own], group.truth_in_search)
   np.testing.assert_array_equal(found.frames_after_key[own], group.frames_after_key)
   np.testing.assert_array_equal(found.size_in_crop[own], np.tile(group.size_in_crop, (len(group), 1)))
+  np.testing.assert_array_equal(found.last_size[own], group.last_size)
 
 
 def test_ncc_is_kept_for_every_pair(params, sequences):

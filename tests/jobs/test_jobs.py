@@ -21,7 +21,6 @@ from adadepth.jobs.from_config import architecture_of, source_of, starting_param
 from adadepth.jobs.track import shown_figures
 from adadepth.models.model import load_model
 from adadepth.reports import figure7
-from adadepth.tracking.step import Track
 from adadepth.tracking.tracker import Tracker, given_track
 
 POLICIES = {"xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft", "hard"}
@@ -326,7 +325,7 @@ def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
 
 
 def test_the_video_states_no_exit_that_did_not_happen():
-  found = Track(np.zeros(4, np.float32), np.array([0.3, 0.7, 0, 0, 0], np.float32), np.int32(1))
+  found = given_track(np.ones(4))._replace(confidences=np.array([0.3, 0.7, 0, 0, 0], np.float32), depth=np.int32(1))
   hard, soft = (shown_figures(found, policy, given=False) for policy in ("hard", "soft"))
   assert (hard["depth"], soft["depth"]) == (1, None)
   first = shown_figures(given_track(np.zeros(4)), "hard", given=True)

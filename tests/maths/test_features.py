@@ -10,6 +10,7 @@ from adadepth.maths import features
 from adadepth.maths.features import FEATURE_NAMES, FEATURES
 
 TEMPLATE, CELLS, ZERO = 8, 16, 7
+UNSCORED = np.float32(0)
 kurtosis, softmax_entropy = jax.jit(features.kurtosis), jax.jit(features.softmax_entropy)
 features_of = jax.jit(features.gate_features, static_argnames=("depth", "template_cells"))
 all_gate_features = jax.jit(features.all_gate_features, static_argnames="template_cells")
@@ -36,10 +37,10 @@ def test_kurtosis_does_not_depend_on_shift_or_scale():
 
 def test_the_highest_values_come_first_and_ignore_the_rest():
   response = response_map(1, CELLS, CELLS)
-  found = named(features_of(response, depth=1, logit_scale=jnp.float32(1), template_cells=TEMPLATE))
+  found = named(features_of(response, UNSCORED, depth=1, logit_scale=jnp.float32(1), template_cells=TEMPLATE))
   values = [found[f"value_{n}"] for n in range(1, 6)]
   assert values == sorted(values, reverse=True)
-  mirrored = named(features_of(response.T, depth=1, logit_scale=jnp.float32(1), template_cells=TEMPLATE))
+  mirrored = named(features_of(response.T, UNSCORED, depth=1, logit_scale=jnp.float32(1), template_cells=TEMPLATE))
   assert mirrored == pytest.approx(found, rel=1e-4)  # rows and columns are alike; sums in another order
 
 
@@ -63,7 +64,7 @@ def test_a_flat_map_has_all_entropy_and_a_certain_one_none():
 
 def test_an_unmoved_peak_has_no_distance():
   response = jnp.zeros((CELLS, CELLS)).at[ZERO, ZERO].set(1)
-  found = named(features_of(response, depth=0, logit_scale=jnp.float32(1), template_cells=TEMPLATE))
+  found = named(features_of(response, UNSCORED, depth=0, logit_scale=jnp.float32(1), template_cells=TEMPLATE))
   assert found["distance2_1"] == 0 and found["value_1"] == 1 and found["value_2"] == 0
 
 
@@ -87,7 +88,7 @@ def test_entropy_equals_scipy(scale):
 @pytest.mark.parametrize(("template", "cells"), [(8, 16), (5, 11)])
 def test_the_five_highest_and_their_distances_equal_a_sort(template, cells):
   response = response_map(7, cells, cells)
-  found = named(features_of(response, depth=2, logit_scale=jnp.float32(4), template_cells=template))
+  found = named(features_of(response, UNSCORED, depth=2, logit_scale=jnp.float32(4), template_cells=template))
   unmoved = (cells - template) // 2 + (template - 1) // 2
   everywhere = [(response[y, x], y, x) for y in range(cells) for x in range(cells)]
   for n, (value, y, x) in enumerate(sorted(everywhere, reverse=True)[:5], start=1):
@@ -97,22 +98,23 @@ def test_the_five_highest_and_their_distances_equal_a_sort(template, cells):
 
 def test_every_feature_is_where_its_name_says():
   response = response_map(8, CELLS, CELLS)
-  found = named(features_of(response, depth=3, logit_scale=jnp.float32(4), template_cells=TEMPLATE))
-  assert len(FEATURE_NAMES) == FEATURES == 13
-  assert found["depth"] == 3
+  score = np.float32(-1.5)
+  found = named(features_of(response, score, depth=3, logit_scale=jnp.float32(4), template_cells=TEMPLATE))
+  assert len(FEATURE_NAMES) == FEATURES == 14
+  assert (found["depth"], found["score"]) == (3, -1.5)
   assert found["kurtosis"] == pytest.approx(scipy.stats.kurtosis(response.ravel(), fisher=False), rel=1e-4)
   entropy = scipy.stats.entropy(np.exp(4 * response.astype(np.float64)).ravel())
   assert found["entropy"] == pytest.approx(entropy, rel=1e-5)
 
 
-def test_all_depths_are_read_each_with_its_own_scale():
-  responses = response_map(9, 2, 5, CELLS, CELLS)
+def test_all_depths_are_read_each_with_its_own_scale_and_score():
+  responses, scores = response_map(9, 2, 5, CELLS, CELLS), response_map(12, 2, 5)
   before = responses.copy()
   scales = jnp.array([1.0, 2, 4, 8, 16])
-  found = all_gate_features(jnp.asarray(responses), logit_scale=scales, template_cells=TEMPLATE)
-  assert found.shape == (2, 5, 13)
+  found = all_gate_features(jnp.asarray(responses), jnp.asarray(scores), logit_scale=scales, template_cells=TEMPLATE)
+  assert found.shape == (2, 5, 14)
   for b, k in np.ndindex(2, 5):
-    single = features_of(responses[b, k], depth=k, logit_scale=scales[k], template_cells=TEMPLATE)
+    single = features_of(responses[b, k], scores[b, k], depth=k, logit_scale=scales[k], template_cells=TEMPLATE)
     np.testing.assert_allclose(found[b, k], single, rtol=1e-4)
   np.testing.assert_array_equal(responses, before)
 

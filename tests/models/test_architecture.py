@@ -15,8 +15,8 @@ from adadepth.models.architecture import Architecture
 def test_every_depth_is_pooled_to_the_common_stride(pools):
   arch = Architecture(pools=pools)
   for depth in range(5):
-    own_pool = 2 if depth < pools else 1
-    assert arch.conv_stride_px(depth) * own_pool * arch.pool_to_response(depth) == arch.stride_px == 2**pools
+    assert arch.blocks[depth].pool == (2 if depth < pools else 1)
+    assert arch.block_stride_px(depth + 1) * arch.pool_to_response(depth) == arch.stride_px == 2**pools
     assert arch.template_cells * arch.stride_px == 128
     assert arch.search_cells * arch.stride_px == 256
 
@@ -52,7 +52,7 @@ def test_the_default_is_the_papers():
   arch = Architecture()
   assert arch.channels == (64, 128, 256, 512, 512)
   assert (arch.stride_px, arch.template_cells, arch.search_cells) == (16, 8, 16)
-  assert [arch.conv_stride_px(k) for k in range(5)] == [1, 2, 4, 8, 16]
+  assert [arch.block_stride_px(k) for k in range(5)] == [1, 2, 4, 8, 16]
   assert [arch.pool_to_response(k) for k in range(5)] == [8, 4, 2, 1, 1]
   assert (arch.scaling, arch.template, arch.reader) == ("min_max", "crop", "paper")
 
@@ -74,7 +74,7 @@ def test_width_scales_channels():
     ({"pools": 5}, "`pools` (=5) must be 1, 2, 3 or 4; the paper's is 4"),
     ({"scaling": "max"}, "`scaling` (='max') must be one of min_max, none"),
     ({"template": "mean"}, "`template` (='mean') must be one of crop, ridge"),
-    ({"reader": "peak"}, "`reader` (='peak') must be one of paper, fusion"),
+    ({"reader": "peak"}, "`reader` (='peak') must be one of paper, fusion, box"),
     (
       {"template_px": 100},
       "`template_px` (=100) must be a positive multiple of 32, twice the stride 2**pools",

@@ -64,7 +64,7 @@ def test_the_convolutions_have_20024384_parameters():
   biases = sum(n * c for n, c in zip(VGG19_CONVS, PAPER.channels, strict=True))
   assert weights + biases == 20_024_384
   # At one position a convolution takes two operations a weight.
-  counted = sum(block_flops(PAPER, k, PAPER.conv_stride_px(k) ** 2) for k in range(5)) / 2
+  counted = sum(block_flops(PAPER, k, PAPER.block_stride_px(k) ** 2) for k in range(5)) / 2
   assert counted + biases == 20_024_384
 
 

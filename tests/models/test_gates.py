@@ -38,7 +38,7 @@ def test_a_new_gate_is_undecided(features):
 def test_phi_is_linear_in_the_features(gates, features):
   u, v = features[0, 2], features[1, 2]
   phi_u, phi_v = (apply_gate(gates, x, depth=2) for x in (u, v))
-  # Sums of 13 float32 terms of up to a few hundred.
+  # Sums of 14 float32 terms of up to a few hundred.
   np.testing.assert_allclose(
     apply_gate(gates, 0.25 * u + 0.75 * v, depth=2), 0.25 * phi_u + 0.75 * phi_v, rtol=1e-5, atol=1e-3
   )
@@ -90,7 +90,7 @@ def test_phi_is_a_weighted_sum_and_a_bias(gates, features):
   expected = gate["linear"]["Dense_0"]["bias"][0]
   for i in range(FEATURES):
     expected += gate["linear"]["Dense_0"]["kernel"][i, 0] * (v[i] - gate["mean"][i]) / gate["std"][i]
-  np.testing.assert_allclose(apply_gate(gates, features[7, 2], depth=2), expected, rtol=1e-4)  # float32, 13 terms
+  np.testing.assert_allclose(apply_gate(gates, features[7, 2], depth=2), expected, rtol=1e-4)  # float32, 14 terms
 
 
 def test_gate_logits_are_each_gates_own(gates, features):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adadepth.models.architecture import DEPTHS, Architecture
+from adadepth.models.architecture import DEPTHS, Architecture, BlockPlan
 from adadepth.models.vgg import apply_block, count, init_backbone, max_pool, prepare_backbone, preprocess
 from adadepth.models.weights import load_vgg19
 
@@ -18,8 +18,9 @@ class NarrowArchitecture(Architecture):
   """The golden files' narrow net, whose channels are no multiple of VGG-19's."""
 
   @property
-  def channels(self) -> tuple[int, ...]:
-    return (3, 4, 5, 6, 8)
+  def blocks(self) -> tuple[BlockPlan, ...]:
+    narrow = zip(super().blocks, (3, 4, 5, 6, 8), strict=True)
+    return tuple(block._replace(convs=((channels, 1),) * len(block.convs)) for block, channels in narrow)
 
 
 def block_outputs(backbone: dict, crops: np.ndarray, arch: Architecture) -> list[jax.Array]:
@@ -62,13 +63,14 @@ def test_blocks_start_he_normal_without_biases():
   assert not np.array_equal(backbone["block4"]["conv2"]["kernel"], backbone["block4"]["conv3"]["kernel"])
 
 
-def test_preparing_twice_changes_nothing(params):
-  once = prepare_backbone(params["backbone"], backend="cpu")
-  assert jax.tree.map(id, prepare_backbone(once, backend="cpu")) == jax.tree.map(id, once)
+def test_preparing_twice_changes_nothing(params, arch):
+  once = prepare_backbone(params["backbone"], arch, backend="cpu")
+  assert jax.tree.map(id, prepare_backbone(once, arch, backend="cpu")) == jax.tree.map(id, once)
 
 
 def test_a_cpu_takes_pairs_from_the_image_and_winograd_elsewhere():
-  prepared = prepare_backbone(init_backbone(jax.random.key(0), Architecture(width=0.25)), backend="cpu")
+  arch = Architecture(width=0.25)
+  prepared = prepare_backbone(init_backbone(jax.random.key(0), arch), arch, backend="cpu")
   forms = [next(iter(conv.keys() - {"bias"})) for convs in prepared.values() for conv in convs.values()]
   assert forms == ["pairs"] + ["winograd"] * 15
 
@@ -110,7 +112,7 @@ PREPARED = {"cpu": 1e-5, "gpu": 1e-2}
 def test_a_prepared_backbone_computes_the_same(params, arch, backend):
   crops = np.random.default_rng(0).integers(0, 256, (2, 36, 36, 3), np.uint8)
   outputs = jax.jit(lambda backbone: block_outputs(backbone, crops, arch))
-  prepared = prepare_backbone(params["backbone"], backend=backend)
+  prepared = prepare_backbone(params["backbone"], arch, backend=backend)
   for found, expected in zip(outputs(prepared), outputs(params["backbone"]), strict=True):
     difference = np.asarray(found, np.float32) - expected
     assert np.linalg.norm(difference) < PREPARED[backend] * np.linalg.norm(expected)

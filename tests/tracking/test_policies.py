@@ -2,6 +2,7 @@
 
 import functools
 import re
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,20 +18,21 @@ from adadepth.evaluation.forced_exits import (
 from adadepth.evaluation.responses import _searches
 from adadepth.evaluation.scores import read_pair
 from adadepth.maths.cascade import exit_depth
-from adadepth.maths.fusion import LastPlace, at_center
+from adadepth.maths.fusion import at_center
 from adadepth.models.architecture import DEPTHS, VGG19_CONVS, Architecture
 from adadepth.models.network import Template, make_template
 from adadepth.tracking import partial_batch
 from adadepth.tracking.policies import FIXED, Decision, gated_confidences, policy_named
-from adadepth.tracking.reader import DRIFT, Move
+from adadepth.tracking.reader import DRIFT, Reading, Search
 
 EXITS = (2, 0, 4, 1, 3)
 N = len(EXITS)
 SHIFTS = [(8 * i - 16, 16 - 8 * i) for i in range(N)]  # of the planted targets, crop pixels
 TOLD = np.full(N, FORCED_THRESHOLD, np.float32)
 SIZE = jnp.full(2, 32.0)
-READERS = ("paper", "fusion")
-both = pytest.mark.parametrize("reader", READERS)
+LAST_SIZES = np.float32([(32 + 2 * i, 32 - i) for i in range(N)])
+READERS = ("paper", "fusion", "box")
+each_reader = pytest.mark.parametrize("reader", READERS)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,28 +44,35 @@ def chunks():
 
 
 @pytest.fixture(scope="module")
-def archs(arch, fused) -> dict[str, Architecture]:
-  return {"paper": arch, "fusion": fused}
+def archs(arch, fused, boxed) -> dict[str, Architecture]:
+  return {"paper": arch, "fusion": fused, "box": boxed}
 
 
 @pytest.fixture(scope="module")
-def seen(params, fused, plant) -> tuple[Template, np.ndarray]:
+def params(box_params) -> dict:
+  """Parameters that every reader can read by."""
+  return box_params
+
+
+@pytest.fixture(scope="module")
+def seen(params, fused, plant) -> tuple[Template, Search]:
   """Templates and search crops of five targets, each displaced and textured in its own way."""
   found = [plant(fused.template_px, [(0, 0), shift], seed=i) for i, shift in enumerate(SHIFTS)]
   of_one = jax.jit(functools.partial(make_template, arch=fused))
   templates = [of_one(params, key, searches[0], SIZE) for key, searches in found]
-  return jax.tree.map(lambda *leaves: jnp.stack(leaves), *templates), np.stack([searches[1] for _, searches in found])
+  crops = np.stack([searches[1] for _, searches in found])
+  return jax.tree.map(lambda *leaves: jnp.stack(leaves), *templates), Search(crops, LAST_SIZES)
 
 
-def targets_for(reader: str, seen: tuple) -> tuple[Template, np.ndarray]:
+def targets_for(reader: str, seen: tuple) -> tuple[Template, Search]:
   """The same targets as a reader takes them."""
-  template, searches = seen
-  return (template if reader == "fusion" else Template(template.maps, ())), searches
+  template, search = seen
+  return (template if reader == "fusion" else template._replace(ncc=None)), search
 
 
-def told_to_exit(targets: tuple, exits=EXITS) -> tuple[Template, np.ndarray]:
-  template, searches = targets
-  return template._replace(maps=templates_that_exit(template.maps, exits)), searches
+def told_to_exit(targets: tuple, exits=EXITS) -> tuple[Template, Search]:
+  template, search = targets
+  return template._replace(maps=templates_that_exit(template.maps, exits)), search
 
 
 def row(targets, i: int):
@@ -85,57 +94,77 @@ def assert_same(found: Decision, expected: Decision) -> None:
   np.testing.assert_array_equal(found.depth, expected.depth)
   # Products of five float32 factors, by two programs; pixels are means over a thousand places.
   np.testing.assert_allclose(found.confidences, expected.confidences, atol=1e-5)
-  np.testing.assert_allclose(found.move.in_search, expected.move.in_search, atol=0.02)
-  np.testing.assert_allclose(found.move.log_scale, expected.move.log_scale, atol=1e-3)
+  assert_same_reading(found.reading, expected.reading, px=0.02)
+
+
+def assert_same_reading(found: Reading, expected: Reading, *, px: float) -> None:
+  np.testing.assert_allclose(found.center, expected.center, atol=px)
+  np.testing.assert_allclose(found.size, expected.size, atol=2 * px)
+  np.testing.assert_allclose(found.score, expected.score, atol=1e-3)  # logits of order 1
+
+
+class Evaluated(NamedTuple):
+  """Responses [n, 5, r, r], NCC [n, s, i, i] and readings [n, 5] as evaluation computes them."""
+
+  responses: np.ndarray
+  ncc: np.ndarray
+  readings: Reading
 
 
 @pytest.fixture(scope="module")
-def evaluated(params, fused, seen) -> tuple[np.ndarray, np.ndarray]:
-  """Responses [n, 5, r, r] and NCC of both blocks [n, 2, s, i, i], as evaluation computes them."""
-  template, searches = seen
-  found = [
-    _searches(params, jax.tree.map(lambda leaf, i=i: leaf[i], template), searches[i : i + 1], arch=fused)
-    for i in range(N)
-  ]
-  return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+def evaluated(params, archs, seen) -> dict[str, Evaluated]:
+  """Of each reader."""
+  found = {}
+  for reader, arch in archs.items():
+    template, search = targets_for(reader, seen)
+    rows = [
+      _searches(params, jax.tree.map(lambda leaf, i=i: leaf[i], template), *row(search, i), arch=arch) for i in range(N)
+    ]
+    responses, ncc, *readings = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    found[reader] = Evaluated(responses, ncc, Reading(*readings))
+  return found
 
 
 @pytest.fixture(scope="module")
-def confidences(params, fused, evaluated) -> np.ndarray:
-  """c of Eq. 4 of the five targets."""
-  return np.asarray(jax.jit(functools.partial(gated_confidences, arch=fused))(params, evaluated[0]))
+def confidences(params, archs, evaluated) -> dict[str, np.ndarray]:
+  """c of Eq. 4 of the five targets, by reader."""
+  return {
+    reader: np.asarray(
+      jax.jit(functools.partial(gated_confidences, arch=archs[reader]))(params, seen.responses, seen.readings.score)
+    )
+    for reader, seen in evaluated.items()
+  }
 
 
-def read_as_evaluation_does(params, evaluated, confidences, arch: Architecture, last: LastPlace | None = None) -> Move:
-  """What `evaluation.scores` reads of each target; last: None for a tracker's."""
-  last = at_center(DRIFT * arch.search_px) if last is None else last
-  one = jax.jit(functools.partial(read_pair, arch=arch))
-  moves = [
-    one(params["fusion"], r, n, c[None], last) for r, n, c in zip(*evaluated, jnp.asarray(confidences), strict=True)
-  ]
-  return jax.tree.map(lambda *leaves: np.concatenate(leaves), *moves)
+def read_as_evaluation_does(params, evaluated: Evaluated, confidences, arch: Architecture) -> Reading:
+  """What `evaluation.scores` reads of each target that a tracker follows."""
+  if arch.reader == "box":
+    return jax.tree.map(lambda leaf: np.einsum("nk,nk...->n...", confidences, leaf), evaluated.readings)
+  one = jax.jit(functools.partial(read_pair, last=at_center(DRIFT * arch.search_px), arch=arch))
+  rows = zip(evaluated.responses, evaluated.ncc, jnp.asarray(confidences), strict=True)
+  readings = [one(params["fusion"], responses, ncc, SIZE, c[None]) for responses, ncc, c in rows]
+  return jax.tree.map(lambda *leaves: np.concatenate(leaves), *readings)
 
 
-def assert_same_move(found: Move, expected: Move) -> None:
-  np.testing.assert_allclose(found.in_search, expected.in_search, atol=0.1)  # px: evaluation keeps NCC as float16
-  np.testing.assert_allclose(found.log_scale, expected.log_scale, atol=5e-3)
+EVALUATION_PX = 0.1  # crop pixels: evaluation keeps NCC as float16
 
 
 # Registration.
 
 
-@both
+@each_reader
 def test_a_planted_target_comes_back_at_its_true_centre_at_every_depth(told, archs, seen, reader):
   decision = compiled("hard", archs[reader])(told, *told_to_exit(targets_for(reader, seen)), TOLD)
   np.testing.assert_array_equal(np.sort(decision.depth), range(DEPTHS))
   # Fusion's posterior leans to where the target was.
-  np.testing.assert_allclose(decision.move.in_search, SHIFTS, atol={"paper": 0, "fusion": 1}[reader])
+  # Random box heads read some tenths of a cell of 8 px.
+  np.testing.assert_allclose(decision.reading.center, SHIFTS, atol={"paper": 0, "fusion": 1, "box": 3.9}[reader])
 
 
 # Hard gating.
 
 
-@both
+@each_reader
 def test_hard_gating_of_any_mix_of_exits_is_that_of_each_alone(told, archs, seen, reader):
   hard, targets = compiled("hard", archs[reader]), told_to_exit(targets_for(reader, seen))
   together = hard(told, *targets, TOLD)
@@ -144,12 +173,14 @@ def test_hard_gating_of_any_mix_of_exits_is_that_of_each_alone(told, archs, seen
     assert_same(row(together, i), hard(told, *row(targets, i), TOLD[:1]))
 
 
+@pytest.mark.parametrize("reader", ["fusion", "box"])
 @pytest.mark.parametrize("threshold", [0.05, 0.3, 0.99])
-def test_hard_gating_stops_where_the_cascade_says(params, fused, seen, confidences, threshold):
-  decision = compiled("hard", fused)(params, *seen, np.full(N, threshold, np.float32))
-  expected = np.asarray(exit_depth(jnp.asarray(confidences), threshold))
+def test_hard_gating_stops_where_the_cascade_says(params, archs, seen, confidences, threshold, reader):
+  targets = targets_for(reader, seen)
+  decision = compiled("hard", archs[reader])(params, *targets, np.full(N, threshold, np.float32))
+  expected = np.asarray(exit_depth(jnp.asarray(confidences[reader]), threshold))
   np.testing.assert_array_equal(decision.depth, expected)
-  as_far_as_it_looked = np.where(np.arange(DEPTHS) <= expected[:, None], confidences, 0)
+  as_far_as_it_looked = np.where(np.arange(DEPTHS) <= expected[:, None], confidences[reader], 0)
   # Products of up to five float32 factors; the cascade adds logarithms instead.
   np.testing.assert_allclose(decision.confidences, as_far_as_it_looked, rtol=1e-3, atol=1e-5)
 
@@ -157,7 +188,7 @@ def test_hard_gating_stops_where_the_cascade_says(params, fused, seen, confidenc
 def test_each_target_has_a_threshold_of_its_own(params, fused, seen, confidences):
   thresholds = np.array([0.05, 0.99, 0.05, 0.99, 0.3], np.float32)
   decision = compiled("hard", fused)(params, *seen, thresholds)
-  expected = [int(exit_depth(jnp.asarray(c), float(t))) for c, t in zip(confidences, thresholds, strict=True)]
+  expected = [int(exit_depth(jnp.asarray(c), float(t))) for c, t in zip(confidences["fusion"], thresholds, strict=True)]
   np.testing.assert_array_equal(decision.depth, expected)
   assert len(set(expected)) > 1
 
@@ -168,13 +199,14 @@ def test_confidences_of_a_run_to_the_last_depth_sum_to_one(params, fused, seen):
   np.testing.assert_allclose(decision.confidences.sum(1), 1, rtol=1e-6)  # five float32 terms
 
 
-@both
+@each_reader
 @pytest.mark.parametrize("threshold", [0.05, 0.99])
 def test_hard_gating_reads_what_evaluation_reads(params, archs, seen, evaluated, reader, threshold):
   targets = targets_for(reader, seen)
   decision = compiled("hard", archs[reader])(params, *targets, np.full(N, threshold, np.float32))
   at_exit = np.eye(DEPTHS, dtype=np.float32)[np.asarray(decision.depth)]
-  assert_same_move(decision.move, read_as_evaluation_does(params, evaluated, at_exit, archs[reader]))
+  expected = read_as_evaluation_does(params, evaluated[reader], at_exit, archs[reader])
+  assert_same_reading(decision.reading, expected, px=EVALUATION_PX)
 
 
 # What a target does not need is not computed for it.
@@ -189,7 +221,7 @@ def poisoned(params: dict, depth: int) -> dict:
   return {**params, "backbone": backbone}
 
 
-@both
+@each_reader
 @pytest.mark.parametrize("deepest", [0, 2])
 def test_deeper_blocks_never_show(told, archs, seen, reader, deepest):
   exits = [min(depth, deepest) for depth in EXITS]
@@ -201,7 +233,7 @@ def test_deeper_blocks_never_show(told, archs, seen, reader, deepest):
 
 def test_deeper_blocks_show_in_the_rows_that_need_them_alone(told, fused, seen):
   hard, targets = compiled("hard", fused), told_to_exit(seen)
-  found, expected = (hard(p, *targets, TOLD).move.in_search for p in (poisoned(told, 2), told))
+  found, expected = (hard(p, *targets, TOLD).reading.center for p in (poisoned(told, 2), told))
   np.testing.assert_array_equal((found != expected).any(1), np.array(EXITS) > 2)
 
 
@@ -239,7 +271,7 @@ def test_a_host_callback_would_be_seen():
 # Fixed depths: one reader.
 
 
-@pytest.mark.parametrize(("reader", "depth"), [("paper", 2), ("fusion", 0), ("fusion", 3)])
+@pytest.mark.parametrize(("reader", "depth"), [("paper", 2), ("fusion", 0), ("fusion", 3), ("box", 0), ("box", 4)])
 def test_a_fixed_depth_reads_what_hard_gating_reads_that_exits_there(params, archs, seen, reader, depth):
   targets = targets_for(reader, seen)
   fixed = compiled(FIXED[depth], archs[reader])(params, *targets, TOLD)
@@ -252,28 +284,30 @@ def test_a_fixed_depth_reads_what_hard_gating_reads_that_exits_there(params, arc
 # Soft gating.
 
 
-@both
+@each_reader
 def test_soft_gating_reads_what_evaluation_reads(params, archs, seen, evaluated, confidences, reader):
   decision = compiled("soft", archs[reader])(params, *targets_for(reader, seen), TOLD)
-  np.testing.assert_allclose(decision.confidences, confidences, atol=1e-5)  # two programs
+  np.testing.assert_allclose(decision.confidences, confidences[reader], atol=1e-5)  # two programs
   np.testing.assert_array_equal(decision.depth, [DEPTHS - 1] * N)
-  assert_same_move(decision.move, read_as_evaluation_does(params, evaluated, confidences, archs[reader]))
+  expected = read_as_evaluation_does(params, evaluated[reader], confidences[reader], archs[reader])
+  assert_same_reading(decision.reading, expected, px=EVALUATION_PX)
 
 
 def test_the_papers_soft_gating_is_the_peak_of_the_average_by_confidence(params, arch, seen, evaluated, confidences):
   decision = compiled("soft", arch)(params, *targets_for("paper", seen), TOLD)
   for i in range(N):
-    average = sum(c * response for c, response in zip(confidences[i], evaluated[0][i], strict=True))
+    average = sum(
+      c * response for c, response in zip(confidences["paper"][i], evaluated["paper"].responses[i], strict=True)
+    )
     row_of_peak, col = np.unravel_index(average.argmax(), average.shape)
-    np.testing.assert_array_equal(decision.move.in_search[i], [8 * (col - 7), 8 * (row_of_peak - 7)])
+    np.testing.assert_array_equal(decision.reading.center[i], [8 * (col - 7), 8 * (row_of_peak - 7)])
 
 
-def test_with_all_confidence_in_the_first_depth_soft_gating_reads_what_hard_gating_does(params, fused, seen):
-  template, searches = seen
-  sure = {**params, "gates": gates_that_exit(0)}
-  soft, hard = (compiled(policy, fused)(sure, template, searches, TOLD).move for policy in ("soft", "hard"))
-  np.testing.assert_allclose(soft.in_search, hard.in_search, atol=1e-3)  # crop pixels; another program
-  np.testing.assert_allclose(soft.log_scale, hard.log_scale, atol=1e-4)
+@pytest.mark.parametrize("reader", ["fusion", "box"])
+def test_with_all_confidence_in_the_first_depth_soft_gating_reads_what_hard_gating_does(params, archs, seen, reader):
+  targets, sure = targets_for(reader, seen), {**params, "gates": gates_that_exit(0)}
+  soft, hard = (compiled(policy, archs[reader])(sure, *targets, TOLD).reading for policy in ("soft", "hard"))
+  assert_same_reading(soft, hard, px=2e-3)  # another program
 
 
 # One program.

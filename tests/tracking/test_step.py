@@ -11,7 +11,7 @@ import pytest
 from adadepth.models.network import make_template
 from adadepth.tracking.budget import Budget, next_threshold
 from adadepth.tracking.policies import Decision, policy_named
-from adadepth.tracking.reader import Move
+from adadepth.tracking.reader import Reading, Search
 from adadepth.tracking.step import TrackerState, compiled_init, compiled_update, init, update
 
 # A box of 24 x 40 px has a template crop of side 40 + 64 / 4 = 56 px.
@@ -23,12 +23,13 @@ BLIND = jnp.zeros((2, 128, 128, 3), jnp.uint8)
 
 
 def told(moved=MOVED, log_scale=(0.0, 0.0), depth=(1, 4)):
-  """A policy that does not look: its decision is given."""
+  """A policy that does not look: its decision is given, but for the size, which is so much the last."""
 
-  def policy(params, template, search, threshold) -> Decision:
-    del params, template, search, threshold
-    confidences = jax.nn.one_hot(jnp.array(depth), 5)
-    return Decision(Move(jnp.asarray(moved), jnp.float32(log_scale)), confidences, jnp.array(depth, jnp.int32))
+  def policy(params, template, search: Search, threshold) -> Decision:
+    del params, template, threshold
+    size = search.last_size * jnp.exp(jnp.float32(log_scale))[:, None]
+    reading = Reading(jnp.asarray(moved), size, jnp.zeros(2))
+    return Decision(reading, jax.nn.one_hot(jnp.array(depth), 5), jnp.array(depth, jnp.int32))
 
   return policy
 
@@ -50,7 +51,7 @@ def step(arch, start):
   """One update by a policy that does not look."""
 
   def call(policy, state: TrackerState = start, **more):
-    return update({}, state, BLIND, FRAME_WH, policy=policy, arch=arch, **more)
+    return update({}, state, BLIND, jnp.asarray(centers(state.box_xywh)), FRAME_WH, policy=policy, arch=arch, **more)
 
   return call
 
@@ -157,7 +158,7 @@ def test_a_policy_decides_by_each_targets_threshold(start, step):
 
 def test_an_update_never_calls_back_to_the_host(params, arch, start, crops):
   bound = policy_named("hard", arch=arch)
-  text = compiled_update.lower(params, start, crops[1], FRAME_WH, policy=bound, arch=arch).as_text()
+  text = compiled_update.lower(params, start, crops[1], centers(BOXES), FRAME_WH, policy=bound, arch=arch).as_text()
   assert "callback" not in text
 
 

@@ -16,7 +16,7 @@ from adadepth.maths.metrics import iou
 from adadepth.models.model import Calibration, Model
 from adadepth.tracking.budget import Budget
 from adadepth.tracking.step import Track, compiled_init, compiled_update
-from adadepth.tracking.tracker import Tracker, check_next_frame, computed_confidences
+from adadepth.tracking.tracker import Tracker, check_next_frame, computed_confidences, given_track
 
 TWO_BOXES = np.array([(40, 50, 20, 20), (46, 47, 16, 24)], np.float32)
 
@@ -161,7 +161,7 @@ def test_a_budget_gives_the_first_threshold(model, moving_target):
 
 
 def test_confidences_that_were_not_computed_are_drawn_as_nan():
-  track = Track(np.zeros(4, np.float32), np.array([0.3, 0.7, 0, 0, 0], np.float32), np.int32(1))
+  track = given_track(np.ones(4))._replace(confidences=np.array([0.3, 0.7, 0, 0, 0], np.float32), depth=np.int32(1))
   np.testing.assert_array_equal(computed_confidences(track), np.array([0.3, 0.7, np.nan, np.nan, np.nan], np.float32))
 
 
@@ -171,7 +171,7 @@ def test_confidences_that_were_not_computed_are_drawn_as_nan():
 def test_many_targets_in_one_video_are_followed_as_each_alone(tracker, moving_target):
   frames = moving_target.frames[:3]
   together = tracker.track(frames, TWO_BOXES)
-  assert [leaf.shape for leaf in together] == [(3, 2, 4), (3, 2, 5), (3, 2)]
+  assert [leaf.shape for leaf in together] == [(3, 2, 4), (3, 2, 5), (3, 2), (3, 2), (3, 2)]
   for i, box in enumerate(TWO_BOXES):
     assert_same_track(Track(*(leaf[:, i] for leaf in together)), tracker.track(frames, box))
 

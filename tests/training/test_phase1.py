@@ -8,7 +8,7 @@ import pytest
 from adadepth.data.pairs import PairSampler
 from adadepth.maths.losses import label_cross_entropy
 from adadepth.models.architecture import DEPTHS
-from adadepth.models.network import group_responses, logit_scales
+from adadepth.models.network import group_maps, logit_scales, pair_responses
 from adadepth.models.vgg import count
 from adadepth.training.optimizers import TrainState, finetune_optimizer, init_state
 from adadepth.training.phase1 import (
@@ -24,6 +24,7 @@ from adadepth.training.phase1 import (
 STEPS = 4
 # The reference's 20 px^2 at half its crop.
 LOSS = {"map_loss": "label", "variance_px2": 5.0}
+KEY = jax.random.key(0)
 ADAM = {"learning_rate": 1e-3, "warmup_steps": 1, "clip_norm": 1.0}
 
 
@@ -48,12 +49,19 @@ def copied(tree):
   return jax.tree.map(jnp.array, tree)
 
 
+def on_device(batch: PairBatch) -> PairBatch:
+  return jax.tree.map(jnp.asarray, batch)
+
+
 @pytest.fixture(scope="module")
 def batch(arch, plant) -> PairBatch:
   """Two keys with two search frames each."""
   displacements = [[(8, -16), (-3, 5)], [(0, 21), (12, 12)]]
   templates, searches = zip(*(plant(arch.template_px, d, seed=s) for s, d in enumerate(displacements)), strict=True)
-  return PairBatch(np.stack(templates), np.stack(searches), np.array(displacements, np.float32))
+  sizes = np.full((2, 2, 2), 32, np.float32)
+  return PairBatch(
+    *(np.stack(templates), np.stack(searches), np.array(displacements, np.float32)), sizes[:, 0], sizes, sizes
+  )
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +80,10 @@ def finetuned(params, arch, batch) -> tuple[TrainState, TrainState, list[dict]]:
 
 @pytest.fixture(scope="module")
 def losses(params, arch, batch) -> jax.Array:
-  """L_1..L_5 of every pair of the batch, [2, 2, 5]."""
-  return jax.jit(lambda batch: pair_losses(params, batch, arch=arch, **LOSS))(jax.tree.map(jnp.asarray, batch))
+  """L_1..L_5 of every pair of the batch, [4, 5]."""
+  of_maps, of_boxes = jax.jit(lambda batch: pair_losses(params, batch, KEY, arch=arch, **LOSS))(on_device(batch))
+  assert not of_boxes.any()
+  return of_maps
 
 
 # Invariants.
@@ -163,22 +173,22 @@ def test_batches_go_on_where_a_run_stopped(sampler):
 
 def test_pair_losses_are_each_groups_own(params, arch, batch, losses):
   grid = {"template_cells": 8, "search_cells": 16, "stride_px": 8, "variance_px2": LOSS["variance_px2"]}
-  responses_of = jax.jit(lambda template, search: group_responses(params, template, search, arch=arch))
+  responses_of = jax.jit(lambda *crops: pair_responses(group_maps(params, *crops, arch=arch), arch=arch))
   for group in range(2):
     one = slice(group, group + 1)
-    responses = responses_of(jnp.asarray(batch.template[one]), jnp.asarray(batch.search[one]))[0]
+    responses = responses_of(jnp.asarray(batch.template[one]), jnp.asarray(batch.search[one]))
     for frame in range(2):
       for depth in range(DEPTHS):
         logits = responses[frame, depth] * logit_scales(params)[depth]
         expected = label_cross_entropy(logits, jnp.asarray(batch.displacement_in_search[group, frame]), **grid)
         # Losses of order 5 from logits of up to 10; the maps of two programs differ by 1e-5.
-        np.testing.assert_allclose(losses[group, frame, depth], expected, atol=2e-4)
+        np.testing.assert_allclose(losses[2 * group + frame, depth], expected, atol=2e-4)
 
 
 def test_the_loss_is_the_mean_over_pairs_of_the_sum_over_depths(losses, finetuned):
   first = finetuned[2][0]
   np.testing.assert_allclose(first["loss"], losses.sum(-1).mean(), rtol=1e-5)  # two float32 programs
-  np.testing.assert_allclose([first[f"loss{k + 1}"] for k in range(DEPTHS)], losses.mean((0, 1)), rtol=1e-5)
+  np.testing.assert_allclose([first[f"loss{k + 1}"] for k in range(DEPTHS)], losses.mean(0), rtol=1e-5)
 
 
 def test_the_deepest_objective_is_the_deepest_loss(params, arch, batch, losses):
@@ -195,7 +205,7 @@ def test_the_deepest_objective_is_the_deepest_loss(params, arch, batch, losses):
 
 def test_half_precision_is_of_the_backbone_alone_and_changes_the_losses_little(params, arch, batch, losses):
   def total(trained: dict, batch: PairBatch) -> tuple[jax.Array, jax.Array]:
-    of_pairs = pair_losses({**params, **trained}, batch, arch=arch, **LOSS, dtype="bfloat16")
+    of_pairs, _ = pair_losses({**params, **trained}, batch, KEY, arch=arch, **LOSS, dtype="bfloat16")
     return jnp.sum(of_pairs), of_pairs
 
   trained = {name: params[name] for name in ("backbone", "head")}
