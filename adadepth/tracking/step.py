@@ -14,6 +14,7 @@ from adadepth.maths.geometry import Arrays, box_from_center, crop_scale, displac
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import Template, make_template
 from adadepth.tracking.budget import Budget, next_threshold
+from adadepth.tracking.learning import learn
 from adadepth.tracking.lost import is_lost, next_missed
 from adadepth.tracking.policies import Policy
 from adadepth.tracking.reader import Search
@@ -26,7 +27,7 @@ class TrackerState(NamedTuple):
   """What the tracker carries from frame to frame.
 
   Attributes:
-    template: what the targets look like in their first frame.
+    template: what the targets look like in their first frame, and lately.
     box_xywh: in the last frame, image pixels, [n, 4].
     threshold: T of hard gating for the next frame, [n].
     first_size_wh: (w, h) of the first box, image pixels, [n, 2].
@@ -121,7 +122,8 @@ def update(
   if budget is not None:
     threshold = jax.vmap(functools.partial(next_threshold, budget=budget))(threshold, decision.depth)
   score = jax.nn.sigmoid(decision.reading.score)
-  state = state._replace(box_xywh=box, threshold=threshold, missed=missed)
+  template = learn(state.template, decision, arch=arch)
+  state = state._replace(template=template, box_xywh=box, threshold=threshold, missed=missed)
   return state, Track(box, decision.confidences, decision.depth, score, missed)
 
 
