@@ -30,6 +30,7 @@ RANGES = {
   "data.hardest": (0, 1, True),
   "finetune.steps": (0, None, True),
   "finetune.groups": (1, None, True),
+  "finetune.rollouts": (0, None, True),
   "finetune.frames": (1, FRAMES_PER_KEY, True),
   "finetune.jitter_px": (0, None, True),
   "finetune.key_every": (1, None, True),

@@ -5,6 +5,7 @@ Short clips are tracked, several at once, by a random depth each; at every frame
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Sequence as Listing
 
 import jax
@@ -16,6 +17,8 @@ from jaxtyping import Array, Float, Int
 from adadepth.data.crops import crop_square
 from adadepth.data.drifted_pairs import LEAST_PX, other_light
 from adadepth.data.sequence import Sequence
+from adadepth.io.checkpoints import Checkpoints
+from adadepth.io.metric_writer import MetricWriter
 from adadepth.io.progress import progress
 from adadepth.maths.cost_volume import local_window
 from adadepth.maths.geometry import box_center, box_from_center, template_side, zero_displacement_index
@@ -27,11 +30,13 @@ from adadepth.models.box_head import Reading, read_box
 from adadepth.models.network import Template, correlation_maps, prepare_params, respond_each
 from adadepth.tracking.reader import place_of
 from adadepth.tracking.step import next_size
+from adadepth.training.optimizers import TrainState
 
 CLIPS, FRAMES = 16, 10
 OFF_IOU = 0.1  # a track that is off by so much goes on from the true box
 NEAR_CELLS = 3  # a peak that is farther from the target is another's
-CLIP_NORM = 5.0
+CLIP_NORM, LEARNING_RATE = 5.0, 4e-4
+CHECKPOINT_EVERY, LOG_EVERY = 50, 10
 
 
 @dataclasses.dataclass
@@ -107,11 +112,16 @@ def head_losses(
 
 
 def train_on_rollouts(
-  params: dict, sequences: Listing[Sequence], *, steps: int, learning_rate: float, seed: int, arch: Architecture
+  params: dict, sequences: Listing[Sequence], *, steps: int, seed: int, arch: Architecture, folder: pathlib.Path
 ) -> dict:
-  """The parameters with box heads that have learnt for so many steps, each of FRAMES frames of CLIPS clips."""
+  """The parameters with box heads that have learnt for so many steps, each of FRAMES frames of CLIPS clips.
+
+  Args:
+    sequences: what clips are drawn from, each equally often: clip after clip depends on the seed and the step alone.
+    folder: gets checkpoints, from which it goes on, and metrics.jsonl.
+  """
   prepared = prepare_params(params, arch)
-  schedule = optax.cosine_decay_schedule(learning_rate, steps * FRAMES)
+  schedule = optax.cosine_decay_schedule(LEARNING_RATE, steps * FRAMES)
   optimizer = optax.chain(optax.clip_by_global_norm(CLIP_NORM), optax.adam(schedule))
 
   @jax.jit
@@ -126,9 +136,8 @@ def train_on_rollouts(
     maps = tuple(correlation_maps(prepared, crops, arch=arch))
     return Template(maps, sizes, None, None)
 
-  heads, curve = params["box"], []
-  moments = optimizer.init(heads)
-  for step in progress(range(steps), "rollouts"):
+  def run(step: int, heads: dict, moments: optax.OptState) -> tuple[dict, optax.OptState, float]:
+    losses = []
     rng = named_generator(seed, "rollouts", step)
     clips = [draw_clip(sequences, rng) for _ in range(CLIPS)]
     sizes = np.stack([c.size * arch.template_px / template_side(c.size) for c in clips]).astype(np.float32)
@@ -144,11 +153,22 @@ def train_on_rollouts(
       of_crop = (size * scale, (box_center(truth) - center) * scale, truth[:, 2:] * scale)
       batch = [np.float32(values) for values in of_crop]
       heads, moments, loss, readings = learn(heads, moments, template, crops, *batch)
-      curve.append(float(loss))
+      losses.append(float(loss))
       advance(clips, jax.device_get(readings), depths, scale, truth, rng, arch=arch)
-    if (step + 1) % 20 == 0:
-      print(step + 1, np.mean(curve[-20 * FRAMES :]), flush=True)
-  return {**params, "box": heads}
+    return heads, moments, float(np.mean(losses))
+
+  start = TrainState(params["box"], optimizer.init(params["box"]), jnp.int32(0))
+  with Checkpoints(folder / "checkpoints", every=CHECKPOINT_EVERY) as checkpoints:
+    state = checkpoints.restore(start)
+    done = int(state.step)
+    with MetricWriter(folder, resume_step=done or None) as writer:
+      for step in progress(range(done, steps), "phase 1 (rollouts)"):
+        heads, moments, loss = run(step, state.params, state.opt_state)
+        state = TrainState(heads, moments, jnp.int32(step + 1))
+        if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
+          writer.write(step + 1, {"loss": loss})
+        checkpoints.save(step + 1, state, force=step + 1 == steps)
+  return {**params, "box": state.params}
 
 
 def advance(
