@@ -1,8 +1,8 @@
 """How fast it is: every policy, one target and many, whole sequences; PyTorch, OpenCV and the code before beside them.
 
 python run.py --config=configs/benchmark.py          the paper's network (random weights: the clock does not mind)
-python run.py --config=configs/benchmark.py:slim     the slim network
-python run.py --config=configs/benchmark.py:quick    the slim network, a minute: does it run here?
+python run.py --config=configs/benchmark.py:slim     at a quarter of its width and half its crop size
+python run.py --config=configs/benchmark.py:quick    that, for a minute: does it run here?
 """
 
 from ml_collections import ConfigDict
@@ -18,8 +18,9 @@ def get_config(arg: str = "") -> ConfigDict:
   config = ConfigDict()
   config.task = "benchmark"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of the random weights and the rendered film
-  config.network = common.slim_network() if arg else common.paper_network()
-  config.network.update({"template": "crop", "reader": "paper"})  # which the peers have too
+  config.network = common.paper_network()  # which the peers have too
+  if arg:
+    config.network.update({"width": 0.25, "template_px": 64, "search_px": 128, "pools": 3, "scaling": "none"})
   config.large = common.vgg19_network()  # of the part ships, beside the package's network
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # see configs/gating.py
@@ -45,6 +46,6 @@ def get_config(arg: str = "") -> ConfigDict:
     config.benchmark.frame_hw = (180, 240)
     config.benchmark.frames = 16
     config.benchmark.targets = (2, 8)
-    config.large = common.slim_network()
+    config.large = common.small_network()
     config.benchmark.pairs = 500
   return config.lock()

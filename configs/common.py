@@ -5,34 +5,27 @@ import math
 from ml_collections import ConfigDict
 
 
-def slim_network() -> ConfigDict:
-  """A quarter of VGG-19's width at half its crop size: about a fiftieth of the FLOPs."""
+def small_network() -> ConfigDict:
+  """The package's network: strided early, trained for its job; its box follows the target."""
   network = ConfigDict()
-  network.plan = "vgg19"  # of the blocks: "vgg19" or "small" (adadepth/models/architecture.py)
-  network.width = 0.25  # multiplier of the plan's channels
+  network.plan = "small"  # of the blocks: "vgg19" or "small" (adadepth/models/architecture.py)
+  network.width = 1.0  # multiplier of the plan's channels
   network.template_px = 64  # side of the key crop
-  network.search_px = 128  # side of the search crop
-  network.pools = 3  # 2x2 pools; the responses' stride is 2**pools
+  network.search_px = 160  # side of the search crop
+  network.pools = 3  # halvings; the responses' stride is 2**pools
   network.scaling = "none"  # of a response map: "min_max" (reference) or "none"
   network.logit_scale = 10.0  # initial scale from response to logits (Eq. 1); phase 1 learns it per depth
   network.template = "crop"  # "crop", the key crop's map (paper), or "ridge", a correlation filter learnt on it
   # Of the box: "paper", the highest cell and the key's size, "fusion" (maths/fusion.py) or "box" (models/box_head.py).
-  network.reader = "fusion"
-  return network
-
-
-def small_network() -> ConfigDict:
-  """Strided early, trained for its job; its box follows the target."""
-  network = slim_network()
-  network.update({"plan": "small", "width": 1.0, "search_px": 160, "reader": "box"})
+  network.reader = "box"
   return network
 
 
 def vgg19_network() -> ConfigDict:
   """The paper's network, with our template and reader."""
-  network = slim_network()
-  network.update({"width": 1.0, "template_px": 128, "search_px": 256, "pools": 4, "scaling": "min_max"})
-  network.update({"template": "ridge"})  # see experiments/adaptation
+  network = small_network()
+  network.update({"plan": "vgg19", "template_px": 128, "search_px": 256, "pools": 4, "scaling": "min_max"})
+  network.update({"template": "ridge", "reader": "fusion"})  # see experiments/adaptation
   return network
 
 

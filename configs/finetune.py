@@ -22,7 +22,7 @@ def get_config(arg: str = "all") -> ConfigDict:
   config.task = "finetune"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of all that is random: rendered sequences, weights, batches
   config.threads = 2  # that decode and cut crops ahead of the network
-  config.network = common.slim_network() if network == "quick" else common.paper_network()
+  config.network = common.small_network() if network == "quick" else common.paper_network()
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # where to start: see configs/gating.py
   config.data = common.data()

@@ -1,6 +1,6 @@
 """The main job: phase 1 where no backbone is given, phase 2, then every policy on the test split.
 
-python run.py --config=configs/gating.py          embedded: rendered sequences, the slim network of the package
+python run.py --config=configs/gating.py          embedded: rendered sequences, the network of the package
 python run.py --config=configs/gating.py:scratch  the same from random weights
 python run.py --config=configs/gating.py:small --config.data.root=DATA --config.data.photos=PHOTOS \
   --config.backbone.weights=DISTILLED                 how the package's network was trained (see configs/distill.py)
@@ -26,8 +26,7 @@ def get_config(arg: str = "") -> ConfigDict:
   config.task = "gating"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of all that is random: rendered sequences, weights, batches, folds
   config.threads = 2  # that decode and cut crops ahead of the network
-  networks = {"vgg19": common.vgg19_network, "small": common.small_network}
-  config.network = networks.get(arg, common.slim_network)()
+  config.network = common.vgg19_network() if arg == "vgg19" else common.small_network()
   config.backbone = ConfigDict()
   # A VGG-19 file (any official format), a finished workdir, "embedded", "download"; "": random, then phase 1.
   config.backbone.weights = "" if arg else "embedded"

@@ -207,17 +207,22 @@ def score_exits(scores: PairScores, exits: Int[np.ndarray, "n"]) -> dict:
 
 
 def random_mix(scores: PairScores, gflops: float) -> Float[np.ndarray, "5"]:
+  """`best_mix` of static exits on these pairs."""
+  return best_mix(scores.ious.mean(0), scores.costs.fixed_gflops, gflops)
+
+
+def best_mix(accuracy: Float[np.ndarray, "5"], costs: Float[np.ndarray, "5"], limit: float) -> Float[np.ndarray, "5"]:
   """How often to stop at each depth, at random, to be as accurate as such a mix can be at no more than this mean cost.
 
-  The best mix of points on a plane takes at most two. It is picked on the pairs it is scored on, which flatters it.
+  The best mix of points on a plane takes at most two. It is picked on what it is scored on, which flatters it.
   """
-  costs, exits = scores.costs.fixed_gflops, np.eye(DEPTHS)
-  mixes = [exits[k] for k in range(DEPTHS) if costs[k] <= gflops] or [exits[0]]
+  exits = np.eye(DEPTHS)
+  mixes = [exits[k] for k in range(DEPTHS) if costs[k] <= limit] or [exits[0]]
   for low, high in itertools.combinations(range(DEPTHS), 2):
-    if costs[low] <= gflops <= costs[high]:
-      share = (gflops - costs[low]) / (costs[high] - costs[low])
+    if costs[low] <= limit <= costs[high]:
+      share = (limit - costs[low]) / (costs[high] - costs[low])
       mixes.append((1 - share) * exits[low] + share * exits[high])
-  return max(mixes, key=lambda mix: float(scores.ious.mean(0) @ mix))
+  return max(mixes, key=lambda mix: float(accuracy @ mix))
 
 
 def score_hard(scores: PairScores, confidences: Float[np.ndarray, "n 5"], threshold: float) -> dict:

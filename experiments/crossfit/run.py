@@ -34,11 +34,12 @@ KEYS = {"package": 4, "vgg19": 2, "paper": 2}  # of a sequence
 
 def configured(arguments: argparse.Namespace):
   """The config of the main job for this model."""
-  variant = {"package": "slim", "vgg19": "vgg19", "paper": "vgg19,paper"}[arguments.model]
+  variant = {"package": "small", "vgg19": "vgg19", "paper": "vgg19,paper"}[arguments.model]
   config = gating.get_config(variant).copy_and_resolve_references()
   config.unlock()
   config.data.update({"root": arguments.root, "split": arguments.split})
   config.backbone.weights = arguments.weights or "embedded"
+  config.finetune.steps = 0
   return config
 
 
@@ -107,6 +108,7 @@ def main() -> None:
   sequences = [*sides["train"], *sides["dev"]]
   params = starting_params(config, arch, arguments.workdir)
   pairs_of = {"arch": arch, "keys": KEYS[arguments.model], "frames": 0, "threads": config.threads}
+  pairs_of["drifted"] = arch.reader == "box"
   table = pair_table(params, sequences, **pairs_of, folder=arguments.workdir / "responses", description="responses")
   table = on_device(table)
   folds = grouped_folds(table.sequence, config.gates.folds, config.seed)
