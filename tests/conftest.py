@@ -104,6 +104,18 @@ def box_params(arch: Architecture, boxed: Architecture) -> dict:
 
 
 @pytest.fixture(scope="session")
+def small() -> Architecture:
+  """A quarter of the small plan's width, read by box heads; 8 and 16 cells a side."""
+  return Architecture(plan="small", width=0.25, template_px=64, search_px=128, pools=3, scaling="none", reader="box")
+
+
+@pytest.fixture(scope="session")
+def small_params(small: Architecture) -> dict:
+  """As `init_params` has them, with new box heads: they read the last size at a cell's centre."""
+  return init_params(jax.random.key(0), small, logit_scale=10.0)
+
+
+@pytest.fixture(scope="session")
 def moving_target() -> Sequence:
   """A 20 x 20 target of black, white and coloured blocks that moves by (2, -1) px a frame over a smooth ground."""
   y, x = np.mgrid[:96, :128]

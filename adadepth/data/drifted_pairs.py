@@ -98,8 +98,8 @@ def drift(
 
 
 def other_light(
-  crops: Listing[UInt8[np.ndarray, "h w 3"]], rng: np.random.Generator
-) -> list[UInt8[np.ndarray, "h w 3"]]:
+  crops: Listing[UInt8[np.ndarray, "_ _ 3"]], rng: np.random.Generator
+) -> list[UInt8[np.ndarray, "_ _ 3"]]:
   """Crops of one pair with contrast, brightness and colour changed: most of it alike in all, some in each; some grey
   or out of focus.
   """

@@ -39,10 +39,10 @@ class Conv(nn.Module):
     if self.has_variable("params", "pairs"):
       return max_pool(nn.relu(pair_conv(x, self.get_variable("params", "pairs")) + bias), self.pool)
     kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x.shape[-1], self.channels))
+    x, strides = x.astype(kernel.dtype), (self.stride, self.stride)
     if self.stride > 1 and x.shape[-1] < WINOGRAD_CHANNELS and jax.default_backend() == "cpu":
       return max_pool(nn.relu(strided_conv(x, kernel, self.stride) + bias), self.pool)
-    strides = (self.stride, self.stride)
-    y = lax.conv_general_dilated(x.astype(kernel.dtype), kernel, strides, "SAME", dimension_numbers=NHWC)
+    y = lax.conv_general_dilated(x, kernel, strides, "SAME", dimension_numbers=NHWC)
     return max_pool(nn.relu(y + bias), self.pool)
 
 

@@ -92,7 +92,7 @@ def box_losses(
   """What the box heads lose at each depth: on the box, read near the true place, and on the score.
 
   The score is to be high there, low at the highest place that is not near, and low at the highest place of the
-  neighbouring pair's target, which is not in this picture.
+  neighbouring key's target, which is not in this picture.
   """
   frames = batch.search.shape[1]
   true_center = batch.displacement_in_search.reshape(-1, 2)
@@ -106,7 +106,7 @@ def box_losses(
   far = off[:, 0, :, None] | off[:, 1, None, :]
   losses = []
   for depth, (template, search) in enumerate(maps):
-    other, other_size = jnp.roll(template, 1, axis=0), jnp.roll(size, 1, axis=0)
+    other, other_size = jnp.roll(template, frames, axis=0), jnp.roll(size, frames, axis=0)
     wrong = _highest(jnp.where(far, responses[:, depth], -jnp.inf))
     absent = _highest(lax.stop_gradient(cross_correlate_spectra(other, search)))
     places = jnp.concatenate([place, wrong, absent])

@@ -32,7 +32,9 @@ def without_target(scene: Scene) -> Scene:
 def test_a_passage_rises_stays_and_falls():
   way = passage(FRAMES, FIRST, LENGTH)
   np.testing.assert_array_equal(np.flatnonzero(way == 1), np.arange(FIRST, FIRST + LENGTH))
-  np.testing.assert_array_equal(np.flatnonzero((way > 0) & (way < 1))[: PASSING - 1], FIRST - PASSING + 1 + np.arange(5))
+  np.testing.assert_array_equal(
+    np.flatnonzero((way > 0) & (way < 1))[: PASSING - 1], FIRST - PASSING + 1 + np.arange(5)
+  )
   assert way[FIRST - PASSING] == way[FIRST + LENGTH - 1 + PASSING] == 0
 
 
@@ -42,7 +44,7 @@ def test_a_target_that_has_left_is_in_no_pixel_and_comes_back():
   differs = (with_it != without).any(axis=(1, 2, 3))
   np.testing.assert_array_equal(np.flatnonzero(absent), np.arange(FIRST, FIRST + LENGTH))
   assert not differs[absent].any()
-  assert differs[:FIRST - PASSING].all() and differs[FIRST + LENGTH + PASSING :].all()
+  assert differs[: FIRST - PASSING].all() and differs[FIRST + LENGTH + PASSING :].all()
   centers = scene.target[1].center_in_image[~absent]
   back = centers[FIRST:]
   assert (back[PASSING:] >= 0).all() and (back[PASSING:] <= (WIDTH, HEIGHT)).all()

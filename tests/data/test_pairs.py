@@ -1,5 +1,7 @@
 """Key and search pairs: which frames are paired, where the crops lie, and what is true in them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from adadepth.maths.metrics import iou
 from adadepth.models.architecture import Architecture
 
 ARCH = Architecture(template_px=64, search_px=128, pools=3)
+BOX = dataclasses.replace(ARCH, reader="box")
 SIZE = 40  # of the target: its template crop has a side of 40 + 80 / 4 = 60 px, its search crop one of 120 px
 
 
@@ -192,6 +195,34 @@ def test_the_keys_box_sets_the_scale_of_every_crop():
   np.testing.assert_array_equal(group.last_size, np.tile(group.size_in_crop, (2, 1)))
   np.testing.assert_allclose(group.truth_in_search[:, 2:], sequence.boxes_xywh[[25, 29], 2:] * scale, rtol=1e-6)
   np.testing.assert_array_equal(group.frames_after_key, [25, 29])
+
+
+def test_for_box_heads_the_box_before_sets_the_scale_of_each_crop():
+  sequence = walk(30)
+  boxes, frames = sequence.boxes_xywh, [1, 15, 29]
+  group = cut_group(sequence, 0, frames, BOX)
+  scales = np.array([crop_scale(boxes[t - 1]) for t in frames])[:, None]
+  np.testing.assert_allclose(group.last_size, boxes[[0, 14, 28], 2:] * scales, rtol=1e-5)
+  np.testing.assert_allclose(group.truth_in_search[:, 2:], boxes[frames, 2:] * scales, rtol=1e-5)
+  centers = boxes[:, :2] + boxes[:, 2:] / 2
+  np.testing.assert_allclose(
+    group.displacement_in_search, (centers[frames] - centers[[0, 14, 28]]) * scales, atol=1e-4
+  )  # float32 pixels of up to 128
+  np.testing.assert_allclose(group.size_in_crop, boxes[0, 2:] * crop_scale(boxes[0]), rtol=1e-6)
+  for field in ("template", "size_in_crop"):
+    np.testing.assert_array_equal(getattr(group, field), getattr(cut_group(sequence, 0, frames, ARCH), field))
+
+
+def test_a_size_that_is_taken_wrongly_is_the_last_size_and_sets_the_scale():
+  sequence = walk(4)
+  wrong = np.log(np.float32([[2, 2], [1, 1.5]]))
+  right, group = (cut_group(sequence, 0, [2, 3], BOX, size_error=error) for error in (None, wrong))
+  for i in range(2):
+    taken = sequence.boxes_xywh[i + 1] * np.concatenate([np.ones(2), np.exp(wrong[i])])
+    np.testing.assert_allclose(group.last_size[i], taken[2:] * crop_scale(taken), rtol=1e-5)
+  # Twice the size is half the scale.
+  np.testing.assert_allclose(group.truth_in_search[0, 2:], right.truth_in_search[0, 2:] / 2, rtol=1e-5)
+  np.testing.assert_allclose(group.displacement_in_search[0], right.displacement_in_search[0] / 2, atol=1e-4)
 
 
 # The sampler.

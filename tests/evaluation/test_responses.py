@@ -12,8 +12,10 @@ from adadepth.data.pairs import cut_group, cut_key_search, evaluation_keys
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.evaluation import responses
+from adadepth.models.box_head import init_box_heads
 from adadepth.models.network import block_outputs, group_maps, make_template, ncc_on_grid, pair_responses
 
+BOX = dataclasses.replace(ARCH, reader="box")
 RIDGE = dataclasses.replace(ARCH, template="ridge", reader="fusion")
 
 
@@ -22,10 +24,16 @@ def sequences():
   return [render_sequence(seed=s, name=f"s{s}", frames=9, difficulty=Difficulty()) for s in range(2)]
 
 
-def table(params, sequences, folder=None, arch=ARCH):
+def table(params, sequences, folder=None, arch=ARCH, drifted=False):
   return responses.pair_table(
-    params, sequences, arch=arch, keys=0, frames=0, threads=2, folder=folder, description="test"
+    *(params, sequences), arch=arch, keys=0, frames=0, threads=2, folder=folder, description="test", drifted=drifted
   )
+
+
+@pytest.fixture(scope="module")
+def headed(params) -> dict:
+  """The parameters with new box heads: they read the last size at a cell's centre."""
+  return {**params, "box": init_box_heads(jax.random.key(0), BOX)}
 
 
 def only_group(sequence, arch):
@@ -60,8 +68,30 @@ def test_ncc_is_kept_for_every_pair(params, sequences):
   np.testing.assert_allclose(found.ncc[-1], expected, atol=1e-3)  # half precision
 
 
-def test_the_papers_reader_has_no_ncc(params, sequences):
-  assert table(params, sequences[:1]).ncc.shape == (8, 0, 0, 0)
+def test_the_papers_reader_has_no_ncc_and_no_boxes(params, sequences):
+  found = table(params, sequences[:1])
+  assert found.ncc.shape == (8, 0, 0, 0)
+  assert found.center.shape == found.size.shape == (8, 5, 2) and found.score.shape == (8, 5)
+  assert not any(column.any() for column in (found.center, found.size, found.score))
+
+
+def test_box_heads_read_every_pair_at_every_depth(headed, sequences):
+  found, group = table(headed, sequences[:1], arch=BOX), only_group(sequences[0], BOX)
+  np.testing.assert_array_equal(found.last_size, group.last_size)
+  np.testing.assert_array_equal(found.size, np.repeat(group.last_size[:, None], 5, axis=1))
+  np.testing.assert_array_equal(found.center % 8, np.zeros((8, 5, 2)))
+  np.testing.assert_array_equal(found.score, np.zeros((8, 5)))
+  assert found.center.any() and found.ncc.shape == (8, 0, 0, 0)
+
+
+def test_drifted_pairs_are_off_and_the_same_again(headed, sequences):
+  true, found, again = (table(headed, sequences[:1], arch=BOX, drifted=d) for d in (False, True, True))
+  for field in dataclasses.fields(found):
+    np.testing.assert_array_equal(getattr(found, field.name), getattr(again, field.name))
+  off = found.displacement_in_search(BOX) - true.displacement_in_search(BOX)
+  assert 2 < off.std() < 12  # 0.09 of 64 px, and 16 numbers
+  grown = np.log(true.truth_in_search[:, 2:] / found.truth_in_search[:, 2:])  # a larger last size is a smaller scale
+  assert 0.03 < grown.std() < 0.3
 
 
 def test_sequences_without_a_pair_are_refused_by_name(params, sequences):
@@ -131,6 +161,14 @@ def test_another_network_is_computed_anew(params, sequences, tmp_path, computed)
   first, second = table(params, sequences[:1], tmp_path), table(other, sequences[:1], tmp_path)
   assert computed == ["s0", "s0"]
   assert not np.array_equal(first.responses, second.responses)
+
+
+def test_other_heads_and_other_crops_are_computed_anew(headed, sequences, tmp_path, computed):
+  other = {**headed, "box": jax.tree.map(lambda leaf: leaf + 0.1, headed["box"])}
+  first, second = (table(p, sequences[:1], tmp_path, BOX) for p in (headed, other))
+  table(headed, sequences[:1], tmp_path, BOX, drifted=True)
+  assert computed == ["s0", "s0", "s0"]
+  assert np.all(first.score != second.score)
 
 
 def test_other_gates_read_the_same_responses(params, sequences, tmp_path, computed):

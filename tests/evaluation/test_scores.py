@@ -30,6 +30,7 @@ from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import init_gates
 
 COSTS = Costs(np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.array([1.0, 2.5, 5.0, 9.0, 17.0]), 17.0)
+BOX = dataclasses.replace(ARCH, reader="box")
 # Each depth gives weight to its own map alone, and all of a change of scale is read.
 OWN_MAP = {**init_fusion(), "response": 60 * jnp.eye(5), "scale_gain": jnp.ones(5)}
 
@@ -102,6 +103,27 @@ def test_a_tracker_that_drifts_reads_less_well_than_a_pair():
   assert tracked < as_pair
 
 
+@pytest.fixture
+def boxed_table():
+  """A pair whose depths read its box 0, 4, 8 and 12 px to the right, and at the right place but half as wide."""
+  table = planted_table([(1, -1)], [[(0, 0)] * 5])
+  center = np.float32([8, -8]) + np.float32([(0, 0), (4, 0), (8, 0), (12, 0), (0, 0)])
+  size = np.float32([(16, 16)] * 4 + [(8, 16)])
+  score = np.float32([[3, 2, 1, 0, -1]])
+  return dataclasses.replace(table, center=center[None], size=size[None], score=score)
+
+
+def test_the_boxes_of_box_heads_are_taken_as_they_were_read(boxed_table):
+  found = exit_ious({}, boxed_table, arch=BOX)
+  # Boxes of 16 px that overlap in 16, 12, 8 and 4 columns, over 16 and what they do not share.
+  np.testing.assert_allclose(found, [[1, 12 / 20, 8 / 24, 4 / 28, 1 / 2]], rtol=1e-5)
+
+
+def test_the_score_of_box_heads_is_a_feature(boxed_table):
+  found = table_features({"head": {"log_scale": jnp.zeros(5)}}, boxed_table, arch=BOX)
+  np.testing.assert_array_equal(found[..., -1], boxed_table.score)
+
+
 # Soft gating.
 
 
@@ -119,6 +141,11 @@ def test_with_fusion_soft_gating_averages_the_depths_weights():
   assert soft_ious(OWN_MAP, table, rest, arch=FUSION)[0] < 0.3
 
 
+def test_with_box_heads_soft_gating_averages_the_boxes(boxed_table):
+  half = np.float32([[0, 0, 0.5, 0, 0.5]])  # 4 px to the right, 12 px wide
+  assert soft_ious({}, boxed_table, half, arch=BOX) == pytest.approx([10 / 18])  # they share 10 of 18 columns
+
+
 # Entries of results.json.
 
 
@@ -129,6 +156,12 @@ def test_bounds_are_those_of_center_and_truth(scores):
   assert bounds["perfect_displacement"]["iou@25"] == bounds["best_exit"]["iou@25"] == pytest.approx(1)
   assert bounds["cheapest_good_exit"]["exits"] == [0, 0, 0.5, 0.5, 0]
   assert bounds["cheapest_good_exit"]["gflops"] == pytest.approx((5 + 9) / 2)
+
+
+def test_bounds_have_the_last_boxs_size(table):
+  smaller = dataclasses.replace(table, last_size=np.full((2, 2), 8, np.float32))
+  bounds = score_bounds(score_table(smaller, exit_ious({}, table, arch=ARCH), arch=ARCH, costs=COSTS))
+  assert bounds["perfect_displacement"]["iou@25"] == pytest.approx(64 / 256)
 
 
 def test_iou_at_counts_only_the_first_frames(scores):

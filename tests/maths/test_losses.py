@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import shapely
 
 from adadepth.maths import losses
 from adadepth.maths.losses import all_depths_loss, deepest_loss, gating_loss, geometric_price, position_log_softmax
@@ -275,3 +276,46 @@ def test_the_iou_loss_is_one_minus_the_metric():
   expected = 1 - iou(boxes[0], boxes[1])
   assert 0 < expected.min() < 0.8 < expected.max() == 1  # some overlap and some do not
   np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+# Generalised IoU.
+
+
+def as_loss(*boxes_xywh) -> tuple[jax.Array, ...]:
+  """Boxes as losses take them: centre and size of one, then of the other."""
+  boxes = [jnp.asarray(box, "float32") for box in boxes_xywh]
+  return tuple(part for box in boxes for part in (box[..., :2] + box[..., 2:] / 2, box[..., 2:]))
+
+
+def test_equal_boxes_lose_nothing_and_far_ones_two():
+  box = (3, -2, 4, 7)
+  np.testing.assert_allclose(losses.giou_loss(*as_loss(box, box)), 0, atol=1e-6)
+  for far in ((1e4, -1e4, 4, 7), (3, 1e5, 4, 7)):
+    np.testing.assert_allclose(losses.giou_loss(*as_loss(box, far)), 2, atol=1e-3)
+
+
+def test_where_one_box_holds_the_other_giou_is_iou():
+  np.testing.assert_allclose(losses.giou_loss(*as_loss((0, 0, 8, 4), (1, 1, 4, 2))), 1 - 8 / 32, rtol=1e-6)
+
+
+def test_the_giou_loss_equals_shapelys_areas():
+  rng = np.random.default_rng(1)
+  boxes = np.concatenate([rng.uniform(-5, 5, (2, 50, 2)), rng.uniform(1, 9, (2, 50, 2))], axis=-1)
+  found = losses.giou_loss(*as_loss(*boxes))
+  for one, other, loss in zip(*boxes, found, strict=True):
+    one, other = (shapely.box(x, y, x + w, y + h) for x, y, w, h in (one, other))
+    union, hull = shapely.union(one, other), shapely.union(one, other).envelope.area
+    expected = 1 - shapely.intersection(one, other).area / union.area + (hull - union.area) / hull
+    assert loss == pytest.approx(expected, abs=1e-5)
+
+
+def test_boxes_that_do_not_meet_are_pulled_together():
+  slope = jax.grad(losses.giou_loss)(*as_loss((0, 0, 4, 4), (20, -30, 4, 4)))
+  assert slope[0] < 0 < slope[1]  # the loss falls to the right and upwards
+
+
+@pytest.mark.parametrize("other", [(0, 0, 4, 4), (4, 0, 4, 4), (50, 60, 4, 4), (1, 1, 1e-3, 1e-3)], ids=str)
+def test_the_gradient_of_the_giou_loss_is_finite(other):
+  """Of equal boxes, of some that touch, that are far apart, and of a box that is next to nothing."""
+  slopes = jax.grad(losses.giou_loss, (0, 1))(*as_loss((0, 0, 4, 4), other))
+  assert all(np.isfinite(slope).all() for slope in slopes)

@@ -115,7 +115,24 @@ def test_each_correlation_equals_that_of_one_template():
     np.testing.assert_allclose(response, cross_correlate(template, search[None])[0], atol=1e-4)
 
 
+@pytest.mark.parametrize(("template_cells", "search_cells"), SIZES)
+def test_correlation_by_spectra_equals_each_correlation(template_cells, search_cells):
+  template, search = (jnp.asarray(random_map(15, 3, cells, cells, 5)) for cells in (template_cells, search_cells))
+  found, expected = (f(template, search) for f in (xcorr.cross_correlate_spectra, xcorr.cross_correlate_each))
+  # Products of order 10 to 100, summed over a map and scaled back: float32 keeps about 1e-6 of them.
+  np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 # Gradients
+
+
+def test_the_gradient_by_spectra_equals_that_of_each_correlation():
+  template, search, weights = (jnp.asarray(random_map(16, 2, *shape)) for shape in ((4, 4, 5), (8, 8, 5), (8, 8)))
+  slopes = [
+    jax.jit(jax.grad(lambda t, s, f=f: jnp.sum(f(t, s) * weights), (0, 1)))(template, search)
+    for f in (xcorr.cross_correlate_spectra, xcorr.cross_correlate_each)
+  ]
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-3), *slopes)  # sums of 64 products of order 10
 
 
 def test_the_gradient_of_whitening_is_finite_for_a_constant_map():

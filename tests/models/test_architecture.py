@@ -8,6 +8,8 @@ import pytest
 from adadepth.errors import InputError
 from adadepth.models.architecture import Architecture
 
+SMALL = {"plan": "small", "pools": 3}
+
 # Invariants
 
 
@@ -38,6 +40,17 @@ def test_a_reader_and_a_template_may_change_after_training():
     assert Architecture(**values).trained != Architecture().trained
 
 
+def test_the_small_plan_too_is_pooled_to_the_common_stride():
+  arch = Architecture(**SMALL)
+  for depth in range(5):
+    assert arch.block_stride_px(depth + 1) * arch.pool_to_response(depth) == arch.stride_px == 8
+
+
+def test_another_plan_is_another_training():
+  assert Architecture(**SMALL).trained != Architecture(pools=3).trained
+  assert Architecture(**SMALL, reader="box").trained == Architecture(**SMALL).trained
+
+
 # Limits
 
 
@@ -57,6 +70,17 @@ def test_the_default_is_the_papers():
   assert (arch.scaling, arch.template, arch.reader) == ("min_max", "crop", "paper")
 
 
+def test_the_small_plan_is_ten_convolutions_that_stride_early():
+  arch = Architecture(**SMALL, template_px=64, search_px=160)
+  assert arch.channels == (32, 64, 96, 128, 128)
+  assert [block.convs for block in arch.blocks[:2]] == [((24, 2), (32, 2)), ((64, 2), (64, 1))]
+  assert [(len(block.convs), block.stride) for block in arch.blocks] == [(2, 4), (2, 2), (2, 1), (2, 1), (2, 1)]
+  assert (arch.stride_px, arch.template_cells, arch.search_cells) == (8, 8, 20)
+  assert [arch.block_stride_px(k) for k in range(5)] == [1, 4, 8, 8, 8]
+  assert [arch.pool_to_response(k) for k in range(5)] == [2, 1, 1, 1, 1]
+  assert Architecture(**SMALL, width=0.25).channels == (8, 16, 24, 32, 32)
+
+
 def test_width_scales_channels():
   assert Architecture(width=0.25).channels == (16, 32, 64, 128, 128)
 
@@ -72,6 +96,8 @@ def test_width_scales_channels():
     ({"width": np.nan}, "`width` (=nan) must lie in (0, 1]; the paper's is 1"),
     ({"pools": 0}, "`pools` (=0) must be 1, 2, 3 or 4; the paper's is 4"),
     ({"pools": 5}, "`pools` (=5) must be 1, 2, 3 or 4; the paper's is 4"),
+    ({"plan": "vgg16"}, "`plan` (='vgg16') must be one of vgg19, small"),
+    ({"plan": "small"}, '`pools` (=4) must be 3 in the plan "small", which halves three times'),
     ({"scaling": "max"}, "`scaling` (='max') must be one of min_max, none"),
     ({"template": "mean"}, "`template` (='mean') must be one of crop, ridge"),
     ({"reader": "peak"}, "`reader` (='peak') must be one of paper, fusion, box"),

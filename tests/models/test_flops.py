@@ -7,6 +7,7 @@ from adadepth.models.architecture import VGG19_CONVS, Architecture
 from adadepth.models.flops import block_flops, cascade_flops, correlation_flops, fixed_flops, hard_flops, soft_flops
 
 PAPER = Architecture()
+SMALL = Architecture(plan="small", template_px=64, search_px=160, pools=3)
 # 3x3 convolutions of VGG-19 as published: (input channels, output channels, stride at which it runs).
 LAYERS = [
   [(3, 64, 1), (64, 64, 1)],
@@ -77,6 +78,30 @@ def test_the_ratios_are_those_of_table_1():
   fixed = fixed_flops(PAPER)
   np.testing.assert_array_equal(np.round(fixed / fixed[0], 2), [1.00, 2.43, 5.78, 9.12, 10.07])
   assert round(soft_flops(PAPER) / fixed[0], 2) == 10.08
+
+
+# The small plan's convolutions: (input channels, output channels, stride at which its outputs lie).
+SMALL_LAYERS = [
+  [(3, 24, 2), (24, 32, 4)],
+  [(32, 64, 8), (64, 64, 8)],
+  [(64, 96, 8), (96, 96, 8)],
+  [(96, 128, 8), (128, 128, 8)],
+  [(128, 128, 8), (128, 128, 8)],
+]
+
+
+@pytest.mark.parametrize("depth", range(5))
+def test_depths_of_the_small_plan_equal_a_loop_over_layers(depth):
+  layers = [layer for block in SMALL_LAYERS[: depth + 1] for layer in block]
+  positions = {stride: (64 // stride) ** 2 + (160 // stride) ** 2 for stride in (2, 4, 8)}
+  convolutions = sum(2 * 9 * c_in * c_out * positions[stride] for c_in, c_out, stride in layers)
+  assert fixed_flops(SMALL)[depth] == convolutions + 2 * 8 * 8 * layers[-1][1] * 20 * 20
+
+
+def test_the_small_plan_costs_37_megaflops_at_depth_1_and_20_times_that_at_depth_5():
+  fixed = fixed_flops(SMALL)
+  assert round(fixed[0] / 1e6) == 37
+  np.testing.assert_array_equal(np.round(fixed / fixed[0], 2), [1.00, 2.43, 5.95, 12.48, 19.90])
 
 
 def test_xcorr1_to_xcorr5_cost_6_3_to_63_7_gigaflops():

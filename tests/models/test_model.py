@@ -51,11 +51,16 @@ def test_a_model_comes_back_as_it_was(model, tmp_path, calibration):
     jax.tree.map(np.testing.assert_array_equal, loaded.params, model.params)
 
 
-@pytest.mark.parametrize("values", [{"template": "ridge"}, {"reader": "fusion"}, {"scaling": "none"}])
+@pytest.mark.parametrize("values", [{"template": "ridge"}, {"reader": "box"}, {"scaling": "none"}, {"plan": "small"}])
 def test_every_choice_of_an_architecture_comes_back(model, tmp_path, values):
   arch = Architecture(width=1 / 16, template_px=64, search_px=128, pools=3, **values)
   save_model(tmp_path / "model.safetensors", model._replace(arch=arch))
   assert load_model(tmp_path).arch == arch
+
+
+def test_box_heads_come_back(model, box_params, boxed, tmp_path):
+  save_model(tmp_path / "model.safetensors", model._replace(params=box_params, arch=boxed))
+  jax.tree.map(np.testing.assert_array_equal, load_model(tmp_path).params, box_params)
 
 
 def test_gates_without_a_backbone_are_a_model_too(model, tmp_path):

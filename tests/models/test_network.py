@@ -92,6 +92,11 @@ def test_a_planted_target_comes_back_at_every_depth_of_imagenets_network(shared,
   assert_found_at_every_depth({"backbone": backbone}, Architecture(), plant, seed=0, size=2 * SIZE)
 
 
+def test_a_planted_target_comes_back_at_every_depth_of_the_small_plan(small, small_params, plant):
+  """Strided convolutions pad a crop and its search crop alike, so that their cells lie on one grid."""
+  assert_found_at_every_depth(small_params, small, plant, seed=0)
+
+
 def test_template_and_search_of_the_same_crop_have_the_same_maps(params, arch, crops):
   keys, searches = crops
   template = template_of(params, keys[1], searches[1, 1], SIZE, arch=arch)
@@ -155,7 +160,8 @@ def test_the_papers_template_does_not_look_around_the_key_or_at_the_box(params, 
     for search, size in ((1, SIZE), (2, 2 * SIZE))
   )
   assert found.ncc is None
-  jax.tree.map(np.testing.assert_array_equal, found, other)
+  np.testing.assert_array_equal([found.size, other.size], [SIZE, 2 * SIZE])  # kept, for who reads the box
+  jax.tree.map(np.testing.assert_array_equal, found.maps, other.maps)
 
 
 def test_a_ridge_template_is_of_the_targets_box_alone(params, ridged, crops):

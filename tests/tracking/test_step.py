@@ -12,7 +12,15 @@ from adadepth.models.network import make_template
 from adadepth.tracking.budget import Budget, next_threshold
 from adadepth.tracking.policies import Decision, policy_named
 from adadepth.tracking.reader import Reading, Search
-from adadepth.tracking.step import TrackerState, compiled_init, compiled_update, init, update
+from adadepth.tracking.step import (
+  SIZE_RANGE,
+  SIZE_RATE,
+  TrackerState,
+  compiled_init,
+  compiled_update,
+  init,
+  update,
+)
 
 # A box of 24 x 40 px has a template crop of side 40 + 64 / 4 = 56 px.
 BOXES = np.array([(40, 30, 24, 40), (10, 20, 60, 20)], np.float32)
@@ -22,13 +30,17 @@ MOVED = np.array([(8, -4), (-16, 2)], np.float32)  # crop pixels
 BLIND = jnp.zeros((2, 128, 128, 3), jnp.uint8)
 
 
-def told(moved=MOVED, log_scale=(0.0, 0.0), depth=(1, 4)):
-  """A policy that does not look: its decision is given, but for the size, which is so much the last."""
+def told(moved=MOVED, log_scale=(0.0, 0.0), depth=(1, 4), score=(0.0, 0.0)):
+  """A policy that does not look: its decision is given, but for the size, which is so much the last.
+
+  Args:
+    log_scale: of each target, or of each of its sides.
+  """
 
   def policy(params, template, search: Search, threshold) -> Decision:
     del params, template, threshold
-    size = search.last_size * jnp.exp(jnp.float32(log_scale))[:, None]
-    reading = Reading(jnp.asarray(moved), size, jnp.zeros(2))
+    size = search.last_size * jnp.exp(jnp.float32(log_scale)).reshape(2, -1)
+    reading = Reading(jnp.asarray(moved), size, jnp.float32(score))
     return Decision(reading, jax.nn.one_hot(jnp.array(depth), 5), jnp.array(depth, jnp.int32))
 
   return policy
@@ -123,6 +135,85 @@ def test_a_step_leaves_the_state_before_as_it_was(start, step):
   before = jax.tree.map(np.array, start)
   step(told())
   jax.tree.map(np.testing.assert_array_equal, start, before)
+
+
+# Box heads.
+
+
+@pytest.fixture(scope="module")
+def follow(boxed, start):
+  """One update that reads boxes, by a policy that does not look."""
+
+  def call(policy, state: TrackerState = start, frame_wh=(1e4, 1e4)):
+    at = jnp.asarray(centers(state.box_xywh))
+    return update({}, state, BLIND, at, jnp.float32(frame_wh), policy=policy, arch=boxed)
+
+  return call
+
+
+def test_a_box_goes_part_of_the_way_to_the_size_that_is_read_and_on_from_there(follow):
+  state, track = follow(told(log_scale=(0.2, -0.1)))
+  grown = np.exp(SIZE_RATE * np.float32([[0.2], [-0.1]]))
+  np.testing.assert_allclose(track.box_xywh[:, 2:], BOXES[:, 2:] * grown, rtol=1e-5)
+  _, again = follow(told(log_scale=(0.2, -0.1)), state)
+  np.testing.assert_allclose(again.box_xywh[:, 2:], BOXES[:, 2:] * grown**2, rtol=1e-5)
+
+
+def test_with_box_heads_a_displacement_is_at_the_last_boxs_scale(follow):
+  state, before = follow(told(log_scale=(0.5, -0.5)))
+  _, track = follow(told(), state)
+  grown = np.exp(SIZE_RATE * np.float32([[0.5], [-0.5]]))  # so many times as large is a crop pixel then
+  moved = MOVED / CROP_SCALE[:, None] * grown
+  np.testing.assert_allclose(centers(track.box_xywh) - centers(before.box_xywh), moved, rtol=1e-4, atol=1e-3)
+
+
+def test_a_policy_is_told_the_last_boxs_size_in_the_crop_that_is_cut_for_it(follow):
+  stretch, seen = ((0.5, -0.5), (0.0, 0.4)), []
+
+  def policy(params, template, search: Search, threshold) -> Decision:
+    seen.append(np.asarray(search.last_size))
+    return told(log_scale=stretch)(params, template, search, threshold)
+
+  state, _ = follow(policy)
+  np.testing.assert_allclose(seen[0], BOXES[:, 2:] * CROP_SCALE[:, None], rtol=1e-5)
+  follow(policy, state)
+  for (w, h), found in zip(BOXES[:, 2:] * np.exp(SIZE_RATE * np.float32(stretch)), seen[1], strict=True):
+    np.testing.assert_allclose(found, np.array([w, h]) * 64 / (max(w, h) + (w + h) / 4), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("log_scale", "limit"), [(9.0, SIZE_RANGE), (-9.0, 1 / SIZE_RANGE)])
+def test_a_box_stays_within_a_range_of_its_first_size(follow, log_scale, limit):
+  _, track = follow(told(log_scale=(log_scale, 0.0)))
+  np.testing.assert_allclose(track.box_xywh[:, 2:], BOXES[:, 2:] * np.float32([[limit], [1]]), rtol=1e-5)
+
+
+def test_a_box_gets_no_larger_than_twice_the_frame_even_if_it_was(follow):
+  _, grown = follow(told(log_scale=(9.0, 9.0)), frame_wh=(100, 50))
+  np.testing.assert_allclose(grown.box_xywh[:, 2:], [(120, 100), (200, 100)], rtol=1e-5)  # 5 * 24 is below 200
+  _, held = follow(told(), frame_wh=(4, 3))
+  np.testing.assert_allclose(held.box_xywh[:, 2:], np.tile([8, 6], (2, 1)), rtol=1e-5)
+
+
+# Lost targets.
+
+
+def test_a_reading_that_is_not_believed_leaves_the_box_where_it_is(follow):
+  state, first = follow(told(log_scale=(0.2, 0.2), score=(-3, 3)))
+  np.testing.assert_array_equal(first.box_xywh[0], BOXES[0])
+  assert np.all(first.box_xywh[1] != BOXES[1])
+  np.testing.assert_allclose(first.score, 1 / (1 + np.exp([3.0, -3.0])), rtol=1e-5)
+  np.testing.assert_array_equal(first.missed, [1, 0])
+  state, second = follow(told(score=(-3, -3)), state)
+  np.testing.assert_array_equal(second.missed, [2, 1])
+  _, third = follow(told(score=(3, 3)), state)
+  np.testing.assert_array_equal(third.missed, [0, 0])
+  np.testing.assert_allclose(centers(third.box_xywh)[0], centers(BOXES)[0] + MOVED[0] / CROP_SCALE[0], atol=1e-4)
+
+
+def test_a_displacement_is_from_where_the_crop_was_cut(arch, start):
+  at = jnp.array([[5.0, 6.0], [70, 80]])
+  _, track = update({}, start, BLIND, at, FRAME_WH, policy=told(), arch=arch)
+  np.testing.assert_allclose(centers(track.box_xywh), at + MOVED / CROP_SCALE[:, None], atol=1e-4)
 
 
 # Thresholds.

@@ -13,9 +13,12 @@ import adadepth
 from adadepth.errors import InputError
 from adadepth.evaluation.forced_exits import forced, gates_that_exit
 from adadepth.maths.metrics import iou
+from adadepth.models.architecture import Architecture
 from adadepth.models.model import Calibration, Model
+from adadepth.tracking import tracker as tracker_module
 from adadepth.tracking.budget import Budget
-from adadepth.tracking.step import Track, compiled_init, compiled_update
+from adadepth.tracking.lost import PATIENCE
+from adadepth.tracking.step import SIZE_RATE, Track, compiled_init, compiled_update
 from adadepth.tracking.tracker import Tracker, check_next_frame, computed_confidences, given_track
 
 TWO_BOXES = np.array([(40, 50, 20, 20), (46, 47, 16, 24)], np.float32)
@@ -163,6 +166,56 @@ def test_a_budget_gives_the_first_threshold(model, moving_target):
 def test_confidences_that_were_not_computed_are_drawn_as_nan():
   track = given_track(np.ones(4))._replace(confidences=np.array([0.3, 0.7, 0, 0, 0], np.float32), depth=np.int32(1))
   np.testing.assert_array_equal(computed_confidences(track), np.array([0.3, 0.7, np.nan, np.nan, np.nan], np.float32))
+
+
+# Box heads.
+
+
+def telling(small: Architecture, params: dict, log_size: float, score: float) -> Model:
+  """The small network, whose heads say at every depth how the size changes and how sure they are."""
+  numbers = jnp.float32([0, 0, log_size, log_size, score])
+  told = lambda path, leaf: numbers if [key.key for key in path[-2:]] == ["Dense_1", "bias"] else leaf  # noqa: E731
+  return Model({**params, "box": jax.tree_util.tree_map_with_path(told, params["box"])}, small, threshold=0.4)
+
+
+@pytest.mark.parametrize("policy", ["xcorr1", "hard"])
+def test_a_moving_target_is_followed_by_box_heads(small, small_params, moving_target, policy):
+  tracker = Tracker(telling(small, small_params, 0.0, 3.0), policy)
+  track = tracker.track(moving_target.frames, moving_target.boxes_xywh[0])
+  overlap = iou(track.box_xywh, moving_target.boxes_xywh)
+  # As with the paper's reader: new heads read the centre of the highest cell.
+  assert overlap.mean() > 0.69, overlap
+  assert overlap.min() > 0.49, overlap
+  assert not track.lost.any()
+
+
+def test_the_size_follows_what_the_heads_say_and_the_crop_the_size(small, small_params, moving_target, monkeypatch):
+  sides, cut = [], tracker_module.crop_square
+
+  def seen(frame, center, side_px, crop_px):
+    sides.append(side_px)
+    return cut(frame, center, side_px, crop_px)
+
+  monkeypatch.setattr(tracker_module, "crop_square", seen)
+  track = Tracker(telling(small, small_params, 0.1, 3.0), "xcorr1").track(moving_target.frames[:5], (40, 50, 20, 24))
+  grown = np.exp(SIZE_RATE * 0.1 * np.arange(5))
+  np.testing.assert_allclose(track.box_xywh[:, 2:], np.float32([20, 24]) * grown[:, None], rtol=1e-4)
+  # max(w, h) + (w + h) / 4 = 35 px for the key; a search crop has twice that, of the box before.
+  np.testing.assert_allclose(sides, [35, 70, *(70 * grown[:4])], rtol=1e-4)
+
+
+def test_many_targets_with_box_heads_are_followed_as_each_alone(small, small_params, moving_target):
+  tracker = Tracker(telling(small, small_params, -0.05, 3.0), "hard")
+  together = tracker.track(moving_target.frames[:4], TWO_BOXES)
+  for i, box in enumerate(TWO_BOXES):
+    assert_same_track(Track(*(leaf[:, i] for leaf in together)), tracker.track(moving_target.frames[:4], box))
+
+
+def test_a_target_that_the_heads_do_not_see_keeps_its_box_and_is_lost(small, small_params, moving_target):
+  track = Tracker(telling(small, small_params, 0.1, -3.0), "xcorr1").track(moving_target.frames[:5], (40, 50, 20, 24))
+  np.testing.assert_array_equal(track.box_xywh, np.tile(np.float32([40, 50, 20, 24]), (5, 1)))
+  np.testing.assert_array_equal(track.missed, range(5))
+  np.testing.assert_array_equal(track.lost, np.arange(5) >= PATIENCE)
 
 
 # Many targets.

@@ -32,6 +32,7 @@ def tree() -> dict:
   return {
     "backbone": {"kernel": jnp.array([0.1, 1e-30, -0.3])},
     "head": {"log_scale": jnp.full(2, 0.2)},
+    "box": {"depth1": jnp.full(4, 0.4)},
     "gates": {"gate1": gate},
     "fusion": {"ncc": jnp.full(2, 25.0)},
   }
@@ -57,10 +58,11 @@ def moments(state) -> list[jax.Array]:
   return [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.ndim]
 
 
-def test_phase_1_moves_backbone_and_head_alone(tree):
+def test_phase_1_moves_backbone_head_and_boxes_alone(tree):
   assert moved(tree, after_steps(tree, finetune_optimizer(**FINETUNE)).params) == {
     "['backbone']['kernel']",
     "['head']['log_scale']",
+    "['box']['depth1']",
   }
 
 
@@ -76,7 +78,7 @@ def test_what_is_frozen_is_not_decayed_either(tree):
 
 @pytest.mark.parametrize(
   ("optimizer", "sizes"),
-  [(finetune_optimizer(**FINETUNE), [2, 2, 3, 3]), (gating_optimizer(learning_rate=0.1), [3, 3])],
+  [(finetune_optimizer(**FINETUNE), [2, 2, 3, 3, 4, 4]), (gating_optimizer(learning_rate=0.1), [3, 3])],
 )
 def test_what_is_frozen_has_no_moments(tree, optimizer, sizes):
   assert sorted(leaf.size for leaf in moments(init_state(tree, optimizer))) == sizes

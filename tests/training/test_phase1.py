@@ -5,14 +5,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from adadepth.data.drifted_pairs import DriftedSampler
 from adadepth.data.pairs import PairSampler
-from adadepth.maths.losses import label_cross_entropy
+from adadepth.io.metric_writer import read_metrics
+from adadepth.maths.losses import giou_loss, label_cross_entropy
+from adadepth.maths.xcorr import cross_correlate_each
 from adadepth.models.architecture import DEPTHS
+from adadepth.models.box_head import Reading
 from adadepth.models.network import group_maps, logit_scales, pair_responses
 from adadepth.models.vgg import count
+from adadepth.training import phase1
 from adadepth.training.optimizers import TrainState, finetune_optimizer, init_state
 from adadepth.training.phase1 import (
+  FAR_CELLS,
+  NEAR_CELLS,
   PairBatch,
+  box_losses,
   compiled_step,
   finetune,
   finetune_step,
@@ -214,3 +222,103 @@ def test_half_precision_is_of_the_backbone_alone_and_changes_the_losses_little(p
   halved = jax.jit(total)(trained, batch)[1]
   np.testing.assert_allclose(halved, losses, rtol=0.05)  # 8 bits, through up to 16 layers
   assert np.abs(halved - losses).max() > 1e-4  # float32 in two programs would agree better
+
+
+# Box heads.
+
+
+@pytest.fixture(scope="module")
+def drifted(small, moving_target) -> DriftedSampler:
+  return DriftedSampler([moving_target], small, seed=0)
+
+
+@pytest.fixture(scope="module")
+def drifted_batch(drifted) -> PairBatch:
+  return stack_groups([drifted[index] for index in range(8)])
+
+
+@pytest.fixture(scope="module")
+def small_losses(small, drifted_batch):
+  """What the pairs lose by given parameters, of the maps and of the boxes, [8, 5] each."""
+  program = jax.jit(lambda params, key: pair_losses(params, on_device(drifted_batch), key, arch=small, **LOSS))
+  return lambda params, key=KEY: jax.device_get(program(params, key))
+
+
+def test_new_heads_lose_what_the_last_size_loses_near_the_true_place(drifted_batch, small_params, small_losses):
+  """They read the last size at a cell's centre, and are undecided: two log 2 there, and one at each other place."""
+  true, size, last = (part[:, 0] for part in (drifted_batch.displacement_in_search, *drifted_batch[4:]))
+  offsets = np.stack(np.meshgrid(*2 * [np.arange(-NEAR_CELLS, NEAR_CELLS + 1)]), axis=-1).reshape(-1, 1, 2)
+  centers = np.float32(8 * np.clip(np.round(true / 8) + offsets, -7, 8))  # cells 0 to 15, the unmoved one 7
+  boxes = np.broadcast_arrays(centers, last, true, size)
+  possible = 2 * giou_loss(*map(jnp.asarray, boxes)) + np.abs(np.log(last / size)).mean(-1) + np.float32(np.log(2))
+  for key in range(2):
+    of_boxes = small_losses(small_params, jax.random.key(key))[1]
+    # Every depth reads at the same place.
+    np.testing.assert_allclose(of_boxes, np.tile(of_boxes[:, :1], DEPTHS), rtol=1e-5)
+    nearest = np.abs(np.asarray(possible) - of_boxes[:, 0]).min(0)
+    np.testing.assert_allclose(nearest, 0, atol=1e-4)
+
+
+def test_scores_are_learnt_there_at_the_highest_place_elsewhere_and_of_another_keys_target(small, monkeypatch):
+  rng = np.random.default_rng(0)
+  drawn = lambda *shape: jnp.asarray(rng.standard_normal(shape), "float32")  # noqa: E731
+  # Two keys with two search frames each.
+  maps = [(jnp.repeat(drawn(2, 8, 8, 6), 2, axis=0), drawn(4, 16, 16, 6)) for _ in range(DEPTHS)]
+  true = np.float32([[(0, 0), (24, -16)], [(-50, 40), (60, 60)]])
+  sizes, lasts = jnp.array([[20.0, 30], [40, 10]]), jnp.full((2, 2, 2), 25.0)
+  crops = [jnp.zeros((2, *more, 3), jnp.uint8) for more in ((64, 64), (2, 128, 128))]
+  responses, read = pair_responses(maps, arch=small), []
+
+  def see(heads, template, search, place, size, last_size, *, depth, arch) -> Reading:
+    read.append((template, search, place, size))
+    return Reading(jnp.zeros((12, 2)), last_size, jnp.zeros(12))
+
+  monkeypatch.setattr(phase1, "read_box", see)
+  batch = PairBatch(*crops, jnp.asarray(true), sizes, lasts, lasts)
+  box_losses({}, maps, responses, batch, KEY, arch=small)
+  true_place = np.round(true.reshape(-1, 2)[:, ::-1] / 8) + 7
+  own, other = [0, 0, 1, 1], [1, 1, 0, 0]  # each pair's key, and the key that is not in its picture
+  for (template, search), response, seen in zip(maps, np.moveaxis(responses, 1, 0), read, strict=True):
+    templates, searches, places, given = (np.split(np.asarray(part), 3) for part in seen)
+    for part, keys in enumerate((own, own, other)):
+      np.testing.assert_array_equal(templates[part], template[::2][np.array(keys)])
+      np.testing.assert_array_equal(given[part], sizes[np.array(keys)])
+      np.testing.assert_array_equal(searches[part], search)
+    there, wrong, absent = places
+    assert np.abs(there - true_place).max() <= NEAR_CELLS
+    others = cross_correlate_each(jnp.asarray(templates[2]), search)
+    for i in range(4):
+      far = np.abs(np.stack(np.mgrid[:16, :16], axis=-1) - true_place[i]).max(-1) > FAR_CELLS
+      assert far[tuple(wrong[i])] and response[i][tuple(wrong[i])] == response[i][far].max()
+      assert others[i][tuple(absent[i])] == others[i].max()
+
+
+@pytest.fixture(scope="module")
+def small_run(small_params, drifted, tmp_path_factory) -> tuple[TrainState, list[dict]]:
+  """A run of the small plan on drifted pairs, and what its steps logged."""
+  folder = tmp_path_factory.mktemp("small")
+  settings = {"objective": "all", "groups": 8, "threads": 1, "log_every": 1, "checkpoint_every": 100, "steps": 12}
+  adam = {**ADAM, "learning_rate": 3e-3}
+  state = finetune(
+    copied(small_params), drifted, arch=drifted.arch, dtype="float32", folder=folder, **adam, **LOSS, **settings
+  )
+  return state, read_metrics(folder)
+
+
+def test_a_few_steps_lower_the_losses_of_maps_and_boxes(small_params, small_run, small_losses):
+  before, after = (small_losses(params) for params in (small_params, small_run[0].params))
+  for name, old, new in zip(("maps", "boxes"), before, after, strict=True):
+    assert new.mean() < old.mean() - 0.05, (name, old.mean(0), new.mean(0))
+
+
+def test_steps_move_backbone_head_and_boxes_and_nothing_else(small_params, small_run):
+  names = leaves_by_name(small_params)
+  trained = {name for name in names if name.startswith(("['backbone']", "['head']", "['box']"))}
+  assert moved(small_params, small_run[0].params) == trained
+
+
+def test_what_boxes_lose_is_logged_and_part_of_the_loss(small_run):
+  for line in small_run[1]:
+    parts = [line[f"{name}{k + 1}"] for name in ("loss", "box_loss") for k in range(DEPTHS)]
+    assert min(parts) > 0
+    assert line["loss"] == pytest.approx(sum(parts), rel=1e-4)  # float32

@@ -1,0 +1,105 @@
+"""Where box heads read, and how their readings are averaged."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from adadepth.models.architecture import DEPTHS, Architecture
+from adadepth.models.box_head import Reading, init_box_heads
+from adadepth.models.network import Template, respond_each
+from adadepth.tracking.reader import MOTION, MOTION_PX, average, read_peak
+
+ARCH = Architecture(template_px=32, search_px=128, pools=3, scaling="none", reader="box")
+ZERO, STRIDE = 7, 8  # the cell of an unmoved target, and pixels from one to the next
+LAST_SIZES = np.float32([(18, 15), (30, 8), (7, 25)])
+
+
+@pytest.fixture(scope="module")
+def params() -> dict:
+  """New heads, which read the last size at a cell's centre; logits are 40 times a response."""
+  return {"box": init_box_heads(jax.random.key(0), ARCH), "head": {"log_scale": jnp.full(DEPTHS, np.log(40))}}
+
+
+def read(params: dict, template, search, response, depth: int = 1) -> Reading:
+  n = len(response)
+  target = Template((jnp.asarray(template),) * DEPTHS, jnp.full((n, 2), 16.0), None)
+  arrays = (jnp.asarray(array) for array in (search, response, LAST_SIZES[:n]))
+  return read_peak(params, target, *arrays, depth=depth, arch=ARCH)
+
+
+def blind(params: dict, response: np.ndarray) -> np.ndarray:
+  """Where a response is read, (x, y) in cells from the unmoved one, with maps of zeros."""
+  maps = (np.zeros((len(response), cells, cells, 6), np.float32) for cells in (4, 16))
+  return np.asarray(read(params, *maps, response).center) / STRIDE
+
+
+def peaks(*cells_xy: tuple[int, int], height: float = 1.0) -> np.ndarray:
+  response = np.zeros((1, 16, 16), np.float32)
+  for x, y in cells_xy:
+    response[0, ZERO + y, ZERO + x] = height
+  return response
+
+
+# Invariants.
+
+
+@pytest.mark.parametrize("depth", [0, 4])
+def test_a_planted_target_is_read_where_it_is(params, depth):
+  rng = np.random.default_rng(0)
+  search = rng.standard_normal((3, 16, 16, 6)).astype(np.float32)
+  corners = [(2, 9), (6, 6), (12, 0)]  # (row, col) of the template's first cell; 6, 6 is unmoved
+  template = np.stack([s[row : row + 4, col : col + 4] for s, (row, col) in zip(search, corners, strict=True)])
+  response = respond_each(jnp.asarray(template), jnp.asarray(search), arch=ARCH)
+  found = read(params, template, search, response, depth)
+  np.testing.assert_array_equal(found.center, [(STRIDE * (col - 6), STRIDE * (row - 6)) for row, col in corners])
+  np.testing.assert_array_equal(found.size, LAST_SIZES)
+
+
+def test_of_equal_peaks_the_nearer_is_read(params):
+  np.testing.assert_array_equal(blind(params, peaks((4, 0), (0, -3), (-5, -5))), [(0, -3)])
+
+
+def test_each_target_is_read_at_its_own_peak(params):
+  both = np.concatenate([peaks((2, -1)), peaks((-4, 5))])
+  np.testing.assert_array_equal(blind(params, both), [(2, -1), (-4, 5)])
+
+
+# Limits.
+
+
+def test_a_response_that_says_nothing_is_read_unmoved(params):
+  np.testing.assert_array_equal(blind(params, np.full((1, 16, 16), 0.7, np.float32)), [(0, 0)])
+
+
+@pytest.mark.parametrize(("more", "read_at"), [(1.01, (6, -3)), (0.99, (0, 0))])
+def test_a_peak_must_outweigh_the_prior_of_motion(params, more, read_at):
+  """The prior takes log(1 + d^2 / (2 MOTION_PX^2)) nats off a displacement of d pixels."""
+  d2 = (6 * STRIDE) ** 2 + (3 * STRIDE) ** 2
+  nats = MOTION * np.log(1 + d2 / (2 * MOTION_PX**2))
+  np.testing.assert_array_equal(blind(params, peaks((6, -3), height=more * nats / 40)), [read_at])
+
+
+# Averages.
+
+
+@pytest.fixture
+def readings() -> Reading:
+  """Of two targets at five depths."""
+  rng = np.random.default_rng(0)
+  return Reading(*(jnp.asarray(rng.standard_normal((2, DEPTHS, *more)), "float32") for more in ((2,), (2,), ())))
+
+
+def test_with_all_confidence_in_a_depth_the_average_is_its_reading(readings):
+  found = average(readings, jnp.eye(DEPTHS)[jnp.array([3, 0])])
+  expected = jax.tree.map(lambda leaf: np.stack([leaf[0, 3], leaf[1, 0]]), readings)
+  jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_an_average_is_the_weighted_sum_of_the_depths(readings):
+  confidences = np.float32([[0.5, 0.25, 0.25, 0, 0], [0, 0, 0, 0.1, 0.9]])
+  found = average(readings, jnp.asarray(confidences))
+  for name in Reading._fields:
+    for i in range(2):
+      expected = sum(confidences[i, k] * np.asarray(getattr(readings, name)[i, k]) for k in range(DEPTHS))
+      np.testing.assert_allclose(getattr(found, name)[i], expected, rtol=1e-5)
