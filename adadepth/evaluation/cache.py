@@ -11,6 +11,7 @@ from jaxtyping import PyTree
 
 from adadepth.data.sequence import Sequence
 from adadepth.io.images import ImageFolder
+from adadepth.io.video_frames import VideoFrames
 
 KEY = "made_from"  # the name of the key in a file
 ROOMS = ("maths", "io", "models", "data", "tracking", "evaluation")  # whose code decides what is measured
@@ -33,7 +34,7 @@ def key_of(sequence: Sequence, params: PyTree, *settings: object) -> str:
   for leaf in jax.tree.leaves(params):
     digest.update(np.asarray(leaf).tobytes())
   digest.update(sequence.boxes_xywh.tobytes())
-  if isinstance(sequence.frames, ImageFolder):
+  if isinstance(sequence.frames, ImageFolder | VideoFrames):
     for path in sequence.frames.paths:
       digest.update(repr((path.name, path.stat().st_size, path.stat().st_mtime_ns)).encode())
   elif isinstance(sequence.frames, np.ndarray):

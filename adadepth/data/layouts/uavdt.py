@@ -3,12 +3,10 @@
 A line is x, y, w, h; pixels count from 1.
 """
 
-import pathlib
-
 import numpy as np
 from jaxtyping import Float64
 
-from adadepth.data.layouts.ground_truth import Box, Layout, box_counted_from_one, one_target
+from adadepth.data.layouts.ground_truth import Box, Layout, box_counted_from_one, count_from_one, one_target
 from adadepth.io.images import numbered_images
 
 
@@ -17,15 +15,11 @@ def box_from_uavdt_rectangle(rectangle: Float64[np.ndarray, "4"]) -> Box:
   return box_counted_from_one(rectangle)
 
 
-def _images(folder: pathlib.Path, boxes: int) -> dict[int, pathlib.Path]:
-  del boxes
-  return numbered_images(folder, prefix="img")
-
-
 UAVDT = Layout(
   name="uavdt",
   sign="anno/<name>_gt.txt",
   targets=lambda folder: one_target(folder.parent / "anno" / f"{folder.name}_gt.txt"),
   boxes={4: box_from_uavdt_rectangle},
-  images=_images,
+  result=count_from_one,
+  images=lambda files, boxes: numbered_images(files.folder, prefix="img"),
 )
