@@ -80,11 +80,6 @@ def box_counted_from_one(rectangle: Float64[np.ndarray, "4"]) -> Box:
   return (rectangle - np.array([1.0, 1.0, 0.0, 0.0])).astype(np.float32)
 
 
-def count_from_one(box_xywh: Float64[np.ndarray, "*n 4"]) -> Float64[np.ndarray, "*n 4"]:
-  """The inverse of `box_counted_from_one`."""
-  return box_xywh + np.array([1.0, 1.0, 0.0, 0.0])
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Layout:
   """How one data set lies on disk.
@@ -96,7 +91,7 @@ class Layout:
       only one); none where the folder is no sequence of this layout.
     boxes: from the numbers of a line to its box in the one convention, by how many they are.
     columns: how many of a line's cells are numbers, the first ones; None: all.
-    result: from a box in that convention to x, y, w, h as the data set's result files have it.
+    first_pixel: where the top left pixel of x, y, w, h lies in the data set's result files, 0 or 1.
     absent: whether a line's numbers say that the target is not in its frame.
     mask: from a line that is a mask, "m" and numbers, to its box, or None for an empty one; None: there are none.
     corners: from a line's numbers to the corners of a polygon; None: they are none.
@@ -114,7 +109,7 @@ class Layout:
   targets: Callable[[pathlib.Path], dict[str, pathlib.Path]]
   boxes: Mapping[int, Callable[[np.ndarray], Box]]
   columns: int | None = None
-  result: Callable[[np.ndarray], np.ndarray] = lambda box: box
+  first_pixel: int = 0
   absent: Callable[[np.ndarray], bool] = lambda numbers: False
   mask: Callable[[str], Box | None] | None = None
   corners: Callable[[np.ndarray], Corners | None] = lambda numbers: None

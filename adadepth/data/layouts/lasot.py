@@ -15,7 +15,6 @@ from adadepth.data.layouts.ground_truth import (
   SequenceFiles,
   attributes_in,
   box_counted_from_one,
-  count_from_one,
   flags_in,
   one_target,
 )
@@ -54,7 +53,7 @@ LASOT = Layout(
   sign="<class>/<name>/groundtruth.txt and full_occlusion.txt",
   targets=_targets,
   boxes={4: box_counted_from_one},
-  result=count_from_one,
+  first_pixel=1,
   hidden=_hidden,
   attributes=_attributes,
   below=("*/*",),

@@ -18,7 +18,6 @@ from adadepth.data.layouts.ground_truth import (
   SequenceFiles,
   attributes_in,
   box_counted_from_one,
-  count_from_one,
   images_in,
 )
 
@@ -74,7 +73,7 @@ OTB = Layout(
   sign="<Name>/groundtruth_rect.txt",
   targets=_targets,
   boxes={4: box_from_otb_rectangle},
-  result=count_from_one,
+  first_pixel=1,
   images=_images,
   attributes=_attributes,
 )

@@ -12,7 +12,6 @@ from adadepth.data.layouts.ground_truth import (
   SequenceFiles,
   box_counted_from_one,
   cells_of,
-  count_from_one,
   images_in,
 )
 from adadepth.errors import InputError
@@ -40,6 +39,6 @@ TC128 = Layout(
   sign="<Name>/<Name>_gt.txt",
   targets=_targets,
   boxes={4: box_counted_from_one},
-  result=count_from_one,
+  first_pixel=1,
   images=_images,
 )

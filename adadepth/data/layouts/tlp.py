@@ -15,7 +15,6 @@ from adadepth.data.layouts.ground_truth import (
   Layout,
   box_counted_from_one,
   cells_of,
-  count_from_one,
   is_header,
   lines_of,
   one_target,
@@ -38,7 +37,7 @@ TLP = Layout(
   sign="<Name>/groundtruth_rect.txt of six columns",
   targets=_targets,
   boxes={6: box_from_tlp_line},
-  result=count_from_one,
+  first_pixel=1,
   absent=lambda numbers: bool(numbers[5] == 1),
   frame=lambda numbers: int(numbers[0]) if np.isfinite(numbers[0]) else -1,
 )

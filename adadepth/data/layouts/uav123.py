@@ -19,7 +19,6 @@ from adadepth.data.layouts.ground_truth import (
   SequenceFiles,
   attributes_in,
   box_counted_from_one,
-  count_from_one,
   images_in,
 )
 
@@ -87,7 +86,7 @@ UAV123 = Layout(
   sign="anno/<name>.txt",
   targets=_targets,
   boxes={4: box_from_uav123_rectangle},
-  result=count_from_one,
+  first_pixel=1,
   images=_images,
   attributes=_attributes,
   below=("data_seq/*/*",),

@@ -6,7 +6,7 @@ A line is x, y, w, h; pixels count from 1.
 import numpy as np
 from jaxtyping import Float64
 
-from adadepth.data.layouts.ground_truth import Box, Layout, box_counted_from_one, count_from_one, one_target
+from adadepth.data.layouts.ground_truth import Box, Layout, box_counted_from_one, one_target
 from adadepth.io.images import numbered_images
 
 
@@ -20,6 +20,6 @@ UAVDT = Layout(
   sign="anno/<name>_gt.txt",
   targets=lambda folder: one_target(folder.parent / "anno" / f"{folder.name}_gt.txt"),
   boxes={4: box_from_uavdt_rectangle},
-  result=count_from_one,
+  first_pixel=1,
   images=lambda files, boxes: numbered_images(files.folder, prefix="img"),
 )
