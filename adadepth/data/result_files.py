@@ -128,13 +128,13 @@ def _places(folder: pathlib.Path, sequence: Sequence) -> Iterator[pathlib.Path]:
 
 
 def _files_of(folder: pathlib.Path, sequence: Sequence) -> list[pathlib.Path]:
-  """The files of a sequence in the first place that has any: <name>.txt, or all repetitions <name>_001.txt."""
+  """The files of a sequence in the first place that has any: <name>.txt, or all repetitions, or all anchors."""
   stem = _stem(sequence).lower()
   spellings = {stem, stem.replace(".", "-"), stem.replace(".", "_")}
   for place in _places(folder, sequence):
     if place.is_dir():
       files = sorted(path for path in place.iterdir() if path.suffix.lower() in (".txt", ".csv"))
-      found = [path for path in files if re.sub(r"_\d{3}$", "", path.stem.lower()) in spellings]
+      found = [path for path in files if re.sub(r"_(\d{3}|\d{8})$", "", path.stem.lower()) in spellings]
       if found:
         return [path for path in found if path.stem.lower() in spellings] or found
   return []

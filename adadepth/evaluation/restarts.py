@@ -152,6 +152,6 @@ def _overlaps(
 ) -> Float[np.ndarray, "t"]:
   """Overlaps at these frames; the first box, if it is given, counts as 0."""
   wh = sequence.frame_wh
-  found = np.array([overlap_at(sequence, frame, box, wh) for frame, box in zip(frames, boxes, strict=True)])
+  found = np.array([overlap_at(sequence, int(frame), box, wh) for frame, box in zip(frames, boxes, strict=True)])
   found[: int(given)] = 0
   return found

@@ -1,7 +1,7 @@
 """Any tracker behind one protocol, `init` and `update`: ours, OpenCV's, and whatever has these two."""
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -14,6 +14,7 @@ Box = Float[np.ndarray, "4"]
 OPENCV = {"csrt": "TrackerCSRT", "kcf": "TrackerKCF"}
 
 
+@runtime_checkable
 class AnyTracker(Protocol):
   """A tracker of one target, which it holds."""
 

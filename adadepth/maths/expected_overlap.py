@@ -115,7 +115,7 @@ class MultiStart(NamedTuple):
 
 
 def multi_start_measures(
-  sequences: Listing[Listing[tuple[Overlaps, Bool[np.ndarray, "t"]]]],
+  sequences: Listing[Listing[tuple[Float[np.ndarray, "_"], Bool[np.ndarray, "_"]]]],
   frames: Listing[int],
   lengths: tuple[int, int] = VOT2020_LENGTHS,
 ) -> MultiStart:

@@ -1,4 +1,4 @@
-"""Lays real sequences out as VOT, OTB, LaSOT and GOT-10k have them, for our evaluator and theirs to read the same files.
+"""Lays real sequences out as VOT, OTB, LaSOT and GOT-10k have them: our evaluator and theirs read the same files.
 
 python -m experiments.parity.trees DATA,WIDE OUT
 
