@@ -39,7 +39,7 @@ def paper_network() -> ConfigDict:
 def data() -> ConfigDict:
   """Where sequences come from."""
   data = ConfigDict()
-  # Folder with vot/, otb/, tlp/, uav123/, uavdt/ (adadepth/data/layouts), or several: "a,b"; "": rendered sequences.
+  # Folder with vot/, otb/, lasot/ or others (adadepth/data/layouts), or several: "a,b"; "": rendered sequences.
   data.root = ""
   # JSON file naming train, dev and test over all roots; "": each root's split.json, else see adadepth/data/split.py.
   data.split = ""

@@ -10,7 +10,15 @@ from adadepth.errors import InputError
 from adadepth.io.json_files import write_json
 
 IDENTITY = "identity.json"
-RESULTS = ("results.json", "table1.md", "losses.png", "figure?.???")  # what is kept; patterns of `glob`
+RESULTS = (
+  "results.json",
+  "table1.md",
+  "trackers.*",
+  "*success.png",
+  "*precision.png",
+  "losses.png",
+  "figure?.???",
+)  # what is kept; patterns of `glob`
 
 
 def claim(workdir: str | pathlib.Path, identity: dict) -> pathlib.Path:

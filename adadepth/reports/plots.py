@@ -285,6 +285,39 @@ def plot_curves(
   _save(figure, path)
 
 
+def threshold_plot(
+  path: str | pathlib.Path,
+  thresholds: Float[np.ndarray, "n"],
+  curves: Mapping[str, tuple[Sequence[float], float]],
+  *,
+  title: str,
+  xlabel: str,
+  ylabel: str,
+) -> None:
+  """Draws the share of frames within each threshold, the curve of the highest score first in the legend.
+
+  Args:
+    path: the PNG to write.
+    thresholds: of all curves, [n].
+    curves: name to (shares [n], score).
+    title: above the plot.
+    xlabel: what the thresholds are.
+    ylabel: what the shares are.
+  """
+  _require(curves, "curves")
+  figure = Figure(figsize=(5.6, 4.4), layout="constrained")
+  axes = figure.add_subplot()
+  colors = {name: CURVE_COLORS[i % len(CURVE_COLORS)] for i, name in enumerate(curves)}
+  for i, name in enumerate(sorted(curves, key=lambda name: -curves[name][1])):
+    shares, score = curves[name]
+    style = ("-", "--", "-.", ":")[i % 4]
+    axes.plot(thresholds, shares, style, color=colors[name], linewidth=2, label=f"{name} [{score:.3f}]")
+  axes.set(xlabel=xlabel, ylabel=ylabel, title=title, ylim=(0, 1), xlim=(thresholds[0], thresholds[-1]))
+  axes.grid(alpha=0.25)
+  axes.legend(fontsize=9)
+  _save(figure, path)
+
+
 def _show_pair(row: np.ndarray, pair: PairPicture) -> None:
   key_axes, search_axes = row
   _show_crop(key_axes, pair.template, "key crop")
