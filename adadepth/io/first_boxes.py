@@ -25,8 +25,8 @@ class FirstBox(NamedTuple):
 
   frame: int
   box_xywh: Float[np.ndarray, "4"]
-  name: str
-  origin: str
+  name: str = ""
+  origin: str = "box_xywh"
 
 
 def parse_boxes(text: str, *, argument: str) -> list[FirstBox]:

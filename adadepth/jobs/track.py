@@ -39,7 +39,7 @@ from adadepth.jobs.track_inputs import (
 from adadepth.jobs.track_results import not_begun, shown_targets, summary, video_name, write_formats, write_tables
 from adadepth.reports.overlay import draw_targets
 from adadepth.tracking.record import Record
-from adadepth.tracking.targets import begin_batch, follow_all, state_of
+from adadepth.tracking.targets import Batch, begin_batch, follow_all, state_of
 from adadepth.tracking.tracker import Tracker
 
 STOPPING = "stopping after this frame; what was tracked is written (Ctrl-C again: it is not)"
@@ -111,6 +111,7 @@ def track_stream(
 ) -> None:
   """Tracks what the record does not hold yet, into it, and writes track.mp4 to the folder."""
   times: list[tuple[float, float]] = []
+  batches: list[Batch] | None = None
   timed = stream.timed(stop) if isinstance(stream, LiveStream) else stream.timed()
   frames = progress(noting_times(timed, times), "tracking", total=stream.info.count)
   with VideoWriter(folder / VIDEO, fps=stream.info.fps) as video:
@@ -118,7 +119,7 @@ def track_stream(
       if step.found is not None:
         record.found.append(step.found)
         record.seconds.append(step.seconds)
-        record.states = [state_of(batch) for batch in step.batches]
+        batches = step.batches
       shown = shown_targets(record.found[t], first_boxes)
       annotated = draw_targets(step.frame, shown, confidences=config.confidences)
       video.write(annotated, start_s=times[t][0], duration_s=times[t][1])
@@ -127,6 +128,7 @@ def track_stream(
       if stop.is_set() and t + 1 >= len(record.found):
         break
   record.times = times
+  record.states = record.states if batches is None else [state_of(batch) for batch in batches]
 
 
 def noting_times(frames: Iterable[TimedFrame], times: list[tuple[float, float]]) -> Iterator[np.ndarray]:

@@ -127,9 +127,13 @@ def status(targets: Sequence[Shown | None]) -> str:
 
 
 def _draw_confidences(draw: ImageDraw.ImageDraw, target: Shown, top: int, width: int, font_px: int) -> None:
-  cell_px = width // len(target.confidences)
+  """A target's row of figures, behind its name."""
+  left = 4 * font_px if target.name else 0
+  draw.text((font_px // 2, top + 3 * font_px // 2), target.name, TEXT_COLOR, font(font_px * 7 // 8), anchor="lm")
+  cell_px = (width - left) // len(target.confidences)
   for k, confidence in enumerate(target.confidences):
-    draw_confidence(draw, Cell(k * cell_px, top, cell_px, font_px), k, float(confidence), chosen=k == target.depth)
+    cell = Cell(left + k * cell_px, top, cell_px, font_px)
+    draw_confidence(draw, cell, k, float(confidence), chosen=k == target.depth)
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, middle: int, font_px: int) -> None:
