@@ -124,8 +124,9 @@ def track_with(tracker: AnyTracker, sequence: Sequence, *, frames: int = 0) -> T
 
 def as_tracked(boxes_xywh: Float[np.ndarray, "t 4"], seconds: Float[np.ndarray, "t"], start: int) -> TrackedSequence:
   """A pass of boxes alone."""
-  count = len(boxes_xywh)
-  return TrackedSequence(boxes_xywh, np.zeros((count, DEPTHS), np.float32), np.zeros(count, np.int32), seconds, start)
+  none = np.zeros(len(boxes_xywh), np.int32)
+  confidences, score = np.zeros((len(none), DEPTHS), np.float32), np.ones(len(none), np.float32)
+  return TrackedSequence(boxes_xywh, confidences, none, score, none, seconds, start)
 
 
 def track_all_with(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from adadepth.maths.geometry import Arrays, box_from_center, crop_scale, displacement_in_image
@@ -59,7 +60,7 @@ class Track(NamedTuple):
   missed: Int[Array, "*n"]
 
   @property
-  def lost(self) -> Bool[Array, "*n"]:
+  def lost(self) -> Bool[Arrays, "*n"] | np.bool_:
     """Whether the target is lost: not found for `lost.PATIENCE` frames or more."""
     return is_lost(self.missed)
 
