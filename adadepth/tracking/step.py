@@ -32,7 +32,7 @@ class TrackerState(NamedTuple):
     box_xywh: in the last frame, image pixels, [n, 4].
     threshold: T of hard gating for the next frame, [n].
     first_size_wh: (w, h) of the first box, image pixels, [n, 2].
-    missed: frames in a row, the last one included, in which the target was not found, [n].
+    missed: frames in a row, the last one included, in which the target was not believed to be there, [n].
   """
 
   template: Template
@@ -50,7 +50,7 @@ class Track(NamedTuple):
     confidences: c_1..c_5 (see `policies.Decision`), [*n, 5].
     depth: the deepest block computed, 0..4, [*n].
     score: the probability that the target is where it was read, [*n]; 1 with readers that do not say.
-    missed: frames in a row in which the target was not found, [*n]: the box then stays where it was.
+    missed: frames in a row in which it was not believed to be there, [*n].
   """
 
   box_xywh: Float[Array, "*n 4"]
@@ -61,7 +61,7 @@ class Track(NamedTuple):
 
   @property
   def lost(self) -> Bool[Arrays, "*n"] | np.bool_:
-    """Whether the target is lost: not found for `lost.PATIENCE` frames or more."""
+    """Whether the target is lost: not believed to be there for `lost.PATIENCE` frames or more. The box then stays."""
     return is_lost(self.missed)
 
 
@@ -119,7 +119,7 @@ def update(
   size = next_size(decision.reading.size / scale[:, None], size_wh, state.first_size_wh, frame_wh, arch=arch)
   missed = next_missed(decision.reading.score, state.missed)
   read = box_from_center(jnp.clip(center, 0, frame_wh[None]), size)
-  box, threshold = jnp.where(missed[:, None] > 0, state.box_xywh, read), state.threshold
+  box, threshold = jnp.where(is_lost(missed)[:, None], state.box_xywh, read), state.threshold
   if budget is not None:
     threshold = jax.vmap(functools.partial(next_threshold, budget=budget))(threshold, decision.depth)
   score = jax.nn.sigmoid(decision.reading.score)
