@@ -29,6 +29,7 @@ from adadepth.jobs.checks import tracked_policies
 from adadepth.models.model import Model
 from adadepth.reports.cost_table import table1_markdown
 from adadepth.reports.report import describe, describe_budgets, describe_tracking, draw_figures
+from adadepth.reports.tracker_plots import draw_curves
 from adadepth.tracking.budget import Budget, budget_for, check_target
 from adadepth.tracking.policies import FIXED
 
@@ -123,6 +124,8 @@ def assess(
   path = write_results(workdir, results)
   (workdir / "table1.md").write_text(table1_markdown(arch, over_xcorr1(seconds)))
   draw_figures(workdir, model, results, sequences)
+  if tracks:
+    draw_curves(workdir, results["tracking"])
   budgets, tracking = describe_budgets(results["budgets"]), describe_tracking(results["tracking"])
   print("\n".join(table for table in (describe(results, model.threshold), budgets, tracking) if table))
   print(f"wrote {path}, table1.md and figures 1, 6 and 7 beside it")

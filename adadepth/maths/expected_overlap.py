@@ -106,7 +106,8 @@ class MultiStart(NamedTuple):
   Attributes:
     accuracy: the mean overlap of frames before the target is lost, in [0, 1].
     robustness: the share of frames before it is lost, in [0, 1]; a mean over sequences by their length.
-    eao: in [0, 1].
+    eao: in [0, 1]. For videos about as long as the highest length: lengths that no run reaches count as 0, as in the
+      toolkit, and only lost runs go on past their end, so that on short videos a tracker that is lost may score more.
   """
 
   accuracy: float

@@ -8,8 +8,8 @@ from jaxtyping import Array, Bool, Float, Int
 from adadepth.maths.geometry import Arrays
 
 # Below this probability that the target is where it was read, the reading is not believed: chosen on train and dev.
-BELIEVED = 0.4
-PATIENCE = 3  # frames in a row that are not believed before a target is called lost
+BELIEVED = 0.2
+PATIENCE = 6  # frames in a row that are not believed before a target is called lost
 # Where search crops are centred while a target is lost, frame by frame, in crops from its last place: there and on two
 # rings around it, every other time in the middle.
 RINGS = [(r * np.cos(a), r * np.sin(a)) for r, n in ((0.6, 6), (1.1, 10)) for a in 2 * np.pi * np.arange(n) / n]

@@ -26,6 +26,7 @@ from adadepth.io.json_files import write_json
 from adadepth.io.progress import progress
 from adadepth.maths.metrics import iou
 from adadepth.models.model import load_model
+from adadepth.tracking.lost import PATIENCE
 from adadepth.tracking.tracker import Tracker
 
 FRAMES, HEIGHT, WIDTH = 120, 240, 320
@@ -81,7 +82,7 @@ def main() -> None:
     back = int(np.flatnonzero(absent)[-1]) + 1
     held = bool(overlap[int(np.flatnonzero(absent)[0]) - PASSING] >= FOUND)
     again = np.flatnonzero(overlap[back : back + WITHIN] >= FOUND)
-    lost = run.missed[1:] >= 3
+    lost = run.missed[1:] >= PATIENCE
     rows.append(
       {
         "kind": "left" if index % 2 else "hidden",

@@ -45,7 +45,7 @@ def rows(folder: pathlib.Path) -> list[tuple[str, str, str, float, float]]:
     ours = read(folder / f"ours_{data}" / "results.json")["tracking"]
     for tracker, row in theirs[data].items():
       found += [(data, tracker, s, ours[tracker]["measures"][s], pick(row)) for s, pick in scores.items()]
-  for protocol in ("supervised", "multi_start"):
+  for protocol in ("supervised", "supervised_real", "multi_start"):
     ours = read(folder / f"ours_{protocol}" / "results.json")["tracking"]
     for tracker, values in vot_figures(folder / f"vot_{protocol}" / "vot.json").items():
       of_one = [ours[tracker]["measures"][score] for score in VOT]
