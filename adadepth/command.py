@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import sys
 import warnings
 
@@ -48,6 +49,9 @@ def main(_) -> None:
     task_named(config.task)(config, workdir)
   except InputError as error:
     sys.exit(f"error: {error}")
+  except KeyboardInterrupt:
+    print("stopped", file=sys.stderr)
+    sys.exit(128 + signal.SIGINT)
   except OSError as error:
     if not is_of_workdir(error, workdir):
       raise

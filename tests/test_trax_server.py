@@ -1,7 +1,10 @@
 """The TraX server answers as the VOT toolkit asks: with the tracker's own boxes, and anew at each initialisation."""
 
+import json
+import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -9,8 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adadepth.data.render import Difficulty, render_sequence
+from adadepth.jobs.vot import run_vot
 from adadepth.models.model import Model, save_model
 from adadepth.tracking.tracker import Tracker
+from configs import vot as config_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 trax = pytest.importorskip("trax", reason="vot-trax is not installed")
@@ -64,3 +70,44 @@ def test_trax_that_is_not_installed_is_told_in_one_line():
   code = "import sys; sys.modules['trax'] = None; from adadepth.trax_server import main; main([])"
   done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
   assert done.returncode == 1 and done.stderr == "error: TraX is not installed; run `pip install vot-trax`\n"
+
+
+@pytest.fixture
+def toolkit() -> list[str]:
+  """The command of the VOT toolkit, which has an environment of its own: $VOT_PYTHON is its Python."""
+  python = os.environ.get("VOT_PYTHON")
+  if not python and not shutil.which("vot"):
+    pytest.skip("the VOT toolkit is not installed, and VOT_PYTHON names no Python that has it")
+  return [python, "-m", "vot"] if python else ["vot"]
+
+
+def write_vot_sequence(folder: pathlib.Path, frames: int, seed: int) -> None:
+  folder.mkdir(parents=True)
+  film = render_sequence(seed=seed, name="film", frames=frames, height=96, width=128, difficulty=Difficulty())
+  for t in range(frames):
+    Image.fromarray(film.frames[t]).save(folder / f"{t + 1:08}.jpg")
+  np.savetxt(folder / "groundtruth.txt", film.boxes_xywh, fmt="%.3f", delimiter=",")
+
+
+def test_the_toolkit_evaluates_analyses_and_reports(toolkit, tmp_path):
+  workspace, lengths = tmp_path / "workspace", {"one": 30, "two": 30, "long": 400}
+
+  def vot(*arguments: str) -> None:
+    line = [*toolkit, arguments[0], *arguments[1:], "--workspace", str(workspace)]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+  vot("initialize", "vot2016/rgb", "--nodownload")
+  for seed, (name, frames) in enumerate(lengths.items()):
+    write_vot_sequence(workspace / "sequences" / name, frames, seed)
+  (workspace / "sequences" / "list.txt").write_text("\n".join(lengths))
+  config = config_file.get_config()
+  config.policy = "xcorr1"
+  run_vot(config, workspace)
+  vot("evaluate", "adadepth")
+  vot("analysis", "adadepth", "--format", "json")
+  vot("report", "adadepth", "--format", "html")
+  assert list(workspace.rglob("report.html"))
+  (analysis,) = workspace.glob("analysis/*.json")
+  accuracy, _, ((eao,),), *_ = json.loads(analysis.read_text())["results"]["baseline"]["results"]
+  assert accuracy[0][0] > 0.3 and 0 < eao < 1 and math.isfinite(eao)

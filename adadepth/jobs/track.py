@@ -88,6 +88,8 @@ def track_and_write(
   with all_or_none(workdir, older=earlier_files(workdir)) as folder:
     with stop_when_asked(STOPPING) as stop:
       track_stream(config, stream, first_boxes, tracker, record, folder, window, stop)
+    if not record.found:
+      raise InputError(f"`config.video` (={video_in_full(config.video)}) was stopped before its first frame")
     if len(not_begun(record, first_boxes)) == len(first_boxes):
       raise InputError(
         f"`config.boxes` (={config.boxes}): none begins in the {len(record.found)} frames that there are"
