@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from adadepth.maths.geometry import Arrays
+
 # Below this probability that the target is where it was read, the reading is not believed: chosen on train and dev.
 BELIEVED = 0.4
 PATIENCE = 3  # frames in a row that are not believed before a target is called lost
@@ -34,5 +36,5 @@ def next_missed(score: Float[Array, "n"], missed: Int[Array, "n"]) -> Int[Array,
   return jnp.where(jax.nn.sigmoid(score) < BELIEVED, missed + 1, 0)
 
 
-def is_lost(missed: Int[Array, "n"]) -> Bool[Array, "n"]:
+def is_lost(missed: Int[Arrays, "*n"]) -> Bool[Arrays, "*n"]:
   return missed >= PATIENCE

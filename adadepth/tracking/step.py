@@ -58,7 +58,7 @@ class Track(NamedTuple):
   missed: Int[Array, "*n"]
 
   @property
-  def lost(self) -> Bool[Array, "*n"]:
+  def lost(self) -> Bool[Arrays, "*n"]:
     """Whether the target is lost: not found for `lost.PATIENCE` frames or more."""
     return is_lost(self.missed)
 
