@@ -4,6 +4,10 @@ import importlib
 
 _PUBLIC = {
   "Tracker": "adadepth.tracking.tracker",
+  "FirstBox": "adadepth.io.first_boxes",
+  "follow_all": "adadepth.tracking.targets",
+  "OpenCVTracker": "adadepth.tracking.adapters",
+  "GOT10kTracker": "adadepth.tracking.adapters",
   "Architecture": "adadepth.models.architecture",
   "InputError": "adadepth.errors",
   "enable_compilation_cache": "adadepth.io.compilation",

@@ -24,6 +24,7 @@ from adadepth.jobs import task_named
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", "", "Folder for results; by default runs/<task>.")
+BOX_FLAGS = ("--config.box", "-config.box")
 HELP = ("--help", "-help", "-h")
 
 
@@ -67,7 +68,7 @@ def parse_flags(argv: list[str]) -> list[str]:
     print(overview(program_of(argv)))
     sys.exit()
   make_configs_importable()
-  rest = [with_home(argument) for argument in rest]
+  rest = boxes_as_one([with_home(argument) for argument in rest])
   try:
     rest = flags.FLAGS(with_config_flag(rest))
     check_flags(rest)
@@ -84,6 +85,21 @@ def parse_flags(argv: list[str]) -> list[str]:
 def with_home(argument: str) -> str:
   """`~` as the home folder, which a shell leaves as it is behind "=" or ","."""
   return re.sub(r"(?<=[=,])~[\w.-]*(?=[/,]|$)", lambda home: os.path.expanduser(home[0]), argument)
+
+
+def boxes_as_one(argv: list[str]) -> list[str]:
+  """Several --config.box, a target each, as one with ";" between them."""
+  split = [
+    part
+    for argument in argv
+    for part in (argument.split("=", 1) if argument.split("=")[0] in BOX_FLAGS else [argument])
+  ]
+  places = [i for i, part in enumerate(split[:-1]) if part in BOX_FLAGS]
+  if len(places) < 2:
+    return argv
+  boxes = [split[i + 1] for i in places]
+  rest = [part for i, part in enumerate(split) if i not in places and i - 1 not in places]
+  return [*rest, f"{BOX_FLAGS[0]}={';'.join(boxes)}"]
 
 
 def check_flags(rest: list[str]) -> None:

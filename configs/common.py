@@ -39,7 +39,7 @@ def paper_network() -> ConfigDict:
 def data() -> ConfigDict:
   """Where sequences come from."""
   data = ConfigDict()
-  # Folder with vot/, otb/, tlp/, uav123/, uavdt/ (adadepth/data/layouts), or several: "a,b"; "": rendered sequences.
+  # Folder with vot/, otb/, lasot/ or others (adadepth/data/layouts), or several: "a,b"; "": rendered sequences.
   data.root = ""
   # JSON file naming train, dev and test over all roots; "": each root's split.json, else see adadepth/data/split.py.
   data.split = ""
@@ -63,6 +63,7 @@ def finetune() -> ConfigDict:
   finetune.learning_rate = 2e-3  # Adam's peak, after warm-up and before the cosine
   finetune.warmup_steps = 20  # in which the learning rate rises from 0
   finetune.clip_norm = 1.0  # of the gradient
+  finetune.rollouts = 0  # steps after that, in which box heads learn on their own tracks (training/rollouts.py)
   finetune.log_every = 10  # steps
   finetune.checkpoint_every = 250  # steps
   finetune.dtype = "float32"  # the backbone computes in it: "float32", or "bfloat16" on an accelerator

@@ -46,6 +46,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.finetune.steps = 150
   if arg == "small":
     config.finetune.update({"steps": 6000, "learning_rate": 1e-3, "warmup_steps": 200, "clip_norm": 5.0})
+    config.finetune.rollouts = 350
     config.finetune.update({"log_every": 100, "checkpoint_every": 500})
     config.data.rendered = (1100, 12, 16)
     config.data.hardest = 0.8

@@ -1,6 +1,8 @@
-"""Tracks one target through a video file or a folder of frames.
+"""Tracks targets through a video file, a folder of frames, a camera or a stream.
 
 python run.py --config=configs/track.py --config.video=VIDEO --config.box=x,y,w,h --workdir=runs/track
+python run.py --config=configs/track.py --config.video=VIDEO --config.box='x,y,w,h;x,y,w,h' --config.format=mot
+python run.py --config=configs/track.py --config.video=0 --config.show=True
 python run.py --config=configs/track.py --config.model=vgg19 --config.backbone.weights=VGG19 --config.video=...
 """
 
@@ -10,10 +12,16 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
   config = ConfigDict()
   config.task = "track"  # the job of adadepth/jobs/__init__.py
-  config.video = ""  # a video file, or a folder of pictures, ordered by the numbers in their names
-  config.box = ""  # the target in the first frame: x,y,w,h, pixels from the top left
+  # A video file; a folder of pictures, ordered by the numbers in their names; a camera's number, or a stream's URL.
+  config.video = ""
+  # The target in the first frame: x,y,w,h, pixels from the top left. Several: the flag several times, or ";" between.
+  config.box = ""
+  config.boxes = ""  # instead: a CSV file, frame,x,y,w,h and perhaps target (its name), a line where each target begins
   config.levels = ""  # of frames of more than 8 bits: low,high, which become black and white; "": the first frames' own
-  config.overwrite = False  # whether a workdir with the results of another video may be written
+  config.confidences = False  # whether track.mp4 has the confidences of all depths below the picture
+  config.format = ""  # result files besides, as toolkits want them: "otb", "got10k", "vot", "mot" or several: "otb,mot"
+  config.show = False  # whether a window shows it, where there is a display; without a box one is drawn there by mouse
+  config.overwrite = False  # whether a workdir with the results of another video may be written, and begun anew
   config.model = "embedded"  # a finished workdir, a model file, "embedded" or "vgg19"
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # for gates that come without: a VGG-19 file (any official format), or "download"

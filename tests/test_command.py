@@ -11,7 +11,7 @@ from adadepth import command
 from adadepth.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-NAMES = ["benchmark", "evaluate", "finetune", "gating", "table1", "track"]
+NAMES = ["benchmark", "distill", "evaluate", "finetune", "gating", "table1", "track", "vot"]
 # The command as it is, but for the job: it prints what it was given.
 SPY = """
 import sys
@@ -68,6 +68,19 @@ def test_an_error_of_the_workdir_is_known(error, told):
   assert command.is_of_workdir(error, pathlib.Path("runs/a")) == told
 
 
+@pytest.mark.parametrize(
+  ("given", "taken"),
+  [
+    (["--config.box=1,2,3,4"], ["--config.box=1,2,3,4"]),
+    (["--config.box=1,2,3,4", "--workdir=a", "--config.box=5,6,7,8"], ["--workdir=a", "--config.box=1,2,3,4;5,6,7,8"]),
+    (["--config.box", "1,2,3,4", "-config.box=5,6,7,8;9,9,9,9"], ["--config.box=1,2,3,4;5,6,7,8;9,9,9,9"]),
+    (["--config.boxes=a", "--config.boxes=b"], ["--config.boxes=a", "--config.boxes=b"]),
+  ],
+)
+def test_boxes_given_one_by_one_are_all_taken(given, taken):
+  assert command.boxes_as_one(["adadepth", "track", *given]) == ["adadepth", "track", *taken]
+
+
 def test_flags_alone_stay_as_they_are():
   for argv in (["adadepth"], ["adadepth", "--config=mine.py:a", "--config.seed=1"]):
     assert command.with_config_flag(argv) == argv
@@ -76,7 +89,7 @@ def test_flags_alone_stay_as_they_are():
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    (["trak"], r"'trak' is none of benchmark, .*, track; a file of your own is --config=FILE"),
+    (["trak"], r"'trak' is none of benchmark, .*, vot; a file of your own is --config=FILE"),
     (["common"], "'common' is none of"),
     (["track", "--config=a.py"], "'track' and '--config=a.py' both say what to run"),
     (["track", "--config", "a.py"], "'track' and '--config' both say what to run"),
@@ -121,7 +134,7 @@ def test_help_has_a_line_for_each_config_and_needs_no_jax(tmp_path):
   assert done.returncode == 0 and done.stdout.endswith("\nFalse\n")
   lines = [line.split(maxsplit=1) for line in done.stdout.split("\n\n")[1].splitlines()]
   assert [name for name, _ in lines] == NAMES
-  assert dict(lines)["track"] == "Tracks one target through a video file or a folder of frames."
+  assert dict(lines)["track"] == "Tracks targets through a video file, a folder of frames, a camera or a stream."
 
 
 def test_help_for_a_config_has_its_commands_and_fields_as_set():

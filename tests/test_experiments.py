@@ -4,7 +4,6 @@ import dataclasses
 import importlib
 import json
 import pathlib
-import sys
 import types
 
 import numpy as np
@@ -14,12 +13,13 @@ from planted_pairs import ARCH, planted_table
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.evaluation.cache import keep
+from adadepth.evaluation.one_pass import track_with
 from adadepth.models.model import Model, load_model, save_model
 from experiments.crossfit import pack
 from experiments.finetune import ablate, scales
 
 EXPERIMENTS = pathlib.Path(__file__).resolve().parents[1] / "experiments"
-WITH_PEERS = "speed", "tracking"  # ask for OpenCV or PyTorch, which have an environment of their own
+WITH_PEERS = "speed", "parity"  # ask for OpenCV, PyTorch, got10k or the VOT toolkit, in environments of their own
 SCRIPTS = [path for path in sorted(EXPERIMENTS.glob("*/*.py")) if path.parent.name not in WITH_PEERS]
 
 
@@ -95,36 +95,23 @@ def test_every_ablation_changes_fields_that_its_config_has():
 # Tracking.
 
 
-class StillTracker:
-  """A tracker of OpenCV's kind that moves by a pixel a frame, and loses every third."""
-
-  created = 0
-
-  @classmethod
-  def create(cls):
-    cls.created += 1
-    return cls()
-
-  def init(self, image, box):
-    self.box, self.t = box, 0
-
-  def update(self, image):
-    self.t += 1
-    x, y, w, h = self.box
-    return self.t % 3 != 0, (x + self.t, y, w, h)
-
-
 @pytest.fixture
 def compare(monkeypatch):
-  """experiments.tracking.compare, whose OpenCV only its own environment has."""
-  fake = types.SimpleNamespace(
-    TrackerCSRT=StillTracker, TrackerKCF=StillTracker, setRNGSeed=lambda seed: None, __version__="0"
-  )
-  monkeypatch.setitem(sys.modules, "cv2", fake)
-  monkeypatch.delitem(sys.modules, "experiments.tracking.compare", raising=False)
-  monkeypatch.setattr(StillTracker, "created", 0)
+  """experiments.tracking.compare, whose OpenCV stays where it is."""
   from experiments.tracking import compare
 
+  class Stays:
+    def __init__(self, name):
+      self.name = name
+
+    def init(self, frame, box_xywh):
+      self.box = box_xywh
+
+    def update(self, frame):
+      return self.box
+
+  monkeypatch.setattr(compare, "opencv", lambda: types.SimpleNamespace(__version__="0"))
+  monkeypatch.setattr(compare, "OpenCV", Stays)
   return compare
 
 
@@ -139,21 +126,6 @@ def test_a_track_at_its_first_size_keeps_its_places(compare):
   rows = np.zeros(2)
   track = compare.TrackedSequence(boxes, np.zeros((2, 5), np.float32), rows.astype(int), rows, 0)
   np.testing.assert_allclose(compare.at_first_size(track).boxes_xywh, [(10, 10, 20, 40), (13, 22, 20, 40)])
-
-
-def test_a_peer_that_has_lost_its_target_stays(compare, sequence):
-  found = compare.track_peer("CSRT", sequence, frames=0)
-  np.testing.assert_array_equal(found.boxes_xywh[:, 0], [10, 11, 12, 12, 14])
-
-
-def test_a_peers_track_is_kept_for_the_same_frames(compare, sequence, tmp_path):
-  def track(frames):
-    return compare.track_peers(["CSRT"], [sequence], frames=frames, folder=tmp_path)["CSRT"][0]
-
-  first, again, other = track(4), track(4), track(5)
-  assert StillTracker.created == 2
-  assert (len(first.boxes_xywh), len(other.boxes_xywh)) == (4, 5)
-  np.testing.assert_array_equal(first.boxes_xywh, again.boxes_xywh)
 
 
 def test_differences_are_paired_by_video(compare):
@@ -175,13 +147,11 @@ def test_a_comparison_runs_to_its_table(compare, sequence, tmp_path, monkeypatch
   monkeypatch.setattr(
     compare,
     "track_all",
-    lambda model, sequences, policies, **_: {
-      name: [compare.track_peer("KCF", sequence, frames=0)] for name in policies
-    },
+    lambda model, sequences, policies, **_: {name: [track_with(compare.OpenCV(name), sequence)] for name in policies},
   )
-  monkeypatch.setattr(compare, "relative_cost", lambda name, *_: None if name in compare.PEERS else 2.0)
+  monkeypatch.setattr(compare, "relative_cost", lambda name, *_: None if name in compare.OPENCV else 2.0)
   compare.main(["model", "a,b", str(tmp_path), "--policies", "xcorr1,hard"])
   written = json.loads((tmp_path / "tracking.json").read_text())
-  assert list(written["trackers"]) == ["CSRT", "KCF", "xcorr1", "hard"]
-  assert set(written["hard"]) == {"minus_CSRT", "minus_KCF", "minus_xcorr1"}
+  assert list(written["trackers"]) == ["csrt", "kcf", "xcorr1", "hard"]
+  assert set(written["hard"]) == {"minus_csrt", "minus_kcf", "minus_xcorr1"}
   assert "| minus xcorr1 | +0.000 | +0.000 to +0.000 |" in capsys.readouterr().out

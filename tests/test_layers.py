@@ -11,13 +11,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Bottom to top.
 LAYERS = (
   *("errors", "maths", "io", "models", "data", "tracking"),
-  *("evaluation", "training", "reports", "benchmark", "jobs", "command"),
+  *("evaluation", "training", "reports", "benchmark", "jobs", "command", "trax_server"),
 )
 FLAGS = ("absl", "ml_collections")
 HEAVY = (*FLAGS, "tensorflow", "tensorflow_datasets", "torch", "cv2")
 # TFDS is for who builds records; flags and configs for the command and the jobs that it runs.
 USERS_OF_TFDS = {"adadepth.data.builders"}
+# OpenCV's trackers and its window are imported when one is asked for.
+USERS_OF_CV2 = {"adadepth.evaluation.trackers", "adadepth.io.window"}
 COMMAND = {"adadepth.command"}
+PROGRAMS = COMMAND | {"adadepth.trax_server"}
 
 
 def module_name(path: pathlib.Path) -> str:
@@ -80,9 +83,9 @@ def test_the_library_never_imports_what_runs_it():
   assert [name for name in MODULES if uses(name, outside)] == []
 
 
-def test_the_process_is_set_up_by_the_command_alone():
+def test_the_process_is_set_up_by_programs_alone():
   settings = {"adadepth.io.allocator", "adadepth.io.compilation"}
-  assert [name for name in MODULES if ours(name) & settings and name not in COMMAND] == []
+  assert [name for name in MODULES if ours(name) & settings and name not in PROGRAMS] == []
 
 
 def test_flags_and_configs_are_imported_by_the_command_and_the_jobs_alone():
@@ -90,12 +93,15 @@ def test_flags_and_configs_are_imported_by_the_command_and_the_jobs_alone():
   assert {name for name in MODULES if uses(name, ("absl",))} == COMMAND
 
 
-def test_tensorflow_is_imported_by_the_builders_alone():
-  assert {name for name in MODULES if uses(name, HEAVY) and not uses(name, FLAGS)} == USERS_OF_TFDS
+def test_tensorflow_is_imported_by_the_builders_alone_and_opencv_by_trackers_and_window():
+  users = {name for name in MODULES if uses(name, HEAVY) and not uses(name, FLAGS)}
+  assert users == USERS_OF_TFDS | USERS_OF_CV2
+  assert {name for name in MODULES if uses(name, ("cv2",))} == USERS_OF_CV2
 
 
 def test_the_library_works_without_configs_and_tensorflow():
-  needs_heavy = {name for name in MODULES if any(uses(other, HEAVY) for other in with_all_it_imports(name))}
+  with_all = {name: with_all_it_imports(name) - USERS_OF_CV2 for name in MODULES}
+  needs_heavy = {name for name, others in with_all.items() if any(uses(other, HEAVY) for other in others)}
   rest = sorted(MODULES.keys() - needs_heavy)
   assert {"adadepth.tracking.tracker", "adadepth.models.model", "adadepth.tracking.step"} <= set(rest)
   # absl stays: grain imports it itself.

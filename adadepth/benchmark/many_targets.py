@@ -33,7 +33,7 @@ def mixed_clock(model: Model, subject: Subject, exits: np.ndarray) -> Clock:
   tracker = Tracker(forced(model, gates_that_exit_where_told()), "hard")
   targets = tracker.init(subject.frames[0], subject.boxes_xywh[: len(exits)])
   template = targets.state.template
-  template = template._replace(maps=templates_that_exit(template.maps, exits))
+  template = templates_that_exit(template, exits)
   targets = targets._replace(state=targets.state._replace(template=template))
   _, track = tracker.update(targets, subject.frames[1])
   assert (track.depth == exits).all(), f"asked to exit at {exits}, exited at {track.depth}"

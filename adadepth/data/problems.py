@@ -9,6 +9,7 @@ from adadepth.errors import InputError
 ON_ERROR = ("stop", "skip")
 Kind = Literal[
   "header line",
+  "box of another frame",
   "unparsable line",
   "wrong count of numbers",
   "box not finite",

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from adadepth.maths.features import FEATURE_NAMES, FEATURES
 from adadepth.models.gates import GATES
 from adadepth.models.model import Model
+from adadepth.models.network import Template
 
 FORCED_THRESHOLD = 0.5
 CERTAIN = 20.0  # a gate logit whose sigmoid is 0 or 1 in float32
@@ -42,15 +43,16 @@ def gates_that_exit_where_told() -> dict:
   return _gates(reads_kurtosis, [-CERTAIN] * GATES)
 
 
-def templates_that_exit(templates: tuple, depths: Sequence[int]) -> tuple:
+def templates_that_exit(template: Template, depths: Sequence[int]) -> Template:
   """Templates of n targets, target i to exit at depths[i] (0..4) under `gates_that_exit_where_told`.
 
   What is shallower than its exit becomes 0, and a template of 0 has a constant response: a batch whose exits are
   mixed as one likes, with all the work that such exits are.
 
   Args:
-    templates: one array a depth, [n, cells, cells, channels_k].
+    template: of n targets.
     depths: n exits.
   """
   exits = jnp.asarray(depths).reshape(-1, 1, 1, 1)
-  return tuple(jnp.where(exits > k, 0, maps) for k, maps in enumerate(templates))
+  blanked = lambda maps: maps and tuple(jnp.where(exits > k, 0, m) for k, m in enumerate(maps))  # noqa: E731
+  return template._replace(maps=blanked(template.maps), recent=blanked(template.recent))

@@ -2,7 +2,7 @@
 
 import pathlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ from jaxtyping import Float, Int, UInt8
 
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
-from adadepth.evaluation.cache import file_of, keep, kept, key_of
-from adadepth.io.progress import progress
+from adadepth.evaluation.cache import Task, each_once, file_of, key_of
+from adadepth.evaluation.measures import one_pass_measures
+from adadepth.evaluation.trackers import AnyTracker
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model
@@ -97,26 +98,70 @@ def track_all(
   """
   tracks = {}
   for policy in policies:
-    tracker, runs = Tracker(model, policy, budget if policy == "hard" else None), []
-    for sequence in progress(sequences, f"tracking ({policy})"):
+    tracker, tasks = Tracker(model, policy, budget if policy == "hard" else None), []
+    for sequence in sequences:
       key = key_of(sequence, (model.params, tracker.budget), model.arch, model.threshold, policy, frames)
       path = file_of(folder / policy, sequence) if folder else None
-      arrays = kept(path, key) if path else None
-      if arrays is not None:
-        runs.append(TrackedSequence(**arrays | {"start": int(arrays["start"])}))
-        continue
-      runs.append(track_sequence(tracker, sequence, frames=frames))
-      if path:
-        keep(path, key, runs[-1]._asdict())
-    tracks[policy] = runs
+      tasks.append(Task(path, key, lambda t=tracker, s=sequence: track_sequence(t, s, frames=frames)._asdict()))
+    tracks[policy] = tracked_by(tasks, policy)
   return tracks
+
+
+def track_with(tracker: AnyTracker, sequence: Sequence, *, frames: int = 0) -> TrackedSequence:
+  """`track_sequence` of any tracker, whose depth is 0 and whose confidences are."""
+  start = sequence.first_box
+  stop = min(start + frames, len(sequence)) if frames else len(sequence)
+  boxes, seconds = [sequence.boxes_xywh[start]], [0.0]
+  read = read_ahead(sequence.frames, start=start, stop=stop)
+  tracker.init(next(read), boxes[0])
+  for frame in read:
+    begin = time.perf_counter()
+    box = np.asarray(tracker.update(frame), np.float32)
+    seconds.append(time.perf_counter() - begin)
+    boxes.append(box)
+  return as_tracked(np.stack(boxes), np.array(seconds), start)
+
+
+def as_tracked(boxes_xywh: Float[np.ndarray, "t 4"], seconds: Float[np.ndarray, "t"], start: int) -> TrackedSequence:
+  """A pass of boxes alone."""
+  none = np.zeros(len(boxes_xywh), np.int32)
+  confidences, score = np.zeros((len(none), DEPTHS), np.float32), np.ones(len(none), np.float32)
+  return TrackedSequence(boxes_xywh, confidences, none, score, none, seconds, start)
+
+
+def track_all_with(
+  name: str,
+  make: Callable[[], AnyTracker],
+  version: str,
+  sequences: Listing[Sequence],
+  *,
+  frames: int,
+  folder: pathlib.Path,
+) -> list[TrackedSequence]:
+  """`track_all` of any tracker; what it is, but for its name and version, is taken to stay the same."""
+  tasks = [
+    Task(
+      file_of(folder / name, sequence),
+      key_of(sequence, {}, name, version, frames),
+      lambda s=sequence: track_with(make(), s, frames=frames)._asdict(),
+    )
+    for sequence in sequences
+  ]
+  return tracked_by(tasks, name)
+
+
+def tracked_by(tasks: Listing[Task], name: str) -> list[TrackedSequence]:
+  """The passes of one tracker, kept or made."""
+  found = each_once(tasks, f"tracking ({name})")
+  return [TrackedSequence(**arrays | {"start": int(arrays["start"])}) for arrays in found]
 
 
 def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) -> dict:
   """The "tracking" entry of results.json: one pass, the given first box left out.
 
   Mean IoU, success AUC and precision are means over the sequences' own, those without a second true box left out; None
-  where that leaves none. FPS is frames over the seconds from decoded frame to box; None where none was tracked.
+  where that leaves none. FPS is frames over the seconds from decoded frame to box; None where none was tracked, or
+  nobody took the time. "measures" are those that papers print (`measures`), which count the first box.
   """
   rows = {}
   for result, sequence in zip(tracked, sequences, strict=True):
@@ -134,7 +179,8 @@ def score_tracking(tracked: list[TrackedSequence], sequences: list[Sequence]) ->
     "mean_iou": mean_iou,
     "success_auc": auc,
     "precision_20": within,
-    "fps": float(len(seconds) / seconds.sum()) if len(seconds) else None,
+    "fps": float(len(seconds) / seconds.sum()) if seconds.any() else None,
     "exits": exits.tolist(),
     "mean_iou_by_sequence": {name: float(row[0]) for name, row in rows.items()},
+    "measures": one_pass_measures(sequences, [(run.boxes_xywh, run.start) for run in tracked]),
   }

@@ -155,7 +155,7 @@ def _searches(params, template: Template, search, last_size, *, arch):
     ncc = jax.vmap(functools.partial(ncc_on_grid, template.ncc, arch=arch))(outputs[0])
   if arch.reader == "box":
     each = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], n, axis=0), template)
-    at = [read_peak(params, each, maps[k], responses[k], last_size, depth=k, arch=arch) for k in range(DEPTHS)]
+    at = [read_peak(params, each, maps[k], responses[k], last_size, depth=k, arch=arch)[0] for k in range(DEPTHS)]
     readings = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *at)
   return (jnp.stack(responses, axis=1), ncc.astype(jnp.float16), *readings)
 

@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def run_record(
   """
   record = {
     "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    "command": shlex.join([sys.executable, *sys.argv]),
+    "command": without_password(shlex.join([sys.executable, *sys.argv])),
     "seed": seed,
     "git": git_state(pathlib.Path(__file__).parent),
     "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
@@ -46,6 +47,11 @@ def run_record(
   }
   write_json(pathlib.Path(workdir) / name, record)
   return record
+
+
+def without_password(text: str) -> str:
+  """Text whose URLs have lost what stands before an @: a camera's user and password."""
+  return re.sub(r"(\b[A-Za-z][A-Za-z0-9+.-]+://)[^/@\s]*@", r"\1", text)
 
 
 def git_state(folder: str | os.PathLike) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def read_frames(path: str | os.PathLike, *, argument: str = "path", levels: Leve
   if not path.exists():
     raise InputError(f"{named} {_why_missing(str(path))}")
   if not path.is_file():
-    raise InputError(f"{named} is a device or a pipe; cameras are not taken: {CURE}")
+    raise InputError(f"{named} is a device or a pipe; {CURE}")
   return _open_file(path, named, levels)
 
 
@@ -250,10 +250,6 @@ class VideoWriter:
 
 def _why_missing(text: str) -> str:
   """Why there is no such path, and what to give."""
-  if re.match("[A-Za-z][A-Za-z0-9+.-]+:/", text):  # a Path has one slash left of two; C:/ is a disk
-    return f"is a URL; streams are not taken: {CURE}, downloaded or recorded first"
-  if text.isdecimal() or text.startswith("/dev/"):
-    return f"does not exist, and cameras are not taken: {CURE}, recorded first"
   if re.search(r"[*?\[]|%[0-9]*d", text):
     return f"is a pattern, which is not taken: give the folder of the pictures, {pathlib.Path(text).parent}"
   return f"does not exist; {CURE}"
@@ -305,12 +301,11 @@ def _open_file(path: pathlib.Path, named: str, levels: Levels | None) -> FrameSt
       fps, count, exact = _clock(container)
     first = list(itertools.islice(_decoded(path), FIRST_FRAMES))
   except (av.error.FFmpegError, OSError) as error:
-    raise InputError(f"{named} cannot be read as a video ({_reason(error)}); {CURE}") from error
+    raise InputError(f"{named} cannot be read as a video ({reason(error)}); {CURE}") from error
   if not first:
     raise InputError(f"{named} is a video without frames; {CURE}")
-  deep = [pixels for pixels in map(_deep_pixels, first) if pixels is not None]
-  levels = (levels or levels_in(deep)) if deep else None
-  height, width = _as_shown(first[0], first[0], levels).shape[:2]
+  levels = (levels or levels_of_frames(first)) if _deep_pixels(first[0]) is not None else None
+  height, width = as_shown(first[0], first[0], levels).shape[:2]
   return FrameStream(path, VideoInfo(fps, width, height, count, exact), None, levels)
 
 
@@ -352,14 +347,14 @@ def _timed_file(path: pathlib.Path, fps: float, levels: Levels | None) -> Iterat
       start_s = next_s
     last_s = start_s
     duration_s = float(coded.duration * coded.time_base) if coded.duration else 1 / fps
-    yield TimedFrame(_as_shown(coded, first, levels), start_s, duration_s)
+    yield TimedFrame(as_shown(coded, first, levels), start_s, duration_s)
 
 
 def _read_on(coded: Iterator[av.VideoFrame], path: pathlib.Path) -> Iterator[av.VideoFrame]:
   try:
     yield from coded
   except (av.error.FFmpegError, OSError) as error:
-    raise InputError(f"{path} cannot be read any further ({_reason(error)}); copy it anew") from error
+    raise InputError(f"{path} cannot be read any further ({reason(error)}); copy it anew") from error
 
 
 def _decoded(path: pathlib.Path) -> Iterator[av.VideoFrame]:
@@ -382,7 +377,13 @@ def _opened(path: pathlib.Path) -> av.container.InputContainer:
   return av.open(str(path.resolve()), metadata_errors="replace")
 
 
-def _as_shown(coded: av.VideoFrame, first: av.VideoFrame, levels: Levels | None) -> Frame:
+def levels_of_frames(coded: list[av.VideoFrame]) -> Levels | None:
+  """The levels of decoded frames, None where these have 8 bits."""
+  deep = [pixels for pixels in map(_deep_pixels, coded) if pixels is not None]
+  return levels_in(deep) if deep else None
+
+
+def as_shown(coded: av.VideoFrame, first: av.VideoFrame, levels: Levels | None) -> Frame:
   """A decoded frame as players show it: turned, of the first one's size, with 8 bits."""
   deep = _deep_pixels(coded, size_like=first)
   if deep is None:
@@ -412,5 +413,6 @@ def _turned(pixels: np.ndarray, coded: av.VideoFrame) -> np.ndarray:
   return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+  """Why FFmpeg could not, in a few words."""
   return getattr(error, "strerror", None) or type(error).__name__

@@ -4,13 +4,21 @@ import contextlib
 import json
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from adadepth.errors import InputError
 from adadepth.io.json_files import write_json
 
 IDENTITY = "identity.json"
-RESULTS = ("results.json", "table1.md", "losses.png", "figure?.???")  # what is kept; patterns of `glob`
+RESULTS = (
+  "results.json",
+  "table1.md",
+  "trackers.*",
+  "*success.png",
+  "*precision.png",
+  "losses.png",
+  "figure?.???",
+)  # what is kept; patterns of `glob`
 
 
 def claim(workdir: str | pathlib.Path, identity: dict) -> pathlib.Path:
@@ -43,11 +51,14 @@ def check_claim(workdir: str | pathlib.Path, identity: dict) -> None:
 
 
 @contextlib.contextmanager
-def all_or_none(workdir: str | pathlib.Path) -> Iterator[pathlib.Path]:
+def all_or_none(workdir: str | pathlib.Path, *, older: Iterable[str] = ()) -> Iterator[pathlib.Path]:
   """A folder for the files of one run, which replace older ones in the workdir when the block ends well.
 
   After an error nothing of the run is left, and what was there before is as it was.
 
+  Args:
+    workdir: the run's folder.
+    older: paths in it of an earlier run's files, which then go, replaced or not.
   Raises:
     InputError: a workdir that cannot be made or written, or a disk that is full.
   """
@@ -56,7 +67,7 @@ def all_or_none(workdir: str | pathlib.Path) -> Iterator[pathlib.Path]:
     workdir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=workdir) as folder:
       yield pathlib.Path(folder)
-      _move_all(pathlib.Path(folder), workdir)
+      _move_all(pathlib.Path(folder), workdir, older)
   except OSError as error:
     raise cannot_be_written(workdir, error) from error
 
@@ -69,13 +80,22 @@ def cannot_be_written(workdir: pathlib.Path, error: OSError) -> InputError:
   )
 
 
-def _move_all(folder: pathlib.Path, workdir: pathlib.Path) -> None:
-  files = sorted(folder.iterdir())
-  for taken in (workdir / file.name for file in files):
-    if taken.is_dir():  # found before the first is moved
-      raise IsADirectoryError(None, f"{taken} is a folder")
-  for file in files:
-    file.replace(workdir / file.name)
+def _move_all(folder: pathlib.Path, workdir: pathlib.Path, older: Iterable[str]) -> None:
+  files = files_under(folder)
+  for name in files:  # what is in the way is found before the first is moved
+    if (workdir / name).is_dir():
+      raise IsADirectoryError(None, f"{workdir / name} is a folder")
+    (workdir / name).parent.mkdir(parents=True, exist_ok=True)
+  for name in files:
+    (folder / name).replace(workdir / name)
+  for path in (workdir / name for name in older if name not in files):
+    if path.resolve().is_relative_to(workdir.resolve()):
+      path.unlink(missing_ok=True)
+
+
+def files_under(folder: pathlib.Path) -> list[str]:
+  """The files of a folder and its folders, as relative paths."""
+  return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _differences(a, b, prefix=""):

@@ -23,6 +23,7 @@ TASKS = {
   "track": _task("track", "run_track"),
   "benchmark": _task("benchmark", "run_benchmark"),
   "table1": _task("table1", "run_table1"),
+  "vot": _task("vot", "run_vot"),
 }
 
 

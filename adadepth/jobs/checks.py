@@ -9,11 +9,14 @@ from adadepth.data.problems import ON_ERROR
 from adadepth.errors import InputError
 from adadepth.evaluation.budgets import UNITS
 from adadepth.evaluation.costs import pair_costs
+from adadepth.evaluation.trackers import OPENCV
 from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES
 from adadepth.models.architecture import Architecture
 from adadepth.tracking.budget import check_target
 from adadepth.tracking.policies import POLICIES
 
+OURS = "ours"  # of the trackers to compare: hard gating
+PROTOCOLS = ("one_pass", "supervised", "multi_start")
 CHOICES = {
   "finetune.objective": tuple(FINETUNE_LOSSES),
   "finetune.map_loss": tuple(MAP_LOSSES),
@@ -21,6 +24,7 @@ CHOICES = {
   "gates.loss": ("iou", "cross_entropy"),
   "policy.budget_unit": UNITS,
   "data.on_error": ON_ERROR,
+  "protocol": PROTOCOLS,
 }
 # The lowest value and the highest (None: no limit), and whether these ends are allowed themselves.
 RANGES = {
@@ -30,6 +34,7 @@ RANGES = {
   "data.hardest": (0, 1, True),
   "finetune.steps": (0, None, True),
   "finetune.groups": (1, None, True),
+  "finetune.rollouts": (0, None, True),
   "finetune.frames": (1, FRAMES_PER_KEY, True),
   "finetune.jitter_px": (0, None, True),
   "finetune.key_every": (1, None, True),
@@ -101,6 +106,21 @@ def tracked_policies(text: str) -> tuple[str, ...]:
   return names
 
 
+def compared_trackers(text: str) -> tuple[str, ...]:
+  """The trackers of "ours,csrt", in that order; () for "".
+
+  Raises:
+    InputError: a name that is none, or twice there.
+  """
+  names = tuple(name.strip() for name in text.split(",") if name.strip())
+  known = (OURS, *OPENCV, *POLICIES)
+  for name in names:
+    if name not in known or names.count(name) > 1:
+      what = "twice" if name in known else "which is none"
+      raise InputError(f"`config.trackers` (={text!r}) names {name!r}, {what}; the trackers are {', '.join(known)}")
+  return names
+
+
 def check_config(config: ConfigDict) -> None:
   """Checks every field that the config has.
 
@@ -141,6 +161,7 @@ def check_config(config: ConfigDict) -> None:
       'weights as a file or "download", or steps of phase 1'
     )
   tracked_policies(_get(config, "eval.tracking") or "")
+  compared_trackers(_get(config, "trackers") or "")
 
 
 def check_budget(config: ConfigDict, arch: Architecture) -> None:

@@ -1,4 +1,4 @@
-"""Evaluates a trained model on any data root: pairs and tracking."""
+"""Evaluates a trained model on any data root: pairs and tracking; or compares it with other trackers."""
 
 import pathlib
 from collections.abc import Sequence as Listing
@@ -11,14 +11,19 @@ from adadepth.evaluation.step_times import medians_ms
 from adadepth.io.run_record import run_record
 from adadepth.jobs.assess import assess, chosen_budget, time_steps
 from adadepth.jobs.checks import check_budget, check_config
+from adadepth.jobs.compare import compare
 from adadepth.jobs.from_config import model_of, source_of
 from adadepth.models.model import check_gates
 
 
 def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
-  """Writes results.json and Figures 1, 6 and 7 to the workdir."""
+  """Writes results.json and Figures 1, 6 and 7 to the workdir, or what `compare` writes."""
   check_config(config)
   sequences = source_of(config).read(("test",))["test"]
+  if config.trackers or config.results:
+    print(describe_sequences(sequences), flush=True)
+    compare(config, workdir, sequences)
+    return
   model = model_of(config, workdir)
   check_gates(model, f"`config.model` (={config.model or workdir})")
   check_budget(config, model.arch)

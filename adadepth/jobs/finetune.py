@@ -31,6 +31,7 @@ from adadepth.tracking.policies import FIXED
 from adadepth.training.optimizers import TRAINED
 from adadepth.training.phase1 import Measure, finetune
 from adadepth.training.phase2 import depth_losses
+from adadepth.training.rollouts import train_on_rollouts
 
 CURVE_FOLDER = "curve"  # of a workdir: what train and test have along phase 1, a file a step
 SIDES = ("train", "test")
@@ -68,7 +69,10 @@ def run_phase1(
     measure_every=config.eval.every_steps if measure else 0,
     **{name: settings[name] for name in same_names},
   )
-  return state.params
+  if not settings.rollouts:
+    return state.params
+  rest = {"steps": settings.rollouts, "seed": config.seed, "arch": arch}
+  return train_on_rollouts(state.params, sequences, **rest, folder=workdir / "rollouts")
 
 
 def fixed_scores(params: dict, table: PairTable, *, arch: Architecture, map_loss: str) -> dict:

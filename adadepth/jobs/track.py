@@ -1,101 +1,134 @@
-"""Tracks one target through a video: boxes.csv and an annotated mp4."""
+"""Tracks targets through a video: boxes.csv, an annotated mp4, a timeline, and result files for toolkits."""
 
-import json
 import pathlib
-import re
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
-from adadepth.evaluation.one_pass import follow
-from adadepth.io.boxes_csv import BoxRow, write_boxes_csv
-from adadepth.io.images import Levels
+from adadepth.io.first_boxes import FirstBox
+from adadepth.io.interruption import stop_when_asked
+from adadepth.io.json_files import write_json
+from adadepth.io.live import LiveStream
 from adadepth.io.progress import progress
+from adadepth.io.result_files import parse_formats
 from adadepth.io.run_record import run_record
-from adadepth.io.video import FrameStream, TimedFrame, VideoWriter, local_path, read_frames
-from adadepth.io.workdir import all_or_none
-from adadepth.jobs.from_config import model_of
-from adadepth.models.architecture import DEPTHS
-from adadepth.models.model import Model, check_gates
-from adadepth.reports.drawing import annotate_frame
-from adadepth.tracking.budget import Budget, budget_for
-from adadepth.tracking.policies import FIXED
-from adadepth.tracking.step import Track
-from adadepth.tracking.tracker import Tracker, check_box, check_policy, computed_confidences
+from adadepth.io.video import FrameStream, TimedFrame, VideoInfo, VideoWriter
+from adadepth.io.window import Window
+from adadepth.io.workdir import all_or_none, files_under
+from adadepth.jobs.track_inputs import (
+  BOXES,
+  RUN,
+  VIDEO,
+  check_drawable,
+  check_earlier,
+  check_settings,
+  chosen_tracker,
+  drawn_box,
+  earlier_files,
+  first_boxes_of,
+  made_from,
+  open_frames,
+  open_window,
+  record_to_go_on,
+  video_in_full,
+)
+from adadepth.jobs.track_results import not_begun, shown_targets, summary, video_name, write_formats, write_tables
+from adadepth.reports.overlay import draw_targets
+from adadepth.tracking.record import Record
+from adadepth.tracking.targets import Batch, begin_batch, follow_all, state_of
+from adadepth.tracking.tracker import Tracker
 
-BOXES, VIDEO, RECORD = OUTPUTS = ("boxes.csv", "track.mp4", "track.json")
-
-
-def parse_box(text: str) -> np.ndarray:
-  """ "x,y,w,h" as float32 [4].
-
-  Raises:
-    InputError: not four numbers.
-  """
-  try:
-    box = np.array([float(part) for part in text.split(",")], np.float32)
-  except ValueError:
-    box = np.zeros(0, np.float32)
-  if box.shape != (4,):
-    raise InputError(f"`config.box` (={text!r}) must be four numbers, x,y,w,h: the target in the first frame")
-  return box
-
-
-def parse_levels(text: str) -> Levels | None:
-  """ "low,high" as levels, "" as None.
-
-  Raises:
-    InputError: not two numbers, the lower one first.
-  """
-  try:
-    levels = Levels(*(float(part) for part in text.split(","))) if text else None
-  except (TypeError, ValueError):
-    levels = Levels(0, 0)
-  if levels and not levels.low < levels.high:
-    raise InputError(f"`config.levels` (={text!r}) must be two numbers, low,high: what becomes black and white")
-  return levels
+STOPPING = "stopping after this frame; what was tracked is written (Ctrl-C again: it is not)"
 
 
 def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
-  """Writes boxes.csv, track.mp4 and track.json to the workdir, all of them or none."""
-  if not config.video:
-    raise InputError("`config.video` (='') must name a video file or a folder of frames")
-  check_config_policy(config)
-  check_threshold(config)
-  stream = read_frames(config.video, argument="config.video", levels=parse_levels(config.levels))
-  box = parse_box(config.box)
-  check_box(box, (stream.info.height, stream.info.width), "config.box")
-  check_earlier(config, workdir)
-  model = chosen_model(config, workdir)
-  tracker = Tracker(model, config.policy, chosen_budget(config, model))
-  with all_or_none(workdir) as folder:
-    run_record(folder, {**config.to_dict(), "video": str(local_path(config.video).resolve())}, 0, name=RECORD)
-    count, fps = track_stream(tracker, stream, box, config.policy, folder)
-  if stream.info.exact and count < stream.info.count:
-    print(f"{config.video} lists {stream.info.count} frames, {count} could be read", file=sys.stderr)
-  speed = f", {fps:.1f} FPS from decoded frame to box" if fps else ""
-  print(f"{count} frames{speed}; wrote {workdir / BOXES} and {workdir / VIDEO}")
+  """Writes what was tracked to the workdir, all files or none; after Ctrl-C, what was tracked until then."""
+  check_settings(config)
+  stream = open_frames(config)
+  window = None
+  try:
+    first_boxes = first_boxes_of(config, stream.info)
+    check_earlier(config, workdir)
+    window = open_window(config)
+    check_drawable(first_boxes, window)
+    tracker = chosen_tracker(config, workdir)
+    if isinstance(stream, LiveStream):
+      warm_up(tracker, stream.info, first_boxes)
+    first_boxes = first_boxes or drawn_box(stream, window)
+    record = record_to_go_on(config, workdir, made_from(config, stream, first_boxes, tracker))
+    track_and_write(config, workdir, stream, first_boxes, tracker, record, window)
+  finally:
+    for opened in (window, stream if isinstance(stream, LiveStream) else None):
+      if opened is not None:
+        opened.close()
+
+
+def warm_up(tracker: Tracker, info: VideoInfo, first_boxes: list[FirstBox]) -> None:
+  """Compiles for a camera before it is looked at: its targets do not wait."""
+  center = np.array((info.width / 4, info.height / 4, info.width / 2, info.height / 2), np.float32)
+  boxes = first_boxes or [FirstBox(0, center, "", "")]
+  begin_batch(tracker, np.zeros((info.height, info.width, 3), np.uint8), boxes, tuple(range(len(boxes))))
+
+
+def track_and_write(
+  config: ConfigDict,
+  workdir: pathlib.Path,
+  stream: FrameStream | LiveStream,
+  first_boxes: list[FirstBox],
+  tracker: Tracker,
+  record: Record,
+  window: Window | None,
+) -> None:
+  """All files of the run, and a line that sums it up."""
+  formats = parse_formats(config.format, argument="config.format")
+  with all_or_none(workdir, older=earlier_files(workdir)) as folder:
+    with stop_when_asked(STOPPING) as stop:
+      track_stream(config, stream, first_boxes, tracker, record, folder, window, stop)
+    if len(not_begun(record, first_boxes)) == len(first_boxes):
+      raise InputError(
+        f"`config.boxes` (={config.boxes}): none begins in the {len(record.found)} frames that there are"
+      )
+    write_tables(folder, record, first_boxes)
+    write_formats(folder, formats, video_name(video_in_full(config.video)), record, first_boxes)
+    written = run_record(folder, {**config.to_dict(), "video": video_in_full(config.video)}, 0, name=RUN)
+    write_json(folder / RUN, {**written, "files": files_under(folder)})
+  tell(config, workdir, stream, first_boxes, tracker, record, stopped=stop.is_set())
 
 
 def track_stream(
-  tracker: Tracker, stream: FrameStream, box: np.ndarray, policy: str, folder: pathlib.Path
-) -> tuple[int, float | None]:
-  """Writes boxes.csv and track.mp4 to the folder; returns how many frames there were, and how many a second."""
-  rows, seconds, times = [], [], []
-  frames = progress(noting_times(stream.timed(), times), "tracking", total=stream.info.count)
+  config: ConfigDict,
+  stream: FrameStream | LiveStream,
+  first_boxes: list[FirstBox],
+  tracker: Tracker,
+  record: Record,
+  folder: pathlib.Path,
+  window: Window | None,
+  stop: threading.Event,
+) -> None:
+  """Tracks what the record does not hold yet, into it, and writes track.mp4 to the folder."""
+  times: list[tuple[float, float]] = []
+  batches: list[Batch] | None = None
+  timed = stream.timed(stop) if isinstance(stream, LiveStream) else stream.timed()
+  frames = progress(noting_times(timed, times), "tracking", total=stream.info.count)
   with VideoWriter(folder / VIDEO, fps=stream.info.fps) as video:
-    for frame, track, elapsed in follow(tracker, frames, box):
-      figures = shown_figures(track, policy, given=not rows)
-      start_s, duration_s = times[len(rows)]
-      rows.append(csv_row(len(rows), track))
-      seconds.append(elapsed)
-      annotated = annotate_frame(frame, predicted_xywh=track.box_xywh, **figures)
-      video.write(annotated, start_s=start_s, duration_s=duration_s)
-  write_boxes_csv(folder / BOXES, rows)
-  return len(rows), len(seconds[1:]) / sum(seconds[1:]) if seconds[1:] else None
+    for t, step in enumerate(follow_all(tracker, frames, first_boxes, earlier=record.earlier)):
+      if step.found is not None:
+        record.found.append(step.found)
+        record.seconds.append(step.seconds)
+        batches = step.batches
+      shown = shown_targets(record.found[t], first_boxes)
+      annotated = draw_targets(step.frame, shown, confidences=config.confidences)
+      video.write(annotated, start_s=times[t][0], duration_s=times[t][1])
+      if window is not None and not window.show(annotated):
+        stop.set()
+      if stop.is_set() and t + 1 >= len(record.found):
+        break
+  record.times = times
+  record.states = record.states if batches is None else [state_of(batch) for batch in batches]
 
 
 def noting_times(frames: Iterable[TimedFrame], times: list[tuple[float, float]]) -> Iterator[np.ndarray]:
@@ -105,70 +138,25 @@ def noting_times(frames: Iterable[TimedFrame], times: list[tuple[float, float]])
     yield frame
 
 
-def check_earlier(config: ConfigDict, workdir: pathlib.Path) -> None:
-  """Raises InputError for a workdir with results of another video, or whose results are the video itself."""
-  video, there = local_path(config.video), [workdir / name for name in OUTPUTS if (workdir / name).exists()]
-  if any(video.samefile(path) for path in there):
-    raise InputError(f"`config.video` (={config.video}) would be overwritten by its own annotation; name a --workdir")
-  if not there or config.overwrite:
-    return
-  tracked = tracked_video(workdir / RECORD)
-  if tracked != video.resolve():
-    raise InputError(
-      f"`--workdir` (={workdir}) holds {there[0].name} of {tracked or 'an unknown video'}: give another --workdir, or "
-      "--config.overwrite=True"
-    )
-
-
-def tracked_video(record: pathlib.Path) -> pathlib.Path | None:
-  """The video that a track.json is of; None where there is no such file, or it does not say."""
-  try:
-    return pathlib.Path(json.loads(record.read_text())["config"]["video"]).resolve()
-  except (OSError, ValueError, TypeError, KeyError):
-    return None
-
-
-def check_config_policy(config: ConfigDict) -> None:
-  """`check_policy` of `config.policy` and `config.budget`, by their names in the config."""
-  try:
-    check_policy(config.policy, config.budget or None)
-  except InputError as error:
-    raise InputError(re.sub(r"^`", "`config.", str(error))) from None
-
-
-def check_threshold(config: ConfigDict) -> None:
-  """Raises InputError for a `config.threshold` that cannot be, or that nothing would use."""
-  if not config.threshold < 1:
-    raise InputError(f"`config.threshold` (={config.threshold}) must lie below 1; negative: the model's own")
-  if config.threshold >= 0 and (config.policy != "hard" or config.budget):
-    used = f"config.budget = {config.budget:g} moves T" if config.budget else f"{config.policy!r} has no T"
-    raise InputError(f'`config.threshold` (={config.threshold}) is for the policy "hard" without a budget: {used}')
-
-
-def chosen_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
-  """The model that config names, with its own threshold or config's.
-
-  Raises:
-    InputError: see `model_of`, or no gates for a policy that asks them.
-  """
-  model = model_of(config, workdir)
-  if config.policy not in FIXED:
-    check_gates(model, f"`config.model` (={config.model or workdir})")
-  return model if config.threshold < 0 else model._replace(threshold=config.threshold)
-
-
-def chosen_budget(config: ConfigDict, model: Model) -> Budget | None:
-  """`config.budget`, if there is one."""
-  return budget_for(model.calibration, config.budget, argument="config.budget") if config.budget else None
-
-
-def shown_figures(track: Track, policy: str, *, given: bool) -> dict:
-  """`confidences` and `depth` of `annotate_frame`: nothing was computed for a given box, and "soft" has no exit."""
-  confidences = np.full(DEPTHS, np.nan, np.float32) if given else computed_confidences(track)
-  return {"confidences": confidences, "depth": None if given or policy == "soft" else int(track.depth)}
-
-
-def csv_row(frame: int, track: Track) -> BoxRow:
-  """One line of boxes.csv; the given first box has confidence 1 at depth xcorr1."""
-  confidence = float(track.confidences.max()) if frame else 1.0
-  return BoxRow(frame, *(float(v) for v in track.box_xywh), confidence, int(track.depth) + 1)
+def tell(
+  config: ConfigDict,
+  workdir: pathlib.Path,
+  stream: FrameStream | LiveStream,
+  first_boxes: list[FirstBox],
+  tracker: Tracker,
+  record: Record,
+  *,
+  stopped: bool,
+) -> None:
+  """The summary on stdout, and on stderr what a person may not expect."""
+  info, count = stream.info, len(record.found)
+  if isinstance(stream, LiveStream):
+    dropped = f"{stream.dropped} frames came too late and were dropped"
+    print(f"{dropped}; {stream.name} ended: {stream.ended}" if stream.ended else dropped, file=sys.stderr)
+  elif stopped:
+    print("stopped; the same command goes on from here", file=sys.stderr)
+  elif info.exact and count < info.count:
+    print(f"{config.video} lists {info.count} frames, {count} could be read", file=sys.stderr)
+  if never := not_begun(record, first_boxes):
+    print(f"{len(never)} targets begin after frame {count - 1}, the last: {', '.join(never)}", file=sys.stderr)
+  print(f"{summary(record, tracker.model)}; wrote {workdir / BOXES} and {workdir / VIDEO}")

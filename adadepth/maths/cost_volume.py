@@ -13,22 +13,29 @@ MARGIN = 2  # cells in each direction
 COSTS = (2 * MARGIN + 1) ** 2
 
 
-def cost_volume(
-  template: Float[Array, "n h h c"], search: Float[Array, "n r r c"], place: Int[Array, "n 2"]
-) -> Float[Array, "n h h v"]:
-  """V(v, u, dy, dx) = <template(v, u), search(y + v - (h-1)//2 + dy, x + u - (h-1)//2 + dx)> / c, 0 outside the map.
+def local_window(search: Float[Array, "n r r c"], place: Int[Array, "n 2"], cells: int) -> Float[Array, "n m m c"]:
+  """The part of a search map that a template of so many cells is compared with, and MARGIN around it; 0 outside.
+
+  Args:
+    search: maps of n search crops.
+    place: (y, x), cell of the response (`xcorr.cross_correlate`) around which to look.
+    cells: h, side of the template's map.
+  Returns:
+    Maps of side h + 2 MARGIN.
+  """
+  side, outside = cells + 2 * MARGIN, cells // 2 + MARGIN + 1
+  padded = jnp.pad(search, ((0, 0), (outside, outside), (outside, outside), (0, 0)))
+  corner = place - (cells - 1) // 2 - MARGIN + outside
+  return jax.vmap(lambda s, yx: lax.dynamic_slice(s, (yx[0], yx[1], 0), (side, side, s.shape[-1])))(padded, corner)
+
+
+def cost_volume(template: Float[Array, "n h h c"], window: Float[Array, "n m m c"]) -> Float[Array, "n h h v"]:
+  """V(v, u, dy, dx) = <template(v, u), window(v + MARGIN + dy, u + MARGIN + dx)> / c, with v = (2 MARGIN + 1)^2 costs.
 
   Args:
     template: whitened maps of n templates.
-    search: whitened maps of their search crops.
-    place: (y, x), cell of the response (`xcorr.cross_correlate`) around which to look.
-  Returns:
-    V, with (dy, dx) of -MARGIN..MARGIN in rows, v = COSTS.
+    window: of `local_window`, of whitened maps.
   """
   h, c = template.shape[1], template.shape[-1]
-  side, outside = h + 2 * MARGIN, h // 2 + MARGIN + 1
-  padded = jnp.pad(search, ((0, 0), (outside, outside), (outside, outside), (0, 0)))
-  corner = place - (h - 1) // 2 - MARGIN + outside
-  window = jax.vmap(lambda s, yx: lax.dynamic_slice(s, (yx[0], yx[1], 0), (side, side, c)))(padded, corner)
   steps = range(2 * MARGIN + 1)
   return jnp.stack([jnp.sum(template * window[:, i : i + h, j : j + h], -1) / c for i in steps for j in steps], -1)

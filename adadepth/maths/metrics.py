@@ -1,9 +1,17 @@
-"""How good a track is: IoU, IOU@n, success, precision. On NumPy arrays, on the host."""
+"""How good a track is: IoU, IOU@n, success, precision, AO and SR. On NumPy arrays, on the host.
+
+The curves are those that trackers are published with, of one pass (OPE, Wu et al., CVPR 2013): a sequence's frames with
+a true box, the given first one among them, which is a hit; then the mean over sequences. AO and SR are GOT-10k's (Huang
+et al., PAMI 2019): the frames of all sequences together, the given ones left out.
+"""
 
 import numpy as np
 from jaxtyping import Float, Int
 
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 101)
+OTB_OVERLAPS = np.linspace(0, 1, 21)  # thresholds of the success curve
+OTB_ERRORS_PX = np.arange(51.0)  # of the precision curve
+NORMALISED_ERRORS = np.linspace(0, 0.5, 51)  # of the normalised precision curve
 
 
 def iou(box_a: Float[np.ndarray, "*b 4"], box_b: Float[np.ndarray, "*b 4"]) -> Float[np.ndarray | np.floating, "*b"]:
@@ -49,3 +57,45 @@ def success_auc(ious: Float[np.ndarray, "t"]) -> float:
 def precision(errors_px: Float[np.ndarray, "t"], within_px: float = 20.0) -> float:
   """Share of frames whose centre error is at most `within_px` image pixels (OTB: 20)."""
   return float((errors_px <= within_px).mean())
+
+
+def success_curve(
+  ious: Float[np.ndarray, "t"], thresholds: Float[np.ndarray, "n"] = OTB_OVERLAPS
+) -> Float[np.ndarray, "n"]:
+  """The share of frames with IoU > x at each threshold x; the mean of the curve is OTB's success score (AUC).
+
+  0 counts as a miss at x = 0, and 1 at x = 1, as in got10k 0.1.3; LaSOT's and TrackingNet's scores are the same.
+  """
+  return (ious[:, None] > thresholds).mean(axis=0)
+
+
+def precision_curve(
+  errors: Float[np.ndarray, "t"], thresholds: Float[np.ndarray, "n"] = OTB_ERRORS_PX
+) -> Float[np.ndarray, "n"]:
+  """The share of frames whose error is at most x at each threshold x; OTB's precision score is the one at 20 px.
+
+  With `normalised_error` and `NORMALISED_ERRORS` it is the normalised precision curve, whose mean is TrackingNet's
+  score (Muller et al., ECCV 2018) and whose value at 0.2 is what LaSOT's tables list (Fan et al., CVPR 2019).
+  """
+  return (errors[:, None] <= thresholds).mean(axis=0)
+
+
+def normalised_error(
+  box: Float[np.ndarray, "*b 4"], truth: Float[np.ndarray, "*b 4"]
+) -> Float[np.ndarray | np.floating, "*b"]:
+  """Distance between centres with x in true widths and y in true heights (TrackingNet's), of a pixel at least."""
+  size = np.maximum(truth[..., 2:], 1)
+  difference = (box[..., :2] + box[..., 2:] / 2 - truth[..., :2] - truth[..., 2:] / 2) / size
+  return np.sqrt(np.sum(np.square(difference), axis=-1))
+
+
+def success_rate(ious: Float[np.ndarray, "t"], above: float) -> float:
+  """GOT-10k's SR: the share of frames with IoU > `above`."""
+  return float((ious > above).mean())
+
+
+def bounded_as_got10k(box: Float[np.ndarray, "*b 4"], image_wh: tuple[int, int]) -> Float[np.ndarray, "*b 4"]:
+  """A box as GOT-10k compares it: moved in at the image's left and top, cut at its right and bottom."""
+  wh = np.asarray(image_wh, box.dtype)
+  corner = np.clip(box[..., :2], 0, wh)
+  return np.concatenate([corner, np.clip(box[..., 2:], 0, wh - corner)], axis=-1)

@@ -55,7 +55,7 @@ def init_box_heads(key: jax.Array, arch: Architecture) -> dict:
 def read_box(
   heads: dict,
   template: Float[Array, "n h h c"],
-  search: Float[Array, "n r r c"],
+  window: Float[Array, "n m m c"],
   place: Int[Array, "n 2"],
   size: Float[Array, "n 2"],
   last_size: Float[Array, "n 2"],
@@ -67,12 +67,13 @@ def read_box(
 
   Args:
     heads: as `init_box_heads` returns.
-    template, search: whitened maps of that depth.
+    template: whitened maps of that depth.
+    window: `cost_volume.local_window` of the whitened search maps at the place.
     place: (y, x), cell of the response that the target is at, or near.
     size: of the target's box in the key crop, (w, h), crop pixels.
     last_size: of its last box in the search crop, (w, h), crop pixels.
   """
-  costs = cost_volume(template, search, place)
+  costs = cost_volume(template, window)
   out = BoxHead().apply({"params": heads[f"depth{depth + 1}"]}, costs, size, last_size, arch.template_px)
   zero = zero_displacement_index(arch.template_cells, arch.search_cells)
   center = (place[:, ::-1].astype(jnp.float32) - zero + out[:, :2]) * arch.stride_px

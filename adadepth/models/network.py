@@ -33,11 +33,13 @@ class Template(NamedTuple):
     maps: what is correlated, one array a depth, [*n, cells, cells, channels_k].
     size: of the target's box in the key crop, (w, h), crop pixels, [*n, 2].
     ncc: what the first block's map is compared with, for the reader "fusion"; else None.
+    recent: like maps, what the target has looked like lately, for the reader "box"; else None.
   """
 
   maps: tuple[Float[Array, "*n _ _ _"], ...]
   size: Float[Array, "*n 2"]
   ncc: NccTemplate | None
+  recent: tuple[Float[Array, "*n _ _ _"], ...] | None
 
 
 def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> dict:
@@ -108,11 +110,11 @@ def make_template(
     learn = {"penalty": RIDGE_PENALTY, "steps": RIDGE_STEPS}
     maps = tuple(ridge_filter(m, s[0], mask, **learn) for m, s in zip(maps, searched, strict=True))
   if arch.reader != "fusion":
-    return Template(maps, size_in_crop, None)
+    return Template(maps, size_in_crop, None, maps if arch.reader == "box" else None)
   (scaled,) = block_outputs(params, scaled_keys(key, key_search, arch=arch), arch=arch, depths=1)
   fine = ncc_map(scaled, arch=arch)
   mask = box_mask(size_in_crop, fine.shape[1], arch.grid.step_px)
-  return Template(maps, size_in_crop, ncc_template(fine, mask, arch.search_px // arch.grid.step_px))
+  return Template(maps, size_in_crop, ncc_template(fine, mask, arch.search_px // arch.grid.step_px), None)
 
 
 def scaled_keys(key: Array, key_search: Array, *, arch: Architecture) -> Float[Array, "s px px 3"]:

@@ -54,11 +54,11 @@ def annotate_frame(
   picture = Image.fromarray(frame_rgb.repeat(factor, axis=0).repeat(factor, axis=1))
   width = max(2, round(min(picture.size) / 120))
   if predicted_xywh is not None:
-    _draw_box(picture, predicted_xywh * np.float32(factor), PREDICTION_COLOR, width)
+    draw_box(picture, predicted_xywh * np.float32(factor), PREDICTION_COLOR, width)
   if truth_xywh is not None:
     below = picture.copy()
-    _draw_box(picture, truth_xywh * np.float32(factor), TRUTH_COLOR, width)
-    picture.paste(below, mask=_stripes(picture.size, 4 * width))
+    draw_box(picture, truth_xywh * np.float32(factor), TRUTH_COLOR, width)
+    picture.paste(below, mask=stripes(picture.size, 4 * width))
   entries = _legend_entries(predicted_xywh, truth_xywh)
   return np.array(_with_panel(picture, entries, confidences, depth))
 
@@ -69,7 +69,7 @@ def titled(picture: UInt8[np.ndarray, "h w 3"], title: str) -> UInt8[np.ndarray,
   sheet = Image.new("RGB", (picture.shape[1], picture.shape[0] + 3 * font_px // 2), PANEL_COLOR)
   sheet.paste(Image.fromarray(picture), (0, 3 * font_px // 2))
   place = (font_px // 2, 3 * font_px // 4)
-  ImageDraw.Draw(sheet).text(place, title, (255, 255, 255), _font(font_px * 7 // 8), anchor="lm")
+  ImageDraw.Draw(sheet).text(place, title, (255, 255, 255), font(font_px * 7 // 8), anchor="lm")
   return np.array(sheet)
 
 
@@ -78,7 +78,7 @@ def enlargement(height: int, width: int) -> int:
   return max(1, min(math.ceil(MIN_WIDTH_PX / width), MAX_HEIGHT_PX // height))
 
 
-class _Cell(NamedTuple):
+class Cell(NamedTuple):
   """Where one depth's figures go in the panel, in pixels."""
 
   left: int
@@ -87,7 +87,8 @@ class _Cell(NamedTuple):
   font_px: int
 
 
-def _draw_box(picture: Image.Image, box_xywh: np.ndarray, color: Color, width: int) -> None:
+def draw_box(picture: Image.Image, box_xywh: np.ndarray, color: Color, width: int) -> None:
+  """Draws a box's edges with a black rim; one that cannot be seen draws nothing."""
   x, y, w, h = (float(v) for v in box_xywh)
   if not (np.isfinite(box_xywh).all() and w > 0 and h > 0):
     return
@@ -104,7 +105,7 @@ def _draw_box(picture: Image.Image, box_xywh: np.ndarray, color: Color, width: i
 
 
 @functools.lru_cache(maxsize=1)
-def _stripes(size: tuple[int, int], width_px: int) -> Image.Image:
+def stripes(size: tuple[int, int], width_px: int) -> Image.Image:
   """A mask of diagonal stripes: a line, level or upright, is cut into dashes."""
   diagonals = np.add.outer(np.arange(size[1]), np.arange(size[0]))
   return Image.fromarray(np.uint8(diagonals // width_px % 2 * 255))
@@ -132,13 +133,13 @@ def _with_panel(
   if confidences is not None:
     cell_px = width // len(confidences)
     for k, confidence in enumerate(confidences):
-      cell = _Cell(k * cell_px, picture.height, cell_px, font_px)
-      _draw_confidence(draw, cell, k, float(confidence), chosen=k == exit_k)
+      cell = Cell(k * cell_px, picture.height, cell_px, font_px)
+      draw_confidence(draw, cell, k, float(confidence), chosen=k == exit_k)
   _draw_status(draw, sheet.size, font_px, entries, "" if exit_k is None else f"exit xcorr{exit_k + 1}")
   return sheet
 
 
-def _draw_confidence(draw: ImageDraw.ImageDraw, cell: _Cell, depth: int, confidence: float, *, chosen: bool) -> None:
+def draw_confidence(draw: ImageDraw.ImageDraw, cell: Cell, depth: int, confidence: float, *, chosen: bool) -> None:
   """Draws one depth's name, its confidence in red figures and as a bar; the exit stands in a red frame."""
   left, top, width, font_px = cell
   bottom, pad = top + 3 * font_px, max(2, font_px // 6)
@@ -147,9 +148,9 @@ def _draw_confidence(draw: ImageDraw.ImageDraw, cell: _Cell, depth: int, confide
     draw.rectangle(frame, fill=EXIT_CELL_COLOR, outline=FIGURE_COLOR, width=max(1, font_px // 10))
   center = left + width // 2
   name_color = (255, 255, 255) if chosen else LABEL_COLOR
-  draw.text((center, top + pad), f"xcorr{depth + 1}", name_color, _font(font_px * 7 // 8), anchor="ma")
+  draw.text((center, top + pad), f"xcorr{depth + 1}", name_color, font(font_px * 7 // 8), anchor="ma")
   figures = "-" if math.isnan(confidence) else f"{confidence:.2f}"
-  draw.text((center, top + pad + font_px), figures, FIGURE_COLOR, _font(font_px), anchor="ma")
+  draw.text((center, top + pad + font_px), figures, FIGURE_COLOR, font(font_px), anchor="ma")
   bar_left, bar_px = left + 2 * pad, width - 4 * pad
   bar_top, bar_bottom = bottom - pad - max(2, font_px // 4), bottom - pad - 1
   draw.rectangle((bar_left, bar_top, bar_left + bar_px, bar_bottom), fill=(70, 70, 70))
@@ -167,16 +168,17 @@ def _draw_status(
 ) -> None:
   """Draws the bottom line: which colour is which on the left, the exit on the right."""
   middle, pad = size[1] - 3 * font_px // 4, font_px // 2
-  left, font = pad, _font(font_px * 7 // 8)
+  left, letters = pad, font(font_px * 7 // 8)
   half = font_px // 4
   for name, color in entries:
     draw.rectangle((left, middle - half, left + 2 * half, middle + half), fill=color)
     left += 2 * half + pad // 2
-    draw.text((left, middle), name, LABEL_COLOR, font, anchor="lm")
-    left += round(font.getlength(name)) + pad
-  draw.text((size[0] - pad, middle), status, (255, 255, 255), font, anchor="rm")
+    draw.text((left, middle), name, LABEL_COLOR, letters, anchor="lm")
+    left += round(letters.getlength(name)) + pad
+  draw.text((size[0] - pad, middle), status, (255, 255, 255), letters, anchor="rm")
 
 
 @functools.cache
-def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+  """Pillow's own font."""
   return ImageFont.load_default(size_px)

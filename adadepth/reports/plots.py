@@ -114,7 +114,7 @@ def figure1(path: str | pathlib.Path, pairs: Sequence[PairPicture]) -> None:
   cross = {"color": "white", "markeredgecolor": BLACK, "markersize": 9, "linestyle": "none"}
   handles.append(Line2D([], [], marker="P", label="the target's centre one frame earlier", **cross))
   figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-  _save(figure, path)
+  save(figure, path)
 
 
 def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
@@ -139,7 +139,7 @@ def figure3(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
     axes.set_xlabel("epochs of phase 1")
   handles = [*grid[0, 0].get_legend_handles_labels()[0], *_band_handles(rows)]
   figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-  _save(figure, path)
+  save(figure, path)
 
 
 def figure4(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
@@ -163,7 +163,7 @@ def figure4(path: str | pathlib.Path, runs: Sequence[Phase1Run]) -> None:
   figure.axes[0].set_ylabel("IOU@25")
   handles = [*figure.axes[0].get_legend_handles_labels()[0], *_band_handles(rows)]
   figure.legend(handles=handles, loc="outside lower center", ncols=2, handlelength=4, frameon=False, fontsize=9)
-  _save(figure, path)
+  save(figure, path)
 
 
 def by_objective(runs: Sequence[Phase1Run]) -> dict[str, list[Phase1Run]]:
@@ -224,7 +224,7 @@ def figure6(
     relative.set_xlabel("cost relative to xcorr1")
   panels[0].set_ylabel("accuracy (IOU@25)")
   figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-  _save(figure, path)
+  save(figure, path)
 
 
 def figure7(path: str | pathlib.Path, rows: Sequence[FrameRow], *, footnote: str = "") -> None:
@@ -253,7 +253,7 @@ def figure7(path: str | pathlib.Path, rows: Sequence[FrameRow], *, footnote: str
     for axes, panel, picture in zip(grid[: len(row.panels)], row.panels, row_pictures, strict=True):
       axes.imshow(picture, interpolation="antialiased")
       axes.set_title(panel.title, fontsize=10)
-  _save(figure, path)
+  save(figure, path)
 
 
 def plot_curves(
@@ -282,6 +282,39 @@ def plot_curves(
   axes.grid(alpha=0.25)
   if len(curves) > 1:
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+  save(figure, path)
+
+
+def threshold_plot(
+  path: str | pathlib.Path,
+  thresholds: Float[np.ndarray, "n"],
+  curves: Mapping[str, tuple[Sequence[float], float]],
+  *,
+  title: str,
+  xlabel: str,
+  ylabel: str,
+) -> None:
+  """Draws the share of frames within each threshold, the curve of the highest score first in the legend.
+
+  Args:
+    path: the PNG to write.
+    thresholds: of all curves, [n].
+    curves: name to (shares [n], score).
+    title: above the plot.
+    xlabel: what the thresholds are.
+    ylabel: what the shares are.
+  """
+  _require(curves, "curves")
+  figure = Figure(figsize=(5.6, 4.4), layout="constrained")
+  axes = figure.add_subplot()
+  colors = {name: CURVE_COLORS[i % len(CURVE_COLORS)] for i, name in enumerate(curves)}
+  for i, name in enumerate(sorted(curves, key=lambda name: -curves[name][1])):
+    shares, score = curves[name]
+    style = ("-", "--", "-.", ":")[i % 4]
+    axes.plot(thresholds, shares, style, color=colors[name], linewidth=2, label=f"{name} [{score:.3f}]")
+  axes.set(xlabel=xlabel, ylabel=ylabel, title=title, ylim=(0, 1), xlim=(thresholds[0], thresholds[-1]))
+  axes.grid(alpha=0.25)
+  axes.legend(fontsize=9)
   _save(figure, path)
 
 
@@ -400,7 +433,8 @@ def _unit_rgb(color: Color) -> tuple[float, ...]:
   return tuple(value / 255 for value in color)
 
 
-def _save(figure: Figure, path: str | pathlib.Path) -> None:
+def save(figure: Figure, path: str | pathlib.Path) -> None:
+  """Writes a figure as a PNG; its folder is made where missing."""
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   FigureCanvasAgg(figure)

@@ -36,5 +36,5 @@ def next_missed(score: Float[Array, "n"], missed: Int[Array, "n"]) -> Int[Array,
   return jnp.where(jax.nn.sigmoid(score) < BELIEVED, missed + 1, 0)
 
 
-def is_lost(missed: Int[Arrays, "*n"]) -> Bool[Arrays, "*n"]:
+def is_lost(missed: Int[Arrays, "*n"]) -> Bool[Arrays, "*n"] | np.bool_:
   return missed >= PATIENCE

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from adadepth.maths.cascade import exit_confidences
 from adadepth.maths.features import all_gate_features, gate_features
@@ -26,7 +26,7 @@ from adadepth.models.network import (
 )
 from adadepth.models.vgg import apply_block, preprocess
 from adadepth.tracking.partial_batch import on_rows
-from adadepth.tracking.reader import Reading, Search, average, read_maps, read_peak
+from adadepth.tracking.reader import Patch, Reading, Search, average, read_maps, read_peak
 
 FIXED = DEPTH_NAMES  # a policy each
 POLICIES = (*FIXED, "soft", "hard")
@@ -39,11 +39,15 @@ class Decision(NamedTuple):
     reading: what is read of each.
     confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [n, 5].
     depth: the deepest block computed, 0..4, [n].
+    patches: what each depth saw where it read, which templates learn from; None where it read nothing.
+    computed: whose patch is one, at each depth, [5, n].
   """
 
   reading: Reading
   confidences: Float[Array, "n 5"]
   depth: Int[Array, "n"]
+  patches: tuple[Patch | None, ...]
+  computed: Bool[Array, "5 n"]
 
 
 Policy = Callable[[dict, Template, Search, Array], Decision]
@@ -54,12 +58,13 @@ class AtDepth(NamedTuple):
 
   Attributes:
     response: [n, r, r].
-    reading: the box head's; None for other readers.
+    reading, patch: the box head's, and what it saw; None for other readers.
     ncc: see `network.ncc_on_grid`, of the first depth for the reader "fusion"; else None.
   """
 
   response: Float[Array, "n r r"]
   reading: Reading | None
+  patch: Patch | None
   ncc: Float[Array, "n s i i"] | None
 
 
@@ -68,12 +73,19 @@ def look_at(
 ) -> AtDepth:
   """Correlates the block's output with the template of its depth, and reads what can be read there."""
   searched = correlation_map(x, depth=depth, arch=arch)
-  response, reading, ncc = respond_each(template.maps[depth], searched, arch=arch), None, None
+  response, reading, patch, ncc = respond_each(filter_of(template, depth), searched, arch=arch), None, None, None
   if arch.reader == "box":
-    reading = read_peak(params, template, searched, response, last_size, depth=depth, arch=arch)
+    reading, patch = read_peak(params, template, searched, response, last_size, depth=depth, arch=arch)
   elif arch.reader == "fusion" and depth == 0:
     ncc = jax.vmap(functools.partial(ncc_on_grid, arch=arch))(template.ncc, x)
-  return AtDepth(response, reading, ncc)
+  return AtDepth(response, reading, patch, ncc)
+
+
+def filter_of(template: Template, depth: int) -> Float[Array, "n h h c"]:
+  """What is correlated at one depth: the key's map, with as much of what the target has looked like lately, if any."""
+  if template.recent is None:
+    return template.maps[depth]
+  return (template.maps[depth] + template.recent[depth]) / 2
 
 
 def fixed_policy(
@@ -94,7 +106,9 @@ def fixed_policy(
       for k, at in found.items():
         responses = responses.at[:, k].set(at.response)
       reading = read_maps(params, template, responses, confidences, found[needed[0]].ncc, arch=arch)
-    return Decision(reading, confidences, jnp.full(n, depth, jnp.int32))
+    patches = tuple(found[k].patch if k in found else None for k in range(DEPTHS))
+    computed = jnp.ones((DEPTHS, n), bool)
+    return Decision(reading, confidences, jnp.full(n, depth, jnp.int32), patches, computed)
 
   return on_rows(stop_there, (template, search))
 
@@ -113,7 +127,8 @@ def soft_policy(params: dict, template: Template, search: Search, _: Array, *, a
       reading = average(readings, confidences)
     else:
       reading = read_maps(params, template, responses, confidences, found[0].ncc, arch=arch)
-    return Decision(reading, confidences, jnp.full(len(search.crops), DEPTHS - 1, jnp.int32))
+    n, patches = len(search.crops), tuple(at.patch for at in found)
+    return Decision(reading, confidences, jnp.full(n, DEPTHS - 1, jnp.int32), patches, jnp.ones((DEPTHS, n), bool))
 
   return on_rows(weigh_all, (template, search))
 
@@ -124,6 +139,7 @@ def hard_policy(params: dict, template: Template, search: Search, threshold: Arr
   x, active, left = preprocess(search.crops), jnp.ones(n, bool), jnp.ones(n)
   responses = jnp.zeros((n, DEPTHS, arch.search_cells, arch.search_cells))
   confidences, exits, reading, ncc = jnp.zeros((n, DEPTHS)), jnp.zeros(n, jnp.int32), None, None
+  patches, computed = [], []
   for depth in range(DEPTHS):
 
     def next_block(inputs: tuple[Template, Array, Array], *, depth=depth) -> tuple[Array, AtDepth, Array]:
@@ -134,6 +150,8 @@ def hard_policy(params: dict, template: Template, search: Search, threshold: Arr
 
     x, at, stop = on_rows(next_block, (template, x, search.last_size), active if depth else None)
     ncc = ncc if depth else at.ncc
+    patches.append(at.patch)
+    computed.append(active)
     responses = responses.at[:, depth].set(jnp.where(active[:, None, None], at.response, 0))
     reading = jax.tree.map(functools.partial(_where, active), at.reading, reading) if depth else at.reading
     confidences = confidences.at[:, depth].set(jnp.where(active, left * stop, 0))
@@ -142,7 +160,7 @@ def hard_policy(params: dict, template: Template, search: Search, threshold: Arr
     active &= ~(confidences[:, depth] > threshold)
   if reading is None:
     reading = read_maps(params, template, responses, jax.nn.one_hot(exits, DEPTHS), ncc, arch=arch)
-  return Decision(reading, confidences, exits)
+  return Decision(reading, confidences, exits, tuple(patches), jnp.stack(computed))
 
 
 def _where(rows: Array, new: Array, old: Array) -> Array:

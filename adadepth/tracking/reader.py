@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from adadepth.maths.cost_volume import local_window
 from adadepth.maths.fusion import LastPlace, at_center, fuse
 from adadepth.maths.geometry import zero_displacement_index
 from adadepth.maths.peaks import highest_cell
@@ -33,6 +34,13 @@ class Search(NamedTuple):
   last_size: Float[Array, "n 2"]
 
 
+class Patch(NamedTuple):
+  """What the search map looks like around a peak: `cost_volume.local_window` at a place (y, x) of the response."""
+
+  window: Float[Array, "n m m c"]
+  place: Int[Array, "n 2"]
+
+
 def read_peak(
   params: dict,
   template: Template,
@@ -42,21 +50,27 @@ def read_peak(
   *,
   depth: int,
   arch: Architecture,
-) -> Reading:
-  """The box head's reading at one depth, where its response and the prior of motion are highest.
+) -> tuple[Reading, Patch]:
+  """The box head's reading at one depth, where its response and the prior of motion are highest, and what it saw there.
 
   Args:
     search_map: what the response was computed from.
     last_size: see `Search`.
   """
+  place = place_of(params, response, depth=depth, arch=arch)
+  maps, window = template.maps[depth], local_window(search_map, place, arch.template_cells)
+  reading = read_box(params["box"], maps, window, place, template.size, last_size, depth=depth, arch=arch)
+  return reading, Patch(window, place)
+
+
+def place_of(params: dict, response: Float[Array, "n r r"], *, depth: int, arch: Architecture) -> Int[Array, "n 2"]:
+  """(y, x) of the cell where a depth's response and the prior of motion are highest."""
   zero = zero_displacement_index(arch.template_cells, arch.search_cells)
   d2 = jnp.square((jnp.arange(arch.search_cells, dtype=jnp.float32) - zero) * arch.stride_px)
   prior = -MOTION * jnp.log1p((d2[:, None] + d2[None, :]) / (2 * MOTION_PX**2))
   logits = response * logit_scales(params)[depth] + prior[None]
-  peak = jnp.argmax(logits.reshape(len(logits), -1), axis=-1)
-  place = jnp.stack(jnp.divmod(peak, arch.search_cells), axis=-1)
-  maps = template.maps[depth]
-  return read_box(params["box"], maps, search_map, place, template.size, last_size, depth=depth, arch=arch)
+  cell = jnp.argmax(logits.reshape(len(logits), -1), axis=-1)
+  return jnp.stack(jnp.divmod(cell, arch.search_cells), axis=-1)
 
 
 def read_paper(

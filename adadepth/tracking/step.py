@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from adadepth.maths.geometry import Arrays, box_from_center, crop_scale, displacement_in_image
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import Template, make_template
 from adadepth.tracking.budget import Budget, next_threshold
+from adadepth.tracking.learning import learn
 from adadepth.tracking.lost import is_lost, next_missed
 from adadepth.tracking.policies import Policy
 from adadepth.tracking.reader import Search
@@ -26,11 +28,11 @@ class TrackerState(NamedTuple):
   """What the tracker carries from frame to frame.
 
   Attributes:
-    template: what the targets look like in their first frame.
+    template: what the targets look like in their first frame, and lately.
     box_xywh: in the last frame, image pixels, [n, 4].
     threshold: T of hard gating for the next frame, [n].
     first_size_wh: (w, h) of the first box, image pixels, [n, 2].
-    missed: frames in a row, the last one included, in which the target was not found, [n].
+    missed: frames in a row, the last one included, in which the target was not believed to be there, [n].
   """
 
   template: Template
@@ -48,7 +50,7 @@ class Track(NamedTuple):
     confidences: c_1..c_5 (see `policies.Decision`), [*n, 5].
     depth: the deepest block computed, 0..4, [*n].
     score: the probability that the target is where it was read, [*n]; 1 with readers that do not say.
-    missed: frames in a row in which the target was not found, [*n]: the box then stays where it was.
+    missed: frames in a row in which it was not believed to be there, [*n].
   """
 
   box_xywh: Float[Array, "*n 4"]
@@ -58,8 +60,8 @@ class Track(NamedTuple):
   missed: Int[Array, "*n"]
 
   @property
-  def lost(self) -> Bool[Arrays, "*n"]:
-    """Whether the target is lost: not found for `lost.PATIENCE` frames or more."""
+  def lost(self) -> Bool[Arrays, "*n"] | np.bool_:
+    """Whether the target is lost: not believed to be there for `lost.PATIENCE` frames or more. The box then stays."""
     return is_lost(self.missed)
 
 
@@ -117,11 +119,12 @@ def update(
   size = next_size(decision.reading.size / scale[:, None], size_wh, state.first_size_wh, frame_wh, arch=arch)
   missed = next_missed(decision.reading.score, state.missed)
   read = box_from_center(jnp.clip(center, 0, frame_wh[None]), size)
-  box, threshold = jnp.where(missed[:, None] > 0, state.box_xywh, read), state.threshold
+  box, threshold = jnp.where(is_lost(missed)[:, None], state.box_xywh, read), state.threshold
   if budget is not None:
     threshold = jax.vmap(functools.partial(next_threshold, budget=budget))(threshold, decision.depth)
   score = jax.nn.sigmoid(decision.reading.score)
-  state = state._replace(box_xywh=box, threshold=threshold, missed=missed)
+  template = learn(state.template, decision, arch=arch)
+  state = state._replace(template=template, box_xywh=box, threshold=threshold, missed=missed)
   return state, Track(box, decision.confidences, decision.depth, score, missed)
 
 

@@ -18,6 +18,7 @@ from adadepth.data.pairs import PairGroup, PairSampler
 from adadepth.io.checkpoints import Checkpoints
 from adadepth.io.metric_writer import MetricWriter
 from adadepth.io.progress import progress
+from adadepth.maths.cost_volume import local_window
 from adadepth.maths.geometry import zero_displacement_index
 from adadepth.maths.losses import FINETUNE_LOSSES, MAP_LOSSES, giou_loss
 from adadepth.maths.random_streams import named_stream
@@ -108,9 +109,11 @@ def box_losses(
     other, other_size = jnp.roll(template, frames, axis=0), jnp.roll(size, frames, axis=0)
     wrong = _highest(jnp.where(far, responses[:, depth], -jnp.inf))
     absent = _highest(lax.stop_gradient(cross_correlate_spectra(other, search)))
-    three = [jnp.concatenate(parts) for parts in ((template, template, other), (search,) * 3, (place, wrong, absent))]
-    sizes = jnp.concatenate([size, size, other_size]), jnp.concatenate([last_size] * 3)
-    there, *elsewhere = _split(read_box(heads, *three, *sizes, depth=depth, arch=arch), 3)
+    places = jnp.concatenate([place, wrong, absent])
+    windows = local_window(jnp.concatenate([search] * 3), places, arch.template_cells)
+    templates, sizes = jnp.concatenate([template, template, other]), jnp.concatenate([size, size, other_size])
+    lasts = jnp.concatenate([last_size] * 3)
+    there, *elsewhere = _split(read_box(heads, templates, windows, places, sizes, lasts, depth=depth, arch=arch), 3)
     of_size = jnp.mean(jnp.abs(jnp.log(there.size / true_size)), axis=-1)
     of_box = 2 * giou_loss(there.center, there.size, true_center, true_size) + of_size
     of_score = 2 * jax.nn.softplus(-there.score) + sum(jax.nn.softplus(reading.score) for reading in elsewhere)

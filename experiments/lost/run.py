@@ -2,7 +2,7 @@
 
 python -m experiments.lost.run MODEL PHOTOS runs/lost --seed 1
 
-MODEL is "embedded", a finished workdir or a model file. Targets are cut from photos (config.data.photos) and gone for 10
+MODEL is "embedded", a finished workdir or a model file. Targets are cut from photos and gone for 10
 to 60 frames, half of them out of the frame, half behind something. Writes lost.json: ROC-AUC of the score against IoU
 below 0.1 (a target that is not there has IoU 0), and the share found again within 30 frames of their return.
 """

@@ -10,74 +10,24 @@ and what hard gating has more than each other tracker, with paired 95 % bootstra
 """
 
 import argparse
+import functools
 import pathlib
-import time
 from collections.abc import Sequence as Listing
 
-import cv2
 import numpy as np
 
-from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.data.sources import Source
-from adadepth.evaluation.cache import file_of, keep, kept, key_of
 from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.intervals import by_video, paired_interval
-from adadepth.evaluation.one_pass import TrackedSequence, score_tracking, track_all
+from adadepth.evaluation.one_pass import TrackedSequence, score_tracking, track_all, track_all_with
 from adadepth.evaluation.scores import best_mix
+from adadepth.evaluation.trackers import OPENCV, OpenCV, opencv
 from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.json_files import write_json
-from adadepth.io.progress import progress
 from adadepth.maths.geometry import box_center, box_from_center
-from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model, load_model
 from adadepth.tracking.policies import FIXED, POLICIES
-
-PEERS = {"CSRT": cv2.TrackerCSRT, "KCF": cv2.TrackerKCF}
-
-
-def track_peer(name: str, sequence: Sequence, *, frames: int) -> TrackedSequence:
-  """`track_sequence` with a tracker of OpenCV; where it says that it has lost the target, the last box stands."""
-  cv2.setRNGSeed(0)
-  start = sequence.first_box
-  stop = min(start + frames, len(sequence)) if frames else len(sequence)
-  tracker, boxes, seconds = PEERS[name].create(), [sequence.boxes_xywh[start]], [0.0]
-  for t, frame in enumerate(read_ahead(sequence.frames, start=start, stop=stop)):
-    image = np.ascontiguousarray(frame[..., ::-1])
-    if not t:
-      tracker.init(image, tuple(round(float(v)) for v in boxes[0]))
-      continue
-    begin = time.perf_counter()
-    found, box = tracker.update(image)
-    seconds.append(time.perf_counter() - begin)
-    boxes.append(np.asarray(box, np.float32) if found else boxes[-1])
-  count = len(boxes)
-  return TrackedSequence(
-    np.stack(boxes),
-    np.zeros((count, DEPTHS), np.float32),
-    np.zeros(count, np.int32),
-    np.ones(count, np.float32),
-    np.zeros(count, np.int32),
-    np.array(seconds),
-    start,
-  )
-
-
-def track_peers(
-  names: Listing[str], sequences: Listing[Sequence], *, frames: int, folder: pathlib.Path
-) -> dict[str, list[TrackedSequence]]:
-  """`track_all` with trackers of OpenCV."""
-  tracks = {name: [] for name in names}
-  for name, runs in tracks.items():
-    for sequence in progress(sequences, f"tracking ({name})"):
-      path, key = file_of(folder / name, sequence), key_of(sequence, {}, name, cv2.__version__, frames)
-      arrays = kept(path, key)
-      if arrays is None:
-        runs.append(track_peer(name, sequence, frames=frames))
-        keep(path, key, runs[-1]._asdict())
-      else:
-        runs.append(TrackedSequence(**arrays | {"start": int(arrays["start"])}))
-  return tracks
 
 
 def at_first_size(track: TrackedSequence) -> TrackedSequence:
@@ -89,7 +39,7 @@ def at_first_size(track: TrackedSequence) -> TrackedSequence:
 
 def relative_cost(name: str, exits: list[float], model: Model) -> float | None:
   """GFLOPs of a pair relative to xcorr1's, by XLA's count; None for peers."""
-  if name in PEERS:
+  if name in OPENCV:
     return None
   costs = pair_costs(model.arch)
   gflops = costs.soft_gflops if name == "soft" else np.dot(exits, costs.cascade_gflops)
@@ -164,13 +114,18 @@ def main(arguments: Listing[str] | None = None) -> None:
   parser.add_argument("--side", default="test", help="train, dev or test")
   parser.add_argument("--split", default="", help="a split file over all roots")
   parser.add_argument("--policies", default=",".join(POLICIES))
-  parser.add_argument("--peers", default=",".join(PEERS))
+  parser.add_argument("--peers", default=",".join(OPENCV))
   parser.add_argument("--frames", type=int, default=0, help="of a sequence, at most; 0: all")
   given = parser.parse_args(arguments)
   model, folder = load_model(given.model), given.workdir / "tracks"
   sequences = Source(given.data, given.split, "stop", (0, 0, 0), 0.0, 0).read((given.side,))[given.side]
   peers, policies = ([name for name in names.split(",") if name] for names in (given.peers, given.policies))
-  tracks = track_peers(peers, sequences, frames=given.frames, folder=folder)
+  tracks = {
+    name: track_all_with(
+      name, functools.partial(OpenCV, name), opencv().__version__, sequences, frames=given.frames, folder=folder
+    )
+    for name in peers
+  }
   tracks |= track_all(model, sequences, policies, frames=given.frames, folder=folder)
   entries = {name: entry_of(name, runs, sequences, model) for name, runs in tracks.items()}
   if {"hard", *FIXED} <= set(entries):

@@ -1,6 +1,7 @@
 """What was measured of a video is taken up again only where nothing that it depends on has changed."""
 
 import dataclasses
+import fcntl
 import os
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation import cache
+from adadepth.evaluation.cache import Task, each_once, keep
 from adadepth.io.images import ImageFolder
 
 PARAMS = {"backbone": np.arange(4, dtype=np.float32)}
@@ -159,3 +161,64 @@ def test_an_interrupted_write_leaves_what_was_there(tmp_path, monkeypatch):
 
 def test_a_name_of_a_folder_is_one_file(tmp_path, sequence):
   assert cache.file_of(tmp_path, sequence) == tmp_path / "vot_ball2.npz"
+
+
+# Sharing the work.
+
+
+def task(folder, name: str, made: list) -> Task:
+  """A task that notes that it was made."""
+
+  def measure():
+    made.append(name)
+    return {"value": np.array([len(made)])}
+
+  return Task(folder / f"{name}.npz", "key", measure)
+
+
+def test_what_is_kept_is_not_made_again(tmp_path):
+  made = []
+  for _ in range(2):
+    found = each_once([task(tmp_path, name, made) for name in "ab"], "testing")
+  assert made == ["a", "b"]
+  assert [arrays["value"][0] for arrays in found] == [1, 2]
+
+
+def test_without_a_folder_each_is_made(tmp_path):
+  made = []
+  tasks = [task(tmp_path, "a", made)._replace(path=None)] * 2
+  assert len(each_once(tasks, "testing")) == len(made) == 2
+
+
+def test_what_another_process_is_at_is_left_to_it_and_waited_for(tmp_path, monkeypatch):
+  made, waits = [], []
+  (tmp_path / "a.claim").touch()
+  held = os.open(tmp_path / "a.claim", os.O_RDWR)
+  fcntl.flock(held, fcntl.LOCK_EX)
+
+  def other_process_finishes(seconds):
+    waits.append(made.copy())
+    keep(tmp_path / "a.npz", "key", {"value": np.array([7])})
+    os.close(held)
+
+  monkeypatch.setattr(cache.time, "sleep", other_process_finishes)
+  first, second = each_once([task(tmp_path, name, made) for name in "ab"], "testing")
+  assert (made, waits) == (["b"], [["b"]])
+  assert (first["value"][0], second["value"][0]) == (7, 1)
+
+
+def test_the_claim_of_a_process_that_died_is_free(tmp_path):
+  (tmp_path / "a.claim").touch()
+  made = []
+  each_once([task(tmp_path, "a", made)], "testing")
+  assert made == ["a"]
+  assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_a_task_that_fails_leaves_no_claim(tmp_path):
+  def fails():
+    raise ValueError("no")
+
+  with pytest.raises(ValueError, match="no"):
+    each_once([Task(tmp_path / "a.npz", "key", fails)], "testing")
+  assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import pytest
 from adadepth.evaluation.forced_exits import forced, gates_that_exit, gates_that_exit_where_told, templates_that_exit
 from adadepth.evaluation.step_times import exit_trackers
 from adadepth.models.model import Model
+from adadepth.models.network import Template
 from adadepth.tracking.tracker import Tracker
 
 
@@ -27,7 +28,7 @@ def test_a_batch_of_mixed_exits_is_as_told(model, moving_target):
   exits = (4, 0, 2)
   tracker = Tracker(forced(model, gates_that_exit_where_told()), "hard")
   target = tracker.init(moving_target.frames[0], np.tile(moving_target.boxes_xywh[0], (3, 1)))
-  template = target.state.template._replace(maps=templates_that_exit(target.state.template.maps, exits))
+  template = templates_that_exit(target.state.template, exits)
   told = target._replace(state=target.state._replace(template=template))
   assert tuple(tracker.update(told, moving_target.frames[1])[1].depth) == exits
 
@@ -41,5 +42,5 @@ def test_a_forced_model_keeps_all_but_its_gates(model):
 
 def test_templates_are_left_as_they_were_from_their_exit_on():
   maps = tuple(np.full((2, 3, 3, 4), k + 1, np.float32) for k in range(5))
-  found = templates_that_exit(maps, (0, 3))
+  found = templates_that_exit(Template(maps, np.ones((2, 2)), None, None), (0, 3)).maps
   np.testing.assert_array_equal([[m[i].max() for m in found] for i in range(2)], [[1, 2, 3, 4, 5], [0, 0, 0, 4, 5]])

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from adadepth.io.progress import progress, progress_line
+from adadepth.io.progress import ItemTimes, progress, progress_line
 
 
 class Terminal(io.StringIO):
@@ -51,3 +51,24 @@ def test_progress_hands_on_the_error_of_its_loop():
   with pytest.raises(ZeroDivisionError):
     for i in progress([1, 0], "divide", stream=Terminal()):
       _ = 1 / i
+
+
+def test_the_time_left_does_not_count_compiling():
+  times = ItemTimes()
+  times.add(60.0)
+  assert times.mean() is None  # compiling or not cannot be told
+  for _ in range(3):
+    times.add(0.5)
+  assert times.mean() == pytest.approx(0.5)
+  times.add(1.5)  # of uneven work every item counts
+  assert times.mean() == pytest.approx(0.75)
+
+
+def test_a_log_tells_no_time_left_while_all_was_compiling(monkeypatch):
+  log, clock = io.StringIO(), iter([0.0, 60.0, 61.0, 62.0, 71.0, 72.0])
+  monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+  list(progress(range(5), "tracking", stream=log))
+  assert log.getvalue().splitlines() == [
+    "tracking: 1/5 (20%), 60 s so far",
+    "tracking: 4/5 (80%), 71 s so far, about 4 s left",
+  ]

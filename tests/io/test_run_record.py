@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from adadepth.io.run_record import git_state, run_record
+from adadepth.io.run_record import git_state, run_record, without_password
 
 
 def test_a_run_record_says_how_the_run_was_made(tmp_path, monkeypatch):
@@ -50,3 +50,8 @@ def test_git_state_of_a_folder_git_does_not_track_is_unknown(tmp_path):
   (tmp_path / "site-packages").mkdir()
   (tmp_path / "site-packages" / "b.py").write_text("b")
   assert git_state(tmp_path / "site-packages") == {"commit": "unknown", "dirty": None}
+
+
+def test_a_cameras_password_is_not_recorded():
+  text = "run.py --config.video=rtsp://me:secret@10.0.0.1:8554/cam?a=b@c --workdir=a@b"
+  assert without_password(text) == "run.py --config.video=rtsp://10.0.0.1:8554/cam?a=b@c --workdir=a@b"

@@ -366,11 +366,8 @@ def test_sound_is_no_video(tmp_path):
 @pytest.mark.parametrize(
   ("path", "reason"),
   [
-    ("rtsp://127.0.0.1:8554/cam", "is a URL; streams are not taken"),
-    ("http://127.0.0.1:9/c.mp4", "is a URL; streams are not taken"),
-    ("0", "cameras are not taken"),
-    ("/dev/video0", "cameras are not taken"),
-    ("/dev/null", "cameras are not taken"),
+    ("nosuch.mp4", "does not exist; give a video file"),
+    ("/dev/null", "is a device or a pipe; give a video file"),
     ("frames/*.jpg", "is a pattern, which is not taken: give the folder of the pictures, frames"),
     ("frames/%04d.jpg", "is a pattern, which is not taken: give the folder of the pictures, frames"),
   ],

@@ -74,3 +74,15 @@ def test_a_workdir_that_cannot_be_made_is_told_in_a_line(tmp_path, place):
   (tmp_path / "a-file").touch()
   with pytest.raises(InputError, match=r"^`--workdir` \(=[^ ]*\) cannot be written \([^\n]*$"):
     write_two(tmp_path / place, "1")
+
+
+def test_files_in_folders_are_moved_and_older_ones_that_did_not_come_again_go(tmp_path):
+  run, mine = tmp_path / "run", tmp_path / "mine"
+  mine.write_text("mine")
+  for formats, older in (("ab", ()), ("bc", ("a/x", "b/x", "../mine"))):
+    with all_or_none(run, older=older) as folder:
+      for name in formats:
+        (folder / name).mkdir()
+        (folder / name / "x").write_text(formats)
+  files = {path.relative_to(run).as_posix(): path.read_text() for path in run.rglob("*") if path.is_file()}
+  assert files == {"b/x": "bc", "c/x": "bc"} and mine.exists()

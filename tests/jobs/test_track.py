@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -19,7 +20,11 @@ from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.io.images import Levels
 from adadepth.io.video import VideoWriter
-from adadepth.jobs.track import parse_levels, run_track
+from adadepth.jobs import track as job
+from adadepth.jobs import track_inputs
+from adadepth.jobs.track import run_track
+from adadepth.jobs.track_inputs import OUTPUTS, parse_levels
+from adadepth.jobs.track_results import video_name
 from adadepth.maths.metrics import iou
 from configs import track as config_file
 
@@ -117,6 +122,16 @@ def test_ground_truth_is_read_as_it_was_meant(inputs, name, on_error):
   assert int(sequence.frames.paths[0].stem) == 1
 
 
+@pytest.mark.xfail(strict=False, reason="the package's network has no score yet: it is always 1")
+def test_a_box_stays_where_it_was_while_nothing_is_seen(inputs, tmp_path):
+  rows = tracked(inputs / "black" / "clip.mp4", tmp_path)
+  boxes, seen = boxes_of(rows), 5  # then ten black frames
+  np.testing.assert_allclose(boxes[seen:], boxes[seen - 1 : seen].repeat(10, axis=0), atol=3)
+  highest = max(float(row["confidence"]) for row in rows[1:seen])
+  assert all(float(row["confidence"]) < highest for row in rows[seen:])
+  assert rows[-1]["lost"] == "1" and rows[seen - 1]["lost"] == "0"
+
+
 # Commands.
 
 
@@ -129,7 +144,7 @@ def test_a_clip_in_the_home_folder_is_tracked_to_the_home_folder(inputs, tmp_pat
   flags = ("--config.video=~/clip.mp4", "--config.box=109,110,38,115", "--workdir=~/runs/x")
   done = command(*flags, HOME=str(tmp_path), **environment)
   assert done.returncode == 0, done.stderr
-  assert sorted(path.name for path in (tmp_path / "runs" / "x").iterdir()) == ["boxes.csv", "track.json", "track.mp4"]
+  assert sorted(path.name for path in (tmp_path / "runs" / "x").iterdir()) == sorted(OUTPUTS)
   assert not (tmp_path / "~").exists()
 
 
@@ -140,9 +155,9 @@ def test_a_workdir_that_cannot_be_written_is_told_in_one_line(frames, tmp_path, 
   assert check_one_line(done).startswith(f"error: `--workdir` (={workdir}) cannot be written (")
 
 
-def test_a_stream_is_refused_in_one_line(tmp_path):
+def test_a_stream_that_is_not_there_is_told_in_one_line(tmp_path):
   done = command("--config.video=rtsp://127.0.0.1:8554/cam", "--config.box=1,2,3,4", HOME=str(tmp_path))
-  assert "(=rtsp://127.0.0.1:8554/cam) is a URL; streams are not taken" in check_one_line(done)
+  assert "(=rtsp://127.0.0.1:8554/cam) cannot be opened (Connection refused)" in check_one_line(done)
 
 
 # A run's files.
@@ -234,6 +249,184 @@ def test_a_video_that_ends_early_says_how_much_of_it_was_read(tmp_path, capsys):
   rows = tracked(tmp_path / "cut.mp4", tmp_path / "run", ",".join(f"{v:.1f}" for v in film.boxes_xywh[0]))
   assert 0 < len(rows) < 12
   assert f"lists 12 frames, {len(rows)} could be read" in capsys.readouterr().err
+
+
+# Several targets.
+
+
+def test_targets_are_tracked_from_their_first_frames_and_written_for_toolkits(frames, tmp_path, capsys):
+  x, y, w, h = (float(v) for v in frames[1].split(","))
+  table = f"frame,x,y,w,h,target\n0,{frames[1]},dog\n2,{x + 4},{y},{w},{h},cat\n"
+  (tmp_path / "first.csv").write_text(table)
+  rows = tracked(
+    frames[0], tmp_path / "run", "", boxes=str(tmp_path / "first.csv"), policy="xcorr1", format="mot,vot,otb,got10k"
+  )
+  assert [(row["frame"], row["target"]) for row in rows] == [
+    *(("0", "0"), ("1", "0"), ("2", "0"), ("2", "1"), ("3", "0"), ("3", "1"), ("4", "0"), ("4", "1"))
+  ]
+  assert [row["time"] for row in rows if row["target"] == "1"] == ["0.080000", "0.120000", "0.160000"]
+  assert len((tmp_path / "run" / "mot" / f"{frames[0].name}.txt").read_text().splitlines()) == len(rows)
+  assert (tmp_path / "run" / "vot" / "baseline" / f"{frames[0].name}_cat").is_dir()
+  told = capsys.readouterr().out
+  assert (
+    "5 frames, 2 targets, " in told and "mean depth 1.00, " in told and "% of the full network's cost, 0 % lost" in told
+  )
+  # Another run's result files go.
+  tracked(frames[0], tmp_path / "run", frames[1], policy="xcorr1", format="otb")
+  files = {path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+  assert files == {*OUTPUTS, f"otb/{frames[0].name}.txt", f"otb/times/{frames[0].name}_time.txt"}
+
+
+@pytest.mark.parametrize(
+  ("table", "message"),
+  [
+    ("0,10,10,20,20\n5,10,10,20,20", r"`config.boxes, line 3` begins in frame 5; the video has frames 0 to 4"),
+    ("0,10,10,20,20\n1,0.1,0.1,0.2,0.2", r"`config.boxes, line 3` \(=0.1,0.1,0.2,0.2\) must be x,y,w,h in pixels"),
+  ],
+)
+def test_a_first_box_that_cannot_be_is_refused_by_its_line(frames, tmp_path, table, message):
+  (tmp_path / "first.csv").write_text(f"frame,x,y,w,h\n{table}\n")
+  with pytest.raises(InputError, match=message):
+    tracked(frames[0], tmp_path / "run", "", boxes=str(tmp_path / "first.csv"))
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"boxes": "a.csv"}, r"`config.box` \(=1,2,3,4\) and `config.boxes` \(=a.csv\): give one of them"),
+    ({"format": "coco"}, r"`config.format` \(='coco'\) names 'coco'"),
+    ({"box": ""}, r"`config.box` \(=''\) names no target: give x,y,w,h .*, or draw it with --config.show=True"),
+  ],
+)
+def test_settings_that_cannot_be_are_refused_before_work_starts(frames, tmp_path, changes, message):
+  with pytest.raises(InputError, match=message):
+    tracked(frames[0], tmp_path, **{"box": "1,2,3,4", **changes})
+
+
+def test_the_name_of_a_video_is_its_sequences():
+  names = {
+    "/a/Ball/img": "Ball",
+    "/a/my clip.mp4": "my clip",
+    "/a/frames.d": "frames",
+    "rtsp://h/c.sdp?u=1": "c",
+    "0": "0",
+  }
+  assert {video: video_name(video) for video in names} == names
+
+
+# Stop, and go on.
+
+
+class StoppedAfter(job.VideoWriter):
+  """Writes as ever; a person presses Ctrl-C in the given frame."""
+
+  def write(self, *arguments, **named):
+    super().write(*arguments, **named)
+    type(self).written += 1
+    if type(self).written == type(self).stop:
+      signal.raise_signal(signal.SIGINT)
+
+
+def test_what_was_stopped_is_whole_and_goes_on_after_its_last_row(frames, tmp_path, monkeypatch, capsys):
+  once = tracked(frames[0], tmp_path / "once", frames[1], policy="xcorr1", confidences=True)
+  StoppedAfter.written, StoppedAfter.stop = 0, 3
+  with monkeypatch.context() as patched:
+    patched.setattr(job, "VideoWriter", StoppedAfter)
+    stopped = tracked(frames[0], tmp_path / "run", frames[1], policy="xcorr1")
+  assert stopped == once[:3] and "the same command goes on from here" in capsys.readouterr().err
+  with av.open(str(tmp_path / "run" / "track.mp4")) as annotated:
+    assert annotated.streams.video[0].frames == 3
+  calls = []
+  with monkeypatch.context() as patched:
+    update = job.Tracker.update
+    patched.setattr(job.Tracker, "update", lambda *given: calls.append(0) or update(*given))
+    again = tracked(frames[0], tmp_path / "run", frames[1], policy="xcorr1", confidences=True)
+  assert again == once and len(calls) == 3  # one compiles, two frames were left
+  assert "holds 3 frames that are tracked; tracking goes on after them" in capsys.readouterr().err
+  whole, joined = (decoded(tmp_path / name / "track.mp4") for name in ("once", "run"))
+  np.testing.assert_array_equal(joined, whole)
+
+
+def decoded(path: pathlib.Path) -> np.ndarray:
+  with av.open(str(path)) as video:
+    return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
+
+
+def test_why_a_run_begins_anew_is_told(frames, tmp_path, capsys):
+  tracked(frames[0], tmp_path, frames[1], policy="xcorr1")
+  tracked(frames[0], tmp_path, frames[1], policy="xcorr2")
+  err = capsys.readouterr().err
+  assert "was tracked with another config.policy: it was xcorr1, and is xcorr2; tracking begins anew" in err
+  (tmp_path / "track.npz").write_bytes(b"half")
+  tracked(frames[0], tmp_path, frames[1], policy="xcorr2")
+  assert "track.npz cannot be read: tracking begins anew" in capsys.readouterr().err
+
+
+# Cameras and windows.
+
+
+@pytest.fixture
+def camera(monkeypatch, frames) -> type:
+  """A camera 0 that has seen the frames."""
+
+  class Camera(track_inputs.LiveStream):
+    closed = False
+
+    def __init__(self):
+      self.name, self.dropped, self.ended, self.levels = "0", 2, "", None
+      self.info = track_inputs.VideoInfo(25.0, 128, 96, None, False)
+
+    def first_frame(self):
+      return np.array(Image.open(frames[0] / "1.png"))
+
+    def timed(self, stop):
+      for t in range(5):
+        yield job.TimedFrame(np.array(Image.open(frames[0] / f"{t + 1}.png")), t / 25, 1 / 25)
+
+    def close(self):
+      type(self).closed = True
+
+  monkeypatch.setattr(track_inputs, "open_live", lambda *_, **__: Camera())
+  return Camera
+
+
+def test_a_camera_is_tracked_and_cannot_be_gone_on_with(camera, frames, tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  rows = tracked("0", tmp_path / "run", frames[1], policy="xcorr1")
+  assert len(rows) == 5 and camera.closed
+  assert "2 frames came too late and were dropped" in capsys.readouterr().err
+  with pytest.raises(InputError, match=r"holds boxes\.csv of 0; to go on is not possible, since its frames are gone"):
+    tracked("0", tmp_path / "run", frames[1], policy="xcorr1")
+
+
+def test_without_a_display_all_else_works(frames, tmp_path, monkeypatch, capsys):
+  monkeypatch.setattr(track_inputs, "why_no_window", lambda: "there is no display")
+  assert len(tracked(frames[0], tmp_path, frames[1], policy="xcorr1", show=True)) == 5
+  assert "`config.show` (=True): there is no display; there is no window" in capsys.readouterr().err
+
+
+def test_a_box_is_drawn_in_the_window_which_stops_tracking_when_it_is_closed(frames, tmp_path, monkeypatch):
+  class Drawn(track_inputs.Window):
+    shown, closed = 0, False
+
+    def __init__(self):
+      pass
+
+    def draw_box(self, frame):
+      return np.array([float(v) for v in frames[1].split(",")], np.float32) if Drawn.shown == 0 else None
+
+    def show(self, frame):
+      Drawn.shown += 1
+      return Drawn.shown < 3
+
+    def close(self):
+      Drawn.closed = True
+
+  monkeypatch.setattr(track_inputs, "why_no_window", lambda: "")
+  monkeypatch.setattr(track_inputs, "Window", Drawn)
+  assert len(tracked(frames[0], tmp_path, "", policy="xcorr1", show=True)) == 3 and Drawn.closed
+  with pytest.raises(InputError, match="no box was drawn"):
+    tracked(frames[0], tmp_path, "", policy="xcorr1", show=True)
 
 
 # 16 bits.

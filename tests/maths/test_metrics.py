@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from adadepth.maths.metrics import center_error, iou, iou_at, precision, success_auc
+from adadepth.maths.metrics import (
+  bounded_as_got10k,
+  center_error,
+  iou,
+  iou_at,
+  normalised_error,
+  precision,
+  precision_curve,
+  success_auc,
+  success_curve,
+  success_rate,
+)
 
 QUICK = settings(deadline=None, max_examples=60, derandomize=True)
 corners, lengths = st.floats(-60, 60, width=32), st.floats(1, 80, width=32)
@@ -142,3 +153,46 @@ def test_iou_at_n_averages_the_pairs_up_to_n_frames_after_the_key(n, depths):
 def test_success_equals_a_loop_over_thresholds(ious):
   curve = [sum(value > threshold for value in ious) / len(ious) for threshold in np.linspace(0, 1, 101)]
   assert success_auc(ious) == pytest.approx(sum(curve) / 101)
+
+
+@QUICK
+@given(shares)
+def test_the_success_curve_equals_a_loop_over_21_thresholds(ious):
+  curve = [sum(value > k / 20 for value in ious) / len(ious) for k in range(21)]
+  np.testing.assert_allclose(success_curve(ious), curve)
+
+
+@QUICK
+@given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 60)))
+def test_the_precision_curve_equals_a_loop_over_51_thresholds(errors):
+  curve = precision_curve(errors)
+  np.testing.assert_allclose(curve, [sum(error <= k for error in errors) / len(errors) for k in range(51)])
+  assert curve[20] == precision(errors)
+
+
+def test_what_is_lost_altogether_is_a_miss_at_every_threshold():
+  assert success_curve(np.zeros(3)).sum() == 0
+  assert precision_curve(np.full(3, np.inf)).sum() == 0
+
+
+def test_a_normalised_error_is_in_true_sizes_on_each_axis():
+  truth, box = f32(0, 0, 10, 40), f32(3, 16, 10, 40)
+  assert normalised_error(box, truth) == pytest.approx(math.hypot(0.3, 0.4))
+  assert normalised_error(10 * box, 10 * truth) == pytest.approx(0.5)
+  assert normalised_error(f32(2, 0, 0.5, 0.5), f32(0, 0, 0.5, 0.5)) == 2  # not of less than a pixel
+
+
+def test_the_success_rate_leaves_its_threshold_out():
+  assert success_rate(np.array([0.5, 0.6, 0.9, 0.1]), 0.5) == 0.5
+
+
+def test_a_box_inside_its_image_stays_as_it_is():
+  box = f32(1, 2, 3, 4)
+  np.testing.assert_array_equal(bounded_as_got10k(box, (10, 10)), box)
+
+
+@pytest.mark.parametrize(
+  ("box", "bounded"), [((-3, -4, 6, 6), (0, 0, 6, 6)), ((8, 7, 6, 6), (8, 7, 2, 3)), ((12, 3, 6, 6), (10, 3, 0, 6))]
+)
+def test_a_box_is_moved_in_at_the_left_and_cut_at_the_right(box, bounded):
+  np.testing.assert_array_equal(bounded_as_got10k(f32(*box), (10, 10)), bounded)

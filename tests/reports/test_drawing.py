@@ -194,7 +194,7 @@ def phase1_run(objective: str, gain: float) -> plots.Phase1Run:
 
 def test_figures_3_and_4_draw_the_mean_over_seeds(tmp_path, monkeypatch):
   figures = []
-  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
   runs = [phase1_run("all", 0.01), phase1_run("all", 0.03), phase1_run("deepest", 0.04)]
   plots.figure3(tmp_path / "3.png", runs)
   plots.figure4(tmp_path / "4.png", runs)
@@ -228,7 +228,7 @@ def test_figure6_draws_every_kind_of_policy_and_only_what_is_given(tmp_path):
 
 def test_figure6_puts_accuracy_and_cost_on_labelled_axes(tmp_path, monkeypatch):
   figures = []
-  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
   plots.figure6(
     tmp_path / "x.png",
     fixed=fixed_entries(),
@@ -249,7 +249,7 @@ def test_figure6_puts_accuracy_and_cost_on_labelled_axes(tmp_path, monkeypatch):
 
 def test_figure6_shows_what_a_random_mix_of_static_exits_would_have(tmp_path, monkeypatch):
   figures = []
-  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
   entries = {"fixed": fixed_entries(), "soft": {"iou@25": 0.7, "gflops": 30.2}}
   mixed = [{**entry, "random_mix_iou@25": mix} for entry, mix in zip(hard_entries(), (0.6, 0.55), strict=True)]
   plots.figure6(tmp_path / "x.png", **entries, hard=mixed)
@@ -259,7 +259,7 @@ def test_figure6_shows_what_a_random_mix_of_static_exits_would_have(tmp_path, mo
 
 def test_figure6_cuts_its_axis_near_the_policies(tmp_path, monkeypatch):
   figures = []
-  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
   for baseline in (0.1, 0.49, 0.9):
     entries = {"fixed": fixed_entries(), "soft": {"iou@25": 0.7, "gflops": 30.2}, "hard": hard_entries()}
     plots.figure6(tmp_path / "x.png", **entries, baseline=baseline)
@@ -281,7 +281,7 @@ def test_figure7_draws_the_rows_it_is_given(tmp_path, monkeypatch):
   assert three.shape[1] == two.shape[1] and three.shape[0] == pytest.approx(2 * two.shape[0], abs=2)
   assert is_near(two, drawing.TRUTH_COLOR, 40).any() and is_near(two, drawing.PREDICTION_COLOR, 40).any()
   figures = []
-  monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+  monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
   short, long = plots.FrameRow("short", [panel._replace(title="b")]), plots.FrameRow("long", [panel] * 2)
   plots.figure7(tmp_path / "x.png", [short, long])
   titles = [[axes.get_title() for axes in part.axes] for part in figures[0].subfigs]

@@ -72,7 +72,7 @@ def targets_for(reader: str, seen: tuple) -> tuple[Template, Search]:
 
 def told_to_exit(targets: tuple, exits=EXITS) -> tuple[Template, Search]:
   template, search = targets
-  return template._replace(maps=templates_that_exit(template.maps, exits)), search
+  return templates_that_exit(template, exits), search
 
 
 def row(targets, i: int):

@@ -4,6 +4,7 @@ from adadepth.data.layouts.ground_truth import SequenceFiles
 from adadepth.data.layouts.roots import (
   LAYOUT_FOLDERS,
   find_sequences,
+  layout_named,
   read_sequences,
   roots_of,
   select_sequences,
@@ -14,6 +15,7 @@ __all__ = [
   "LAYOUT_FOLDERS",
   "SequenceFiles",
   "find_sequences",
+  "layout_named",
   "read_sequences",
   "roots_of",
   "select_sequences",

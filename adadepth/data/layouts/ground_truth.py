@@ -5,9 +5,9 @@ A layout (one file of this folder each) says where a data set keeps these and co
 Bad data meets the policy of `problems.Problems`: "stop" at the first, or "skip" and count. Skipped, a bad
 box becomes a row of NaN (its frame stays), a frame that is missing, unreadable or of another size than the
 first leaves the sequence with its box, and a sequence without a single usable box is left out. A frame whose
-target is absent by its layout's own mark is no problem: a row of NaN too. VOT's NaN counts as bad all the same,
-so a VOT set with absences is read with "skip". A tracker begins at the first box, whose centre must therefore
-lie inside its image; later ones need only touch theirs.
+target is absent is no problem: a row of NaN too. It is where all numbers of its line are NaN, or all 0, or where its
+layout's own marks say so. A tracker begins at the first box, whose centre must therefore lie inside its image; later
+ones need only touch theirs.
 """
 
 import dataclasses
@@ -15,9 +15,10 @@ import itertools
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int
 
 from adadepth.data.problems import Kind, Problems
 from adadepth.data.sequence import Sequence, video_of
@@ -26,6 +27,10 @@ from adadepth.io.images import ImageFolder, image_size, numbered_images
 
 Box = Float32[np.ndarray, "4"]
 Numbers = Float64[np.ndarray, "n"]
+Corners = Float64[np.ndarray, "4 2"]
+Flags = Bool[np.ndarray, "n"]  # one a line
+Lines = list[tuple[int, str]]  # the lines of boxes with their numbers in the file
+Images = dict[int, pathlib.Path]  # by number
 
 SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
 # Where semicolons or tabs separate all numbers, as in a spreadsheet's export, a comma within is a decimal one.
@@ -39,10 +44,35 @@ def one_target(ground_truth: pathlib.Path) -> dict[str, pathlib.Path]:
   return {"": ground_truth} if ground_truth.is_file() else {}
 
 
-def images_in(folder: pathlib.Path, boxes: int) -> dict[int, pathlib.Path]:
-  """The images of a sequence by number, in its img/ or color/, else in the folder itself, however many boxes it has."""
-  del boxes
+def images_in(folder: pathlib.Path) -> Images:
+  """The images of a sequence by number, in its img/ or color/, else in the folder itself."""
   return numbered_images(next((folder / name for name in ("img", "color") if (folder / name).is_dir()), folder))
+
+
+def flags_in(file: pathlib.Path) -> Flags | None:
+  """The numbers of a file, separated by commas, spaces or lines, as flags: above 0 is yes; None where there is no file.
+
+  Raises:
+    InputError: what is no number.
+  """
+  if not file.is_file():
+    return None
+  try:
+    return np.array([float(cell) > 0 for line in lines_of(file) for cell in cells_of(line)], bool)
+  except ValueError:
+    raise InputError(f"{file} must hold numbers alone, 0 or 1 a frame; restore or remove it") from None
+
+
+def attributes_in(file: pathlib.Path, names: tuple[str, ...], frames: int) -> dict[str, Flags]:
+  """The attributes of a whole video from a file with a 0 or 1 for each of `names`; {} where there is no file."""
+  flags = flags_in(file)
+  if flags is None:
+    return {}
+  if len(flags) != len(names):
+    raise InputError(
+      f"{file} must hold {len(names)} numbers, 0 or 1 for each of {', '.join(names)}; it has {len(flags)}"
+    )
+  return {name: np.full(frames, flag) for name, flag in zip(names, flags, strict=True)}
 
 
 def box_counted_from_one(rectangle: Float64[np.ndarray, "4"]) -> Box:
@@ -60,18 +90,36 @@ class Layout:
     targets: ground-truth file of each target in a sequence's folder, by what follows its name (".1", or "" for the
       only one); none where the folder is no sequence of this layout.
     boxes: from the numbers of a line to its box in the one convention, by how many they are.
+    columns: how many of a line's cells are numbers, the first ones; None: all.
+    first_pixel: where the top left pixel of x, y, w, h lies in the data set's result files, 0 or 1.
     absent: whether a line's numbers say that the target is not in its frame.
     mask: from a line that is a mask, "m" and numbers, to its box, or None for an empty one; None: there are none.
-    images: the images in a sequence's folder by number, given how many boxes there are.
+    corners: from a line's numbers to the corners of a polygon; None: they are none.
+    frame: the number of the image that a line says it is of; None: it does not say.
+    images: the images of a sequence by number, given how many boxes there are.
+    matched: lines and images less those that the data set itself leaves out.
+    hidden: which lines are of frames without the target, by files beside; None where these say nothing.
+    attributes: which lines are of frames with an attribute, given how many there are.
+    anchors: where multi-start runs begin, one number a line; None: nowhere.
+    below: where sequences lie under the data set's folder, if not in it: patterns of `glob`.
   """
 
   name: str
   sign: str
   targets: Callable[[pathlib.Path], dict[str, pathlib.Path]]
   boxes: Mapping[int, Callable[[np.ndarray], Box]]
+  columns: int | None = None
+  first_pixel: int = 0
   absent: Callable[[np.ndarray], bool] = lambda numbers: False
   mask: Callable[[str], Box | None] | None = None
-  images: Callable[[pathlib.Path, int], dict[int, pathlib.Path]] = images_in
+  corners: Callable[[np.ndarray], Corners | None] = lambda numbers: None
+  frame: Callable[[np.ndarray], int] | None = None
+  images: Callable[["SequenceFiles", int], Images] = lambda files, boxes: images_in(files.folder)
+  matched: Callable[[Lines, Images], tuple[Lines, Images]] = lambda lines, images: (lines, images)
+  hidden: Callable[["SequenceFiles"], Flags | None] = lambda files: None
+  attributes: Callable[["SequenceFiles", int], dict[str, Flags]] = lambda files, lines: {}
+  anchors: Callable[["SequenceFiles"], Int[np.ndarray, "n"] | None] = lambda files: None
+  below: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +142,15 @@ class SequenceFiles:
   def video(self) -> str:
     """The name of the video, which may hold several targets: "otb/Jogging"."""
     return video_of(self.name)
+
+
+class _Frame(NamedTuple):
+  """One frame of a sequence: its line (counted from 0 without headers), image, box and corners."""
+
+  line: int
+  path: pathlib.Path
+  box: Box
+  corners: Corners
 
 
 class _BadBoxError(Exception):
@@ -138,21 +195,38 @@ def read_sequence(files: SequenceFiles, problems: Problems) -> Sequence | None:
   headers = sum(1 for _ in itertools.takewhile(is_header, lines))
   for number, line in enumerate(lines[:headers], start=1):
     problems.report("header line", f"{files.ground_truth}:{number}: {line[:60]!r} is a header and no box")
-  frames = _read_frames(files, lines, headers, problems)
-  paths, boxes = zip(*frames, strict=True) if frames else ((), ())
-  if not any(np.isfinite(box).all() for box in boxes):
+  boxes = list(enumerate(lines, start=1))[headers:]
+  frames = _read_frames(files, boxes, problems)
+  if not any(np.isfinite(frame.box).all() for frame in frames):
     problems.report("unusable sequence", f"{files.ground_truth}: not one frame of {files.name} has a box")
     return None
-  return Sequence(files.name, ImageFolder(tuple(paths)), np.stack(boxes))
+  return _sequence(files, frames, len(boxes))
 
 
-def _read_frames(
-  files: SequenceFiles, lines: list[str], headers: int, problems: Problems
-) -> list[tuple[pathlib.Path, Box]]:
-  """Image and box of every frame that has both; a bad box is NaN."""
+def _sequence(files: SequenceFiles, frames: list[_Frame], lines: int) -> Sequence:
+  """The sequence of these frames, with what the data set says beside their boxes."""
+  where, paths, boxes, corners = (list(column) for column in zip(*frames, strict=True))
+  anchors = files.layout.anchors(files)
+  if anchors is not None and len(anchors) != lines:
+    raise InputError(f"{files.folder}: {len(anchors)} anchors for {lines} boxes; restore or remove them")
+  attributes = files.layout.attributes(files, lines)
+  return Sequence(
+    files.name,
+    ImageFolder(tuple(paths)),
+    np.stack(boxes),
+    None if np.isnan(corners).all() else np.stack(corners),
+    {name: flags[where] for name, flags in attributes.items() if flags[where].any()},
+    None if anchors is None else anchors[where],
+  )
+
+
+def _read_frames(files: SequenceFiles, lines: Lines, problems: Problems) -> list[_Frame]:
+  """Every frame that has both an image and a line; a bad box is NaN."""
   frames, first_wh = [], None
-  for number, path in _pair(files, len(lines), headers, problems):
-    where = f"{files.ground_truth}:{number}"
+  hidden = _hidden(files, len(lines))
+  first_line = lines[0][0] if lines else 1
+  for line, text, number, path in _pair(files, lines, problems):
+    where = f"{files.ground_truth}:{line}"
     try:
       size_wh = image_size(path)
     except InputError as error:
@@ -163,62 +237,82 @@ def _read_frames(
       sizes = ", the first of its sequence ".join(f"{w} x {h}" for w, h in (size_wh, first_wh))
       problems.report("image of another size", f"{path} (frame of {where}) is {sizes}")
       continue
-    begun = any(np.isfinite(box).all() for _, box in frames)
-    try:
-      box = _box_in_image(files.layout, lines[number - 1], size_wh, first=not begun)
-    except _BadBoxError as error:
-      kind, reason = error.args
-      problems.report(kind, f"{where}: {reason}")
-      box = _no_box()
-    frames.append((path, box))
+    begun = any(np.isfinite(frame.box).all() for frame in frames)
+    box, corners = _no_box(), _no_corners()
+    if not hidden[line - first_line]:
+      try:
+        box, corners = _truth_of(files.layout, text, number, size_wh, first=not begun)
+      except _BadBoxError as error:
+        kind, reason = error.args
+        problems.report(kind, f"{where}: {reason}")
+    frames.append(_Frame(line - first_line, path, box, corners))
   return frames
 
 
-def _pair(files: SequenceFiles, lines: int, headers: int, problems: Problems) -> Iterator[tuple[int, pathlib.Path]]:
-  """Pairs lines, counted from 1, with images by number; reports what stays single."""
-  boxes = lines - headers
-  truth, images = files.ground_truth, files.layout.images(files.folder, boxes)
+def _hidden(files: SequenceFiles, lines: int) -> Flags:
+  """Which lines are of frames without the target, by the files beside."""
+  hidden = files.layout.hidden(files)
+  if hidden is None:
+    return np.zeros(lines, bool)
+  if len(hidden) != lines:
+    raise InputError(
+      f"{files.folder}: {len(hidden)} labels of absence or occlusion for {lines} boxes; restore the files, or remove "
+      "the labels"
+    )
+  return hidden
+
+
+def _pair(files: SequenceFiles, lines: Lines, problems: Problems) -> Iterator[tuple[int, str, int, pathlib.Path]]:
+  """Pairs lines with images by number: line number, text, image number and image; reports what stays single."""
+  truth = files.ground_truth
+  lines, images = files.layout.matched(lines, files.layout.images(files, len(lines)))
+  boxes, last_line = len(lines), lines[-1][0] if lines else 1
   if not images:
     problems.report("missing frame", f"{truth}:1: no images in {files.folder}", count=max(1, boxes))
     return
   first, last = _first_number(images, boxes), max(images)
   counts = f"{boxes} boxes, {len(images)} images"
   for box in range(min(boxes, last - first + 1)):
-    line, number = headers + box + 1, first + box
+    (line, text), number = lines[box], first + box
     if number in images:
-      yield line, images[number]
+      yield line, text, number, images[number]
     else:
-      text = f"{truth}:{line}: image {number} is missing from {images[last].parent}"
-      problems.report("missing frame", text)
+      missing = f"{truth}:{line}: image {number} is missing from {images[last].parent}"
+      problems.report("missing frame", missing)
   extra_boxes = first + boxes - 1 - last
   if extra_boxes > 0:
-    text = f"{truth}:{lines - extra_boxes + 1}: no image for this box: {counts}"
+    text = f"{truth}:{lines[-extra_boxes][0]}: no image for this box: {counts}"
     problems.report("box without a frame", text, count=extra_boxes)
   extra_images = sum(number >= first + boxes for number in images)
   if extra_images:
-    text = f"{truth}:{max(1, lines)}: the boxes end here: {counts}"
+    text = f"{truth}:{last_line}: the boxes end here: {counts}"
     problems.report("frame without a box", text, count=extra_images)
 
 
-def _first_number(images: dict[int, pathlib.Path], boxes: int) -> int:
+def _first_number(images: Images, boxes: int) -> int:
   """The image number of line 1: the lowest, or 1 where the first images are missing and the last one fits."""
   lowest, highest = min(images), max(images)
   return 1 if lowest > 1 and highest == boxes else lowest
 
 
-def _box_in_image(layout: Layout, line: str, size_wh: tuple[int, int], *, first: bool) -> Box:
-  """The box of one line of ground truth; raises _BadBoxError where it has none that can be used."""
+def _truth_of(layout: Layout, line: str, number: int, size_wh: tuple[int, int], *, first: bool) -> tuple[Box, Corners]:
+  """Box and corners of one line of ground truth; raises _BadBoxError where it has none that can be used."""
   if re.match(r"\s*m\d", line):
-    return _box_of_mask(layout, line.strip(), size_wh, first=first)
-  numbers = _numbers(line)
+    return _box_of_mask(layout, line.strip(), size_wh, first=first), _no_corners()
+  numbers = _numbers(line, layout.columns)
   if len(numbers) not in layout.boxes:
     wanted = " or ".join(map(str, layout.boxes))
     raise _BadBoxError("wrong count of numbers", f"{len(numbers)} numbers, where {layout.name} has {wanted}")
-  if layout.absent(numbers):
-    return _no_box()
+  if layout.frame is not None and layout.frame(numbers) != number:
+    raise _BadBoxError(
+      "box of another frame", f"the line says that it is of frame {layout.frame(numbers)}, and lies at image {number}"
+    )
+  if np.isnan(numbers).all() or not numbers.any() or layout.absent(numbers):
+    return _no_box(), _no_corners()
   with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
     box = layout.boxes[len(numbers)](numbers)
-  return _checked(box, size_wh, first=first)
+  corners = layout.corners(numbers)
+  return _checked(box, size_wh, first=first), _no_corners() if corners is None else corners
 
 
 def _box_of_mask(layout: Layout, line: str, size_wh: tuple[int, int], *, first: bool) -> Box:
@@ -233,7 +327,7 @@ def _box_of_mask(layout: Layout, line: str, size_wh: tuple[int, int], *, first: 
 
 
 def _checked(box: Box, size_wh: tuple[int, int], *, first: bool) -> Box:
-  problem = _box_problem(box, size_wh, first=first)
+  problem = box_problem(box, size_wh, first=first)
   if problem:
     raise _BadBoxError(*problem)
   return box
@@ -243,15 +337,19 @@ def _no_box() -> Box:
   return np.full(4, np.nan, np.float32)
 
 
-def _numbers(line: str) -> Numbers:
+def _no_corners() -> Corners:
+  return np.full((4, 2), np.nan)
+
+
+def _numbers(line: str, columns: int | None) -> Numbers:
   try:
-    return np.array([float(cell) for cell in cells_of(line)])
+    return np.array([float(cell) for cell in cells_of(line)[:columns]])
   except ValueError:
     reason = f"{line[:60]!r} is not numbers separated by commas, semicolons, tabs or spaces"
     raise _BadBoxError("unparsable line", reason) from None
 
 
-def _box_problem(box: Box, size_wh: tuple[int, int], *, first: bool) -> tuple[Kind, str] | None:
+def box_problem(box: Box, size_wh: tuple[int, int], *, first: bool) -> tuple[Kind, str] | None:
   """What is wrong with a box, perhaps a sequence's first, of an image of this size, if anything."""
   (x, y, w, h), (width, height) = box, size_wh
   if not np.isfinite(box).all():

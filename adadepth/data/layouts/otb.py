@@ -1,6 +1,7 @@
 """OTB: `<Name>/img/0001.jpg ...` and `<Name>/groundtruth_rect.txt`, or one for each target: `.1.txt`, `.2.txt`.
 
-A line is x, y, w, h, separated by commas, tabs or spaces; pixels count from 1.
+A line is x, y, w, h, separated by commas, tabs or spaces; pixels count from 1. Attributes are those of the benchmark's
+`anno/att/<Name>.txt`, laid beside the sequences as `att/<Name>.txt`.
 """
 
 import pathlib
@@ -9,9 +10,22 @@ import re
 import numpy as np
 from jaxtyping import Float64
 
-from adadepth.data.layouts.ground_truth import Box, Layout, box_counted_from_one, images_in
+from adadepth.data.layouts.ground_truth import (
+  Box,
+  Flags,
+  Images,
+  Layout,
+  SequenceFiles,
+  attributes_in,
+  box_counted_from_one,
+  images_in,
+)
 
 GROUND_TRUTH = re.compile(r"groundtruth_rect(\.\d+)?\.txt")
+ATTRIBUTES = (
+  *("illumination variation", "out-of-plane rotation", "scale variation", "occlusion", "deformation", "motion blur"),
+  *("fast motion", "in-plane rotation", "out of view", "background clutter", "low resolution"),
+)
 # Official sequences with more frames than boxes: the first and last frame that their boxes belong to.
 OTB_ANNOTATED_FRAMES = {
   "David": (300, 770),
@@ -36,13 +50,22 @@ def _targets(folder: pathlib.Path) -> dict[str, pathlib.Path]:
   return {number: path for number, path in numbered.items() if path.stat().st_size} or numbered
 
 
-def _images(folder: pathlib.Path, boxes: int) -> dict[int, pathlib.Path]:
+def _images(files: SequenceFiles, boxes: int) -> Images:
   """The images less those that the official ground truth leaves out."""
-  images = images_in(folder, boxes)
-  first, last = OTB_ANNOTATED_FRAMES.get(folder.name, (0, 0))
+  images = images_in(files.folder)
+  first, last = OTB_ANNOTATED_FRAMES.get(files.folder.name, (0, 0))
   if boxes == last - first + 1 and {1, last} <= images.keys():
     return {number: path for number, path in images.items() if first <= number <= last}
   return images
+
+
+def _attributes(files: SequenceFiles, lines: int) -> dict[str, Flags]:
+  """Of the target's own file ("Jogging.1.txt", or "jogging-1.txt" as the benchmark calls it), or the video's."""
+  name = files.name.removeprefix("otb/")
+  folder = files.folder.parent / "att"
+  wanted = [spelling.lower() for spelling in (name, name.replace(".", "-"), files.folder.name)]
+  found = {path.stem.lower(): path for path in folder.glob("*.txt")}
+  return next((attributes_in(found[stem], ATTRIBUTES, lines) for stem in wanted if stem in found), {})
 
 
 OTB = Layout(
@@ -50,5 +73,7 @@ OTB = Layout(
   sign="<Name>/groundtruth_rect.txt",
   targets=_targets,
   boxes={4: box_from_otb_rectangle},
+  first_pixel=1,
   images=_images,
+  attributes=_attributes,
 )

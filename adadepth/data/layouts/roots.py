@@ -1,26 +1,35 @@
 """Data roots: which sequences lie under one, or under several at once ("a,b").
 
-A root holds folders named after layouts (`vot/`, `otb/`, ...), or sequences itself; what a folder holds says which
-layout it has. A `list.txt` beside the sequences, one name a line, says which of them count and in which order;
-without it all do, by name, and folders that are no sequences are passed over. Images are JPEG, PNG or BMP.
+A root holds folders named after layouts (`vot/`, `otb/`, ...), or sequences itself, or what a data set's release holds
+(`data_seq/`, `val/`, `<class>/<name>/`); what a folder holds says which layout it has. A `list.txt` beside the
+sequences, one name a line, says which of them count and in which order; without it all do, by name, and folders that
+are no sequences are passed over.
 """
 
 import itertools
 import pathlib
 from typing import NamedTuple
 
-from adadepth.data.layouts.ground_truth import SequenceFiles, read_sequence
+from adadepth.data.layouts.got10k import GOT10K
+from adadepth.data.layouts.ground_truth import Layout, SequenceFiles, read_sequence
+from adadepth.data.layouts.lasot import LASOT
+from adadepth.data.layouts.nfs import NFS
 from adadepth.data.layouts.otb import OTB
+from adadepth.data.layouts.tc128 import TC128
 from adadepth.data.layouts.tlp import TLP
+from adadepth.data.layouts.trackingnet import TRACKINGNET
 from adadepth.data.layouts.uav123 import UAV123
 from adadepth.data.layouts.uavdt import UAVDT
+from adadepth.data.layouts.videos import VIDEOS, read_video
 from adadepth.data.layouts.vot import VOT
 from adadepth.data.problems import Problems
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 
-# In the order of sequences; TLP before OTB, whose file has the same name.
-LAYOUTS = (VOT, TLP, OTB, UAV123, UAVDT)
+# In the order of sequences.
+LAYOUTS = (VOT, TLP, OTB, UAV123, UAVDT, LASOT, GOT10K, TRACKINGNET, NFS, TC128, VIDEOS)
+# In the order of telling: first those that others would take for their own, whose files have the same names.
+TELLING = (GOT10K, LASOT, *(layout for layout in LAYOUTS if layout not in (GOT10K, LASOT)))
 LAYOUT_FOLDERS = ", ".join(f"{layout.name}/" for layout in LAYOUTS)
 
 
@@ -82,6 +91,11 @@ def select_sequences(found: list[SequenceFiles], names: list[str], *, source: st
   return [files for name in names for files in found if name in (files.name, files.video)]
 
 
+def layout_named(name: str) -> Layout | None:
+  """The layout of a sequence's name, like "otb/Girl"; None for a rendered one."""
+  return next((layout for layout in LAYOUTS if name.startswith(f"{layout.name}/")), None)
+
+
 def read_sequences(root: str | pathlib.Path, names: list[str] | None = None, *, on_error: str = "stop") -> ReadResult:
   """Reads the sequences under one or several data roots.
 
@@ -97,7 +111,7 @@ def read_sequences(root: str | pathlib.Path, names: list[str] | None = None, *, 
   problems = Problems(on_error)
   found = find_sequences(root, problems)
   chosen = found if names is None else select_sequences(found, names)
-  read = [read_sequence(files, problems) for files in chosen]
+  read = [(read_video if files.layout is VIDEOS else read_sequence)(files, problems) for files in chosen]
   sequences = [sequence for sequence in read if sequence is not None]
   if chosen and not sequences:
     raise InputError(f"no usable sequence under {root} ({problems.summary()}); first: {problems.lines[0]}")
@@ -116,11 +130,26 @@ def _find_under(root: pathlib.Path, problems: Problems) -> list[SequenceFiles]:
 
 
 def _folders(place: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
-  """The sequence folders of one place: those of its list.txt, or all that are sequences."""
-  listing = place / "list.txt"
-  if not listing.is_file():
-    return [folder for folder in sorted(place.iterdir()) if _targets(folder)]
-  folders = []
+  """The sequences of one place: those of its list.txt, or all that lie in it, or else where a release has them."""
+  if (place / "list.txt").is_file():
+    return _listed(place, problems)
+  if here := [path for path in sorted(place.iterdir()) if _targets(path)]:
+    return here
+  for layout in TELLING:
+    for pattern in layout.below:
+      found = [path for path in sorted(place.glob(pattern)) if path.is_dir() and layout.targets(path)]
+      parents = dict.fromkeys(path.parent for path in found)
+      if found:
+        lists = {parent: _listed(parent, problems) for parent in parents if (parent / "list.txt").is_file()}
+        return [path for path in found if path.parent not in lists] + [
+          path for paths in lists.values() for path in paths
+        ]
+  return []
+
+
+def _listed(place: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
+  """The sequences that a place's list.txt names."""
+  listing, folders = place / "list.txt", []
   for number, line in enumerate(listing.read_text("utf-8-sig", errors="replace").splitlines(), start=1):
     folder = place / line.strip()
     if line.strip() and _targets(folder):
@@ -130,12 +159,12 @@ def _folders(place: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
   return folders
 
 
-def _targets(folder: pathlib.Path) -> list[SequenceFiles]:
-  """The targets of one sequence folder by the first layout that it has, none if it is no such folder."""
-  for layout in LAYOUTS if folder.is_dir() else ():
-    if targets := layout.targets(folder):
-      name = f"{layout.name}/{folder.name}"
-      return [SequenceFiles(f"{name}{number}", folder, path, layout) for number, path in targets.items()]
+def _targets(path: pathlib.Path) -> list[SequenceFiles]:
+  """The targets of one sequence by the first layout that it has, none if it is no sequence; a file may be a video."""
+  for layout in TELLING if path.is_dir() else (VIDEOS,):
+    if targets := layout.targets(path):
+      name = f"{layout.name}/{path.stem if path.is_file() else path.name}"
+      return [SequenceFiles(f"{name}{number}", path, file, layout) for number, file in targets.items()]
   return []
 
 

@@ -1,7 +1,8 @@
 """TLP and TinyTLP: `<Name>/img/00001.jpg ...` and `<Name>/groundtruth_rect.txt`.
 
 A line is frame, x, y, w, h, isLost; pixels count from 1. Where isLost is 1 the target is absent, whatever the box.
-Six numbers in the first line of numbers tell it from OTB, which has a file of the same name.
+A frame that is not its image's number is bad data: the boxes are shifted. Six numbers in the first line of numbers tell
+it from OTB, which has a file of the same name.
 """
 
 import pathlib
@@ -36,5 +37,7 @@ TLP = Layout(
   sign="<Name>/groundtruth_rect.txt of six columns",
   targets=_targets,
   boxes={6: box_from_tlp_line},
+  first_pixel=1,
   absent=lambda numbers: bool(numbers[5] == 1),
+  frame=lambda numbers: int(numbers[0]) if np.isfinite(numbers[0]) else -1,
 )

@@ -3,8 +3,6 @@
 A line is x, y, w, h; pixels count from 1.
 """
 
-import pathlib
-
 import numpy as np
 from jaxtyping import Float64
 
@@ -17,15 +15,11 @@ def box_from_uavdt_rectangle(rectangle: Float64[np.ndarray, "4"]) -> Box:
   return box_counted_from_one(rectangle)
 
 
-def _images(folder: pathlib.Path, boxes: int) -> dict[int, pathlib.Path]:
-  del boxes
-  return numbered_images(folder, prefix="img")
-
-
 UAVDT = Layout(
   name="uavdt",
   sign="anno/<name>_gt.txt",
   targets=lambda folder: one_target(folder.parent / "anno" / f"{folder.name}_gt.txt"),
   boxes={4: box_from_uavdt_rectangle},
-  images=_images,
+  first_pixel=1,
+  images=lambda files, boxes: numbered_images(files.folder, prefix="img"),
 )

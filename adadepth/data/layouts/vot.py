@@ -1,15 +1,17 @@
 """VOT: `<name>/00000001.jpg ...`, in newer sets `<name>/color/...`, and `<name>/groundtruth.txt`.
 
 A line has four numbers, x, y, w, h, or eight, the corners x1, y1, ..., x4, y4. Coordinates are continuous and count
-from 0. NaN marks an absent target; read it with "skip". Since 2020 a line is a mask, of which the box is taken:
+from 0. NaN marks an absent target. Since 2020 a line is a mask, of which the box is taken:
 m<x>,<y>,<w>,<h>,<runs>, where the runs of 0 and 1 in turn, 0 first, fill the rows of a w x h window whose top left
-pixel is (x, y). One without a 1 says that the target is absent.
+pixel is (x, y). One without a 1 says that the target is absent. A file `<tag>.tag` or `<tag>.label` holds a 0 or 1 for
+each frame, the last zeros left out; `anchor.value` holds 1 where a multi-start run begins forwards, -1 backwards.
 """
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 
-from adadepth.data.layouts.ground_truth import Box, Layout, one_target
+from adadepth.data.layouts.ground_truth import Box, Flags, Layout, SequenceFiles, flags_in, lines_of, one_target
+from adadepth.errors import InputError
 
 
 def box_from_vot_polygon(corners: Float64[np.ndarray, "8"]) -> Box:
@@ -58,10 +60,31 @@ def box_from_vot_mask(line: str) -> Box | None:
   return np.array([x + left, y + top, columns.max() + 1 - left, rows.max() + 1 - top], np.float32)
 
 
+def _attributes(files: SequenceFiles, lines: int) -> dict[str, Flags]:
+  tags = {}
+  for path in sorted([*files.folder.glob("*.tag"), *files.folder.glob("*.label")]):
+    flags = flags_in(path)[:lines]
+    tags[path.stem.replace("_", " ")] = np.concatenate([flags, np.zeros(lines - len(flags), bool)])
+  return tags
+
+
+def _anchors(files: SequenceFiles) -> Int[np.ndarray, "n"] | None:
+  path = files.folder / "anchor.value"
+  if not path.is_file():
+    return None
+  try:
+    return np.sign([float(line) for line in lines_of(path)]).astype(np.int64)
+  except ValueError:
+    raise InputError(f"{path} must hold a number a line: 1, -1 or 0; restore or remove it") from None
+
+
 VOT = Layout(
   name="vot",
   sign="<name>/groundtruth.txt",
   targets=lambda folder: one_target(folder / "groundtruth.txt"),
   boxes={4: box_from_vot_rectangle, 8: box_from_vot_polygon},
   mask=box_from_vot_mask,
+  corners=lambda numbers: numbers.reshape(4, 2) if len(numbers) == 8 else None,
+  attributes=_attributes,
+  anchors=_anchors,
 )

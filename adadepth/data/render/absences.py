@@ -42,7 +42,7 @@ def leave_frame(scene: Scene, first: int, length: int, width: int, height: int) 
 def hide_behind(
   scene: Scene, first: int, length: int, make: Maker, rng: np.random.Generator
 ) -> tuple[Scene, np.ndarray]:
-  """Something that is larger than the target comes in front of it, stays with it, and goes; as `leave_frame` returns."""
+  """Something larger than the target comes in front of it, stays with it, and goes; returns as `leave_frame`."""
   sprite, track = scene.target
   side = COVER * measure_boxes(sprite.outline, track)[:, 2:].max()
   cover = make(rng, np.full(2, side))

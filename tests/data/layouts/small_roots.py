@@ -57,3 +57,19 @@ def write_uavdt(folder: pathlib.Path, lines: list[str], *, frames: int) -> None:
   """Writes a UAVDT sequence, whose ground truth lies beside its folder."""
   write_frames(folder, frames, name="img{:06d}.jpg")
   write_lines(folder.parent / "anno" / f"{folder.name}_gt.txt", lines)
+
+
+def write_lasot(folder: pathlib.Path, lines: list[str], *, occluded: str = "", out_of_view: str = "") -> None:
+  """Writes a LaSOT sequence; labels are one line of numbers and commas."""
+  write_frames(folder / "img", len(lines), name="{:08d}.jpg")
+  write_lines(folder / "groundtruth.txt", lines)
+  write_lines(folder / "full_occlusion.txt", [occluded or ",".join("0" * len(lines))])
+  write_lines(folder / "out_of_view.txt", [out_of_view or ",".join("0" * len(lines))])
+
+
+def write_got10k(folder: pathlib.Path, lines: list[str], *, absence: str, cover: str) -> None:
+  """Writes a GOT-10k sequence; labels have a digit a frame."""
+  write_frames(folder, len(lines), name="{:08d}.jpg")
+  write_lines(folder / "groundtruth.txt", lines)
+  write_lines(folder / "absence.label", list(absence))
+  write_lines(folder / "cover.label", list(cover))

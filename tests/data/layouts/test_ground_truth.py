@@ -30,10 +30,9 @@ BAD_LINES = [
   ("unparsable line", "", "is not numbers"),
   ("unparsable line", "m3,4,1,1,0,1", "is a mask, where otb has boxes"),
   ("wrong count of numbers", "3,4,10", "3 numbers, where otb has 4"),
-  ("box not finite", "nan,nan,nan,nan", "is not finite"),
   ("box not finite", "3,4,inf,8", "is not finite"),
   ("box not finite", "3,4,1e300,8", "is not finite"),
-  ("box without size", "0,0,0,0", "width and height above 0"),
+  ("box without size", "3,4,0,0", "width and height above 0"),
   ("box without size", "3,4,-10,8", "width and height above 0"),
   ("box outside the image", "33,4,10,8", "outside its image of 32 x 24"),
   ("box outside the image", "-9,4,10,8", "outside its image of 32 x 24"),
@@ -54,6 +53,14 @@ def test_skip_leaves_the_frame_without_a_box_and_counts_it(tmp_path, kind, line,
   (sequence,), problems = read_sequences(tmp_path, on_error="skip")
   assert np.isnan(sequence.boxes_xywh).all(axis=1).tolist() == [False, True, False]
   assert problems.counts == {kind: 1}
+
+
+@pytest.mark.parametrize("line", ["nan,nan,nan,nan", "NaN NaN NaN NaN", "0,0,0,0", "0.0000,0.0000,0.0000,0.0000"])
+def test_nan_and_zeros_are_absence_and_no_problem(tmp_path, line):
+  write_otb(tmp_path, [line, GOOD, line], frames=3)
+  (sequence,), problems = read_sequences(tmp_path)
+  assert np.isnan(sequence.boxes_xywh).all(axis=1).tolist() == [True, False, True]
+  assert (sequence.first_box, problems.summary()) == (1, "")
 
 
 def test_a_box_that_touches_the_last_pixel_is_inside(tmp_path):
@@ -166,7 +173,7 @@ def test_frames_after_a_missing_one_keep_their_own_boxes(tmp_path):
 
 def test_skip_leaves_out_a_sequence_without_a_usable_box(tmp_path):
   write_otb(tmp_path, [GOOD], frames=1, name="Good")
-  write_otb(tmp_path, ["0,0,0,0"], frames=1, name="Bad")
+  write_otb(tmp_path, ["3,4,0,0"], frames=1, name="Bad")
   sequences, problems = read_sequences(tmp_path, on_error="skip")
   assert [sequence.name for sequence in sequences] == ["otb/Good"]
   assert problems.summary() == "skipped 2: 1 box without size, 1 unusable sequence"

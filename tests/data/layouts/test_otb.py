@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_roots import GOOD, write_otb
+from small_roots import GOOD, write_lines, write_otb
 
 from adadepth.data.layouts import find_sequences, read_sequences
 from adadepth.data.layouts.otb import box_from_otb_rectangle
+from adadepth.errors import InputError
 
 QUICK = settings(deadline=None, max_examples=30, derandomize=True)
 
@@ -67,3 +68,20 @@ def test_an_empty_ground_truth_beside_a_real_one_is_no_target(tmp_path):
   (folder / "groundtruth_rect.1.txt").write_text("")
   (folder / "groundtruth_rect.2.txt").write_text(GOOD)
   assert [files.name for files in find_sequences(tmp_path)] == ["otb/Human4.2"]
+
+
+@pytest.mark.parametrize("name", ["Toy.1", "toy-1", "Toy"])
+def test_attributes_are_the_benchmarks(tmp_path, name):
+  folder = write_otb(tmp_path, [GOOD] * 2, frames=2)
+  (folder / "groundtruth_rect.txt").rename(folder / "groundtruth_rect.1.txt")
+  write_lines(tmp_path / "otb" / "att" / f"{name}.txt", ["1,0,0,0,0,0,0,0,0,0,1"])
+  (sequence,), _ = read_sequences(tmp_path)
+  assert list(sequence.attributes) == ["illumination variation", "low resolution"]
+  assert all(flags.all() for flags in sequence.attributes.values())
+
+
+def test_a_file_of_other_attributes_is_refused(tmp_path):
+  write_otb(tmp_path, [GOOD], frames=1)
+  write_lines(tmp_path / "otb" / "att" / "Toy.txt", ["1,0,0"])
+  with pytest.raises(InputError, match=r"att/Toy\.txt must hold 11 numbers, 0 or 1 for each of illumination"):
+    read_sequences(tmp_path)

@@ -46,7 +46,7 @@ def test_list_txt_chooses_and_orders_the_sequences(tmp_path):
 
 
 def test_skip_still_stops_when_nothing_is_left(tmp_path):
-  write_otb(tmp_path, ["0,0,0,0"], frames=1)
+  write_otb(tmp_path, ["3,4,0,0"], frames=1)
   with pytest.raises(InputError, match=r"no usable sequence under .*groundtruth_rect\.txt:1"):
     read_sequences(tmp_path, on_error="skip")
 

@@ -1,10 +1,12 @@
 """TLP: its lines of six numbers, and where its targets are lost."""
 
 import numpy as np
+import pytest
 from small_roots import write_otb, write_tlp
 
 from adadepth.data.layouts import find_sequences, read_sequences
 from adadepth.data.layouts.tlp import box_from_tlp_line
+from adadepth.errors import InputError
 
 
 def test_the_first_tlp_pixel_lies_at_the_origin():
@@ -28,3 +30,9 @@ def test_the_real_sequences_are_read(wide):
   read = {sequence.name: sequence for sequence in read_sequences(wide / "tlp").sequences}
   assert {name: len(sequence) for name, sequence in read.items()} == {"tlp/CarChase2": 120, "tlp/Mohiniyattam": 120}
   np.testing.assert_allclose(read["tlp/CarChase2"].boxes_xywh[0], [174.85, 81.9, 115.38, 82.88], rtol=1e-6)
+
+
+def test_boxes_of_other_frames_are_refused(tmp_path):
+  write_tlp(tmp_path / "Toy", ["2,3,4,10,8,0", "3,4,4,10,8,0"], frames=2)
+  with pytest.raises(InputError, match=r"groundtruth_rect\.txt:1: the line says that it is of frame 2, and lies at im"):
+    read_sequences(tmp_path)

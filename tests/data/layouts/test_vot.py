@@ -117,3 +117,20 @@ def test_what_is_no_mask_is_named(tmp_path, line):
   write_vot(tmp_path / "vot" / "Toy", ["m3,4,10,8,0,80", line], frames=2)
   with pytest.raises(InputError, match=r"groundtruth\.txt:2: 'm3.*' is no mask m<x>,<y>,<w>,<h>,<runs>"):
     read_sequences(tmp_path)
+
+
+def test_corners_tags_and_anchors_are_read(tmp_path):
+  write_vot(tmp_path / "toy", ["1,2,5,2,5,6,1,6", "nan,nan,nan,nan,nan,nan,nan,nan", "1,2,4,4"], frames=3)
+  (tmp_path / "toy" / "camera_motion.tag").write_text("0\n1\n")
+  (tmp_path / "toy" / "anchor.value").write_text("1\n0\n-1\n")
+  (sequence,), problems = read_sequences(tmp_path)
+  np.testing.assert_array_equal(sequence.corners[0], [[1, 2], [5, 2], [5, 6], [1, 6]])
+  assert np.isnan(sequence.corners[1:]).all() and problems.summary() == ""
+  assert sequence.attributes["camera motion"].tolist() == [False, True, False]
+  assert sequence.anchors.tolist() == [1, 0, -1]
+
+
+def test_rectangles_have_no_corners(tmp_path):
+  write_vot(tmp_path / "toy", [GOOD], frames=1)
+  (sequence,), _ = read_sequences(tmp_path)
+  assert sequence.corners is None and sequence.anchors is None and sequence.attributes == {}

@@ -1,0 +1,111 @@
+"""From what was tracked to what people get: boxes.csv, result files, the timeline, pictures' figures, the summary."""
+
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from adadepth.io.boxes_csv import BoxRow, write_boxes_csv
+from adadepth.io.first_boxes import FirstBox
+from adadepth.io.result_files import Result, result_files, write_files
+from adadepth.jobs.track_inputs import ARRAYS, BOXES, TIMELINE
+from adadepth.models.architecture import DEPTHS
+from adadepth.models.flops import cascade_flops
+from adadepth.models.model import Model
+from adadepth.reports.overlay import Shown
+from adadepth.tracking.record import Record, save_record
+from adadepth.tracking.targets import Found
+from adadepth.tracking.tracker import computed_confidences
+
+FRAME_FOLDERS = ("img", "color", "frames", "images")  # as data sets call them, in a folder of the sequence's name
+
+
+def write_tables(folder: pathlib.Path, record: Record, first_boxes: list[FirstBox]) -> None:
+  """boxes.csv, track.npz and timeline.png."""
+  from adadepth.reports.timeline import Course, draw_timeline  # Matplotlib, for which the first box need not wait
+
+  write_boxes_csv(folder / BOXES, csv_rows(record))
+  save_record(folder / ARRAYS, record)
+  times, seconds = np.array(record.times)[:, 0], np.array(record.seconds)
+  courses = []
+  for number, target in record.targets().items():
+    found = target.found
+    courses.append(Course(first_boxes[number].name, times[target.frames[1:]], found.depth, found.score, found.lost))
+  draw_timeline(folder / TIMELINE, courses, time_s=times[seconds > 0], milliseconds=1000 * seconds[seconds > 0])
+
+
+def write_formats(
+  folder: pathlib.Path, formats: list[str], video: str, record: Record, first_boxes: list[FirstBox]
+) -> None:
+  """Result files of a video, as toolkits want them."""
+  results = {
+    first_boxes[number].name: Result(
+      int(target.frames[0]), target.track.box_xywh, target.track.score, target.track.lost, target.seconds
+    )
+    for number, target in record.targets().items()
+  }
+  for name in formats:
+    write_files(folder, result_files(name, video, results))
+
+
+def csv_rows(record: Record) -> Iterator[BoxRow]:
+  """The lines of boxes.csv."""
+  for t, found in enumerate(record.found):
+    for number, track, given in found:
+      score = float(track.score)
+      confidence = 1.0 if given else score * float(track.confidences.max())
+      box = (float(value) for value in track.box_xywh)
+      yield BoxRow(t, record.times[t][0], number, *box, score, confidence, int(track.depth) + 1, bool(track.lost))
+
+
+def shown_targets(found: list[Found], first_boxes: list[FirstBox]) -> list[Shown | None]:
+  """What is drawn of each target; their names only where there are several."""
+  shown: list[Shown | None] = [None] * len(first_boxes)
+  for number, track, given in found:
+    name = first_boxes[number].name if len(first_boxes) > 1 else ""
+    confidences = np.full(DEPTHS, np.nan, np.float32) if given else computed_confidences(track)
+    depth = None if given else int(track.depth)
+    shown[number] = Shown(track.box_xywh, depth, float(track.score), bool(track.lost), name, confidences)
+  return shown
+
+
+def video_name(video: str) -> str:
+  """A name for the files of a video: a file's, a folder's or the sequence's, "stream" for what has none."""
+  path = pathlib.PurePath(video.split("?")[0])
+  if path.name.lower() in FRAME_FOLDERS:
+    path = path.parent
+  name = path.stem if path.suffix else path.name
+  return "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name) or "stream"
+
+
+def summary(record: Record, model: Model) -> str:
+  """How many frames, how fast, how deep, at which share of the full network's cost, and what was lost."""
+  tracks = [target.found for target in record.targets().values()]
+  depth = np.concatenate([track.depth for track in tracks])
+  lost = np.concatenate([track.lost for track in tracks])
+  parts = [f"{len(record.found)} frame{'s' if len(record.found) != 1 else ''}"]
+  parts += [f"{len(tracks)} targets"] if len(tracks) > 1 else []
+  seconds = [one for one in record.seconds if one]
+  if seconds:
+    cost = cost_by_exit(model)
+    parts += [
+      f"{len(seconds) / sum(seconds):.1f} FPS from decoded frame to box",
+      f"mean depth {depth.mean() + 1:.2f}",
+      f"{100 * cost[depth].mean() / cost[-1]:.0f} % of the full network's cost",
+      f"{100 * lost.mean():.0f} % lost",
+    ]
+  return ", ".join(parts)
+
+
+def cost_by_exit(model: Model) -> Float[np.ndarray, "5"]:
+  """What a frame costs that stops at each depth, in any unit: as it was calibrated, else by theory."""
+  if model.calibration is not None:
+    return np.asarray(model.calibration.relative_costs)
+  return cascade_flops(model.arch, keys=0)
+
+
+def not_begun(record: Record, first_boxes: list[FirstBox]) -> list[str]:
+  """The names of targets whose first frame never came."""
+  begun = record.targets()
+  return [box.name for i, box in enumerate(first_boxes) if i not in begun]

@@ -1,0 +1,91 @@
+"""Any folder of videos: files and folders of pictures with tables of boxes."""
+
+import numpy as np
+import pytest
+from small_roots import frame_image, write_frames
+
+from adadepth.data.ahead import read_ahead
+from adadepth.data.layouts import find_sequences, read_sequences
+from adadepth.errors import InputError
+from adadepth.io.video import VideoWriter
+
+
+def write_clip(path, frames: int = 4) -> np.ndarray:
+  """Writes a video of flat frames, each lighter than the last; returns their greys."""
+  greys = 40 * np.arange(frames) + 30
+  path.parent.mkdir(exist_ok=True)
+  with VideoWriter(path, fps=25) as video:
+    for grey in greys:
+      video.write(np.full((24, 32, 3), grey, np.uint8))
+  return greys
+
+
+def table(*rows: str, header: str = "frame,x,y,w,h") -> str:
+  return "\n".join((header, *rows)) + "\n"
+
+
+def test_a_video_file_is_read_by_frame_in_any_order(tmp_path):
+  greys = write_clip(tmp_path / "videos" / "clip.mp4")
+  (tmp_path / "videos" / "clip.csv").write_text(table(*(f"{t},3,4,10,8" for t in range(4))))
+  (sequence,), problems = read_sequences(tmp_path)
+  assert (sequence.name, len(sequence), problems.summary()) == ("videos/clip", 4, "")
+  np.testing.assert_array_equal(sequence.boxes_xywh, [[3, 4, 10, 8]] * 4)
+  for order in ([0, 1, 2, 3], [3, 1, 1, 0], [-1]):
+    found = [sequence.frames[t].mean() for t in order]
+    np.testing.assert_allclose(found, greys[order], atol=3)  # as H.264 codes flat frames
+  ahead = [frame.mean() for frame in read_ahead(sequence.frames, start=1)]
+  np.testing.assert_allclose(ahead, greys[1:], atol=3)
+  with pytest.raises(IndexError):
+    sequence.frames[4]
+
+
+def test_a_folder_of_pictures_has_its_table_beside_it(tmp_path):
+  write_frames(tmp_path / "clip", 3, name="frame {}.png")
+  (tmp_path / "clip.csv").write_text(table("1.5;2;3;4", "1,5;2;3;4", header="x;y;w;h").replace("1,5", "2"))
+  (sequence,), _ = read_sequences(tmp_path)
+  np.testing.assert_array_equal(sequence.boxes_xywh, [[1.5, 2, 3, 4], [2, 2, 3, 4], [np.nan] * 4])
+  np.testing.assert_array_equal(sequence.frames[2], np.asarray(frame_image(3)))
+
+
+@pytest.mark.parametrize("absent", ["1,,,,", "1,nan,nan,nan,nan", "1,0,0,0,0", None])
+def test_empty_cells_nan_zeros_and_no_row_are_absence(tmp_path, absent):
+  write_frames(tmp_path / "clip", 3)
+  rows = ["0,3,4,10,8", *([absent] if absent else []), "2,4,4,10,8"]
+  (tmp_path / "clip.csv").write_text(table(*rows))
+  (sequence,), problems = read_sequences(tmp_path)
+  assert np.isnan(sequence.boxes_xywh).all(axis=1).tolist() == [False, True, False]
+  assert problems.summary() == ""
+
+
+def test_targets_have_a_sequence_each(tmp_path):
+  write_frames(tmp_path / "clip", 2)
+  header = "frame,target,x,y,w,h,score"
+  (tmp_path / "clip.csv").write_text(table("0,1,3,4,10,8,1", "0,2,5,4,10,8,1", "1,1,4,4,10,8,1", header=header))
+  one, other = read_sequences(tmp_path).sequences
+  assert (one.name, other.name) == ("videos/clip.1", "videos/clip.2")
+  np.testing.assert_array_equal(one.boxes_xywh[:, 0], [3, 4])
+  np.testing.assert_array_equal(other.boxes_xywh[:, 0], [5, np.nan])
+
+
+BAD_ROWS = {
+  "0,3,4,ten,8": r"clip\.csv:2: .* is no row of frame, x, y, w, h",
+  "9,3,4,10,8": r"clip\.csv:2: no frame 9 in .*clip, which has 2",
+  "0,3,4,10,-8": r"clip\.csv:2: the box .* must have a width and height above 0",
+  "0,0.1,0.2,0.1,0.2": r"clip\.csv:2: the first box .* is below a pixel",
+  "0,3,4,10,8\n0,3,4,10,8": r"clip\.csv:3: a second box for frame 0",
+}
+
+
+@pytest.mark.parametrize("rows", BAD_ROWS)
+def test_a_bad_row_is_told_with_its_line(tmp_path, rows):
+  write_frames(tmp_path / "clip", 2)
+  (tmp_path / "clip.csv").write_text(table(rows))
+  with pytest.raises(InputError, match=BAD_ROWS[rows]):
+    read_sequences(tmp_path)
+
+
+def test_a_table_of_something_else_makes_no_sequence(tmp_path):
+  write_frames(tmp_path / "clip", 1)
+  (tmp_path / "clip.csv").write_text("name,size\nclip,3\n")
+  with pytest.raises(InputError, match=r"looked for .*<name>\.csv with columns x, y, w, h \(videos\)"):
+    find_sequences(tmp_path)
