@@ -40,6 +40,11 @@ def cached_table(
   )
 
 
+def fitted_sides(config: ConfigDict) -> tuple[str, ...]:
+  """The sides that phase 2 learns from: dev alone where phase 1 has learnt from train, on which maps are better."""
+  return ("dev",) if config.finetune.steps else ("train", "dev")
+
+
 def log_curves(curves: np.ndarray, price_weights: Listing[float], workdir: pathlib.Path) -> None:
   """The training loss of each lambda, to workdir/gating."""
   with MetricWriter(workdir / "gating") as writer:
@@ -72,7 +77,7 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   recipe = recipe_of(config)
   done = run_phase2(
     params,
-    joined([tables["train"], tables["dev"]]),
+    joined([tables[side] for side in fitted_sides(config)]),
     recipe=recipe,
     folds=config.gates.folds,
     thresholds=config.policy.thresholds,
@@ -84,7 +89,8 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   save_model(workdir / MODEL_NAME, done.model)
   more = {"seconds": seconds, "choice": describe_choice(done)}
   assess(config, done.model, tables["test"], sequences["test"], workdir, **more)
-  print(f"chosen by cross-fitting on train and dev: {describe(done)}; wrote {MODEL_NAME} too")
+  sides = " and ".join(fitted_sides(config))
+  print(f"chosen by cross-fitting on {sides}: {describe(done)}; wrote {MODEL_NAME} too")
 
 
 def describe(done: Phase2) -> str:
