@@ -333,5 +333,5 @@ def test_the_filter_is_the_key_and_what_the_target_has_looked_like_lately_in_equ
 
 def test_hard_gating_says_at_which_depths_it_has_looked(told, boxed, seen):
   decision = compiled("hard", boxed)(told, *told_to_exit(targets_for("box", seen)), TOLD)
-  np.testing.assert_array_equal(decision.computed, np.arange(DEPTHS)[:, None] <= np.array(EXITS)[None])
+  np.testing.assert_array_equal(decision.computed, np.arange(DEPTHS)[None] <= np.array(EXITS)[:, None])
   assert [patch.window.shape[-1] for patch in decision.patches] == [4, 8, 16, 32, 32]

@@ -42,7 +42,7 @@ def told(moved=MOVED, log_scale=(0.0, 0.0), depth=(1, 4), score=(0.0, 0.0)):
     del params, template, threshold
     size = search.last_size * jnp.exp(jnp.float32(log_scale)).reshape(2, -1)
     reading = Reading(jnp.asarray(moved), size, jnp.float32(score))
-    confidences, nothing = jax.nn.one_hot(jnp.array(depth), 5), jnp.zeros((5, 2), bool)
+    confidences, nothing = jax.nn.one_hot(jnp.array(depth), 5), jnp.zeros((2, 5), bool)
     return Decision(reading, confidences, jnp.array(depth, jnp.int32), (None,) * 5, nothing)
 
   return policy
