@@ -28,7 +28,7 @@ def learn(template: Template, decision: Decision, *, arch: Architecture) -> Temp
   rate = RATE * jax.nn.sigmoid(SURENESS * decision.reading.score)
   recent = tuple(
     old if patch is None else mixed(old, patch, cell, jnp.where(computed, rate, 0))
-    for old, patch, computed in zip(template.recent, decision.patches, decision.computed, strict=True)
+    for old, patch, computed in zip(template.recent, decision.patches, decision.computed.T, strict=True)
   )
   return template._replace(recent=recent)
 

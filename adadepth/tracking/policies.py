@@ -40,14 +40,14 @@ class Decision(NamedTuple):
     confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [n, 5].
     depth: the deepest block computed, 0..4, [n].
     patches: what each depth saw where it read, which templates learn from; None where it read nothing.
-    computed: whose patch is one, at each depth, [5, n].
+    computed: at which depths there is one of it, [n, 5].
   """
 
   reading: Reading
   confidences: Float[Array, "n 5"]
   depth: Int[Array, "n"]
   patches: tuple[Patch | None, ...]
-  computed: Bool[Array, "5 n"]
+  computed: Bool[Array, "n 5"]
 
 
 Policy = Callable[[dict, Template, Search, Array], Decision]
@@ -107,7 +107,7 @@ def fixed_policy(
         responses = responses.at[:, k].set(at.response)
       reading = read_maps(params, template, responses, confidences, found[needed[0]].ncc, arch=arch)
     patches = tuple(found[k].patch if k in found else None for k in range(DEPTHS))
-    computed = jnp.ones((DEPTHS, n), bool)
+    computed = jnp.ones((n, DEPTHS), bool)
     return Decision(reading, confidences, jnp.full(n, depth, jnp.int32), patches, computed)
 
   return on_rows(stop_there, (template, search))
@@ -128,7 +128,7 @@ def soft_policy(params: dict, template: Template, search: Search, _: Array, *, a
     else:
       reading = read_maps(params, template, responses, confidences, found[0].ncc, arch=arch)
     n, patches = len(search.crops), tuple(at.patch for at in found)
-    return Decision(reading, confidences, jnp.full(n, DEPTHS - 1, jnp.int32), patches, jnp.ones((DEPTHS, n), bool))
+    return Decision(reading, confidences, jnp.full(n, DEPTHS - 1, jnp.int32), patches, jnp.ones((n, DEPTHS), bool))
 
   return on_rows(weigh_all, (template, search))
 
@@ -160,7 +160,7 @@ def hard_policy(params: dict, template: Template, search: Search, threshold: Arr
     active &= ~(confidences[:, depth] > threshold)
   if reading is None:
     reading = read_maps(params, template, responses, jax.nn.one_hot(exits, DEPTHS), ncc, arch=arch)
-  return Decision(reading, confidences, exits, tuple(patches), jnp.stack(computed))
+  return Decision(reading, confidences, exits, tuple(patches), jnp.stack(computed, axis=1))
 
 
 def _where(rows: Array, new: Array, old: Array) -> Array:

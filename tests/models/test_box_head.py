@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adadepth.maths.cost_volume import MARGIN
+from adadepth.maths.cost_volume import MARGIN, local_window
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.box_head import LOG_SIZE_CHANGE, Reading, init_box_heads, read_box
 
@@ -42,8 +42,9 @@ def looking(heads: dict) -> dict:
 
 
 def read(heads: dict, maps, depth: int = 2, places=PLACES, sizes=SIZES, last_sizes=LAST_SIZES) -> Reading:
-  arrays = (jnp.asarray(array) for array in (*maps, places, sizes, last_sizes))
-  return read_box(heads, *arrays, depth=depth, arch=ARCH)
+  template, search, places, *sizes = (jnp.asarray(array) for array in (*maps, places, sizes, last_sizes))
+  window = local_window(search, places, ARCH.template_cells)
+  return read_box(heads, template, window, places, *sizes, depth=depth, arch=ARCH)
 
 
 # Limits.
@@ -125,6 +126,6 @@ def test_every_weight_of_a_head_learns_and_so_do_the_maps(new, maps):
 # Errors.
 
 
-def test_maps_of_two_numbers_of_targets_are_refused(new, maps):
-  with pytest.raises(Exception, match="search"):
-    read(new, (maps[0], maps[1][:2]))
+def test_sizes_of_two_numbers_of_targets_are_refused(new, maps):
+  with pytest.raises(Exception, match="last_size"):
+    read(new, maps, last_sizes=LAST_SIZES[:2])

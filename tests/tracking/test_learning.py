@@ -17,7 +17,7 @@ PATCH = Patch(WINDOW, jnp.array([[5, 7], [6, 6]]))
 
 @pytest.mark.parametrize("offset", [(0, 0), (1, -2), (-MARGIN, MARGIN)])
 def test_what_lies_at_the_cell_is_mixed_in(offset):
-  found = mixed(OLD, PATCH, PATCH.place + jnp.array(offset), jnp.array([0.25, 1.0]))
+  found = mixed(OLD, PATCH, PATCH.place + jnp.array([offset]), jnp.array([0.25, 1.0]))
   y, x = MARGIN + offset[0], MARGIN + offset[1]
   new = np.asarray(WINDOW)[:, y : y + CELLS, x : x + CELLS]
   # A quarter and a sum: a rounding or two of float32.

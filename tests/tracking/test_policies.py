@@ -22,7 +22,7 @@ from adadepth.maths.fusion import at_center
 from adadepth.models.architecture import DEPTHS, VGG19_CONVS, Architecture
 from adadepth.models.network import Template, make_template
 from adadepth.tracking import partial_batch
-from adadepth.tracking.policies import FIXED, Decision, gated_confidences, policy_named
+from adadepth.tracking.policies import FIXED, Decision, filter_of, gated_confidences, policy_named
 from adadepth.tracking.reader import DRIFT, Reading, Search
 
 EXITS = (2, 0, 4, 1, 3)
@@ -67,7 +67,8 @@ def seen(params, fused, plant) -> tuple[Template, Search]:
 def targets_for(reader: str, seen: tuple) -> tuple[Template, Search]:
   """The same targets as a reader takes them."""
   template, search = seen
-  return (template if reader == "fusion" else template._replace(ncc=None)), search
+  as_read = {"paper": {"ncc": None}, "fusion": {}, "box": {"ncc": None, "recent": template.maps}}
+  return template._replace(**as_read[reader]), search
 
 
 def told_to_exit(targets: tuple, exits=EXITS) -> tuple[Template, Search]:
@@ -316,3 +317,21 @@ def test_with_all_confidence_in_the_first_depth_soft_gating_reads_what_hard_gati
 def test_a_policy_is_one_object_however_often_it_is_asked_for(arch, fused):
   assert policy_named("hard", arch=arch) is policy_named("hard", arch=Architecture(**vars(arch)))
   assert policy_named("hard", arch=arch) is not policy_named("hard", arch=fused)
+
+
+# What templates learn from.
+
+
+def test_the_filter_is_the_key_and_what_the_target_has_looked_like_lately_in_equal_parts(seen):
+  template, _ = targets_for("box", seen)
+  lately = template._replace(recent=tuple(maps[::-1] for maps in template.maps))
+  for depth, maps in enumerate(template.maps):
+    np.testing.assert_array_equal(filter_of(template, depth), maps)
+    np.testing.assert_allclose(filter_of(lately, depth), (maps + maps[::-1]) / 2, rtol=1e-6)
+    np.testing.assert_array_equal(filter_of(template._replace(recent=None), depth), maps)
+
+
+def test_hard_gating_says_at_which_depths_it_has_looked(told, boxed, seen):
+  decision = compiled("hard", boxed)(told, *told_to_exit(targets_for("box", seen)), TOLD)
+  np.testing.assert_array_equal(decision.computed, np.arange(DEPTHS)[None] <= np.array(EXITS)[:, None])
+  assert [patch.window.shape[-1] for patch in decision.patches] == [4, 8, 16, 32, 32]

@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from adadepth.maths.cost_volume import MARGIN
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.box_head import Reading, init_box_heads
 from adadepth.models.network import Template, respond_each
-from adadepth.tracking.reader import MOTION, MOTION_PX, average, read_peak
+from adadepth.tracking.reader import MOTION, MOTION_PX, Patch, average, read_peak
 
 ARCH = Architecture(template_px=32, search_px=128, pools=3, scaling="none", reader="box")
 ZERO, STRIDE = 7, 8  # the cell of an unmoved target, and pixels from one to the next
@@ -21,9 +22,9 @@ def params() -> dict:
   return {"box": init_box_heads(jax.random.key(0), ARCH), "head": {"log_scale": jnp.full(DEPTHS, np.log(40))}}
 
 
-def read(params: dict, template, search, response, depth: int = 1) -> Reading:
+def read(params: dict, template, search, response, depth: int = 1) -> tuple[Reading, Patch]:
   n = len(response)
-  target = Template((jnp.asarray(template),) * DEPTHS, jnp.full((n, 2), 16.0), None)
+  target = Template((jnp.asarray(template),) * DEPTHS, jnp.full((n, 2), 16.0), None, None)
   arrays = (jnp.asarray(array) for array in (search, response, LAST_SIZES[:n]))
   return read_peak(params, target, *arrays, depth=depth, arch=ARCH)
 
@@ -31,7 +32,7 @@ def read(params: dict, template, search, response, depth: int = 1) -> Reading:
 def blind(params: dict, response: np.ndarray) -> np.ndarray:
   """Where a response is read, (x, y) in cells from the unmoved one, with maps of zeros."""
   maps = (np.zeros((len(response), cells, cells, 6), np.float32) for cells in (4, 16))
-  return np.asarray(read(params, *maps, response).center) / STRIDE
+  return np.asarray(read(params, *maps, response)[0].center) / STRIDE
 
 
 def peaks(*cells_xy: tuple[int, int], height: float = 1.0) -> np.ndarray:
@@ -51,9 +52,12 @@ def test_a_planted_target_is_read_where_it_is(params, depth):
   corners = [(2, 9), (6, 6), (12, 0)]  # (row, col) of the template's first cell; 6, 6 is unmoved
   template = np.stack([s[row : row + 4, col : col + 4] for s, (row, col) in zip(search, corners, strict=True)])
   response = respond_each(jnp.asarray(template), jnp.asarray(search), arch=ARCH)
-  found = read(params, template, search, response, depth)
+  found, patch = read(params, template, search, response, depth)
   np.testing.assert_array_equal(found.center, [(STRIDE * (col - 6), STRIDE * (row - 6)) for row, col in corners])
   np.testing.assert_array_equal(found.size, LAST_SIZES)
+  np.testing.assert_array_equal(patch.place, np.array(corners) + 1)  # unmoved is cell 7
+  inside = slice(MARGIN, MARGIN + 4)
+  np.testing.assert_array_equal(patch.window[:, inside, inside], template)  # what it saw is the target
 
 
 def test_of_equal_peaks_the_nearer_is_read(params):

@@ -10,6 +10,7 @@ import pytest
 
 from adadepth.models.network import make_template
 from adadepth.tracking.budget import Budget, next_threshold
+from adadepth.tracking.lost import PATIENCE
 from adadepth.tracking.policies import Decision, policy_named
 from adadepth.tracking.reader import Reading, Search
 from adadepth.tracking.step import (
@@ -41,7 +42,8 @@ def told(moved=MOVED, log_scale=(0.0, 0.0), depth=(1, 4), score=(0.0, 0.0)):
     del params, template, threshold
     size = search.last_size * jnp.exp(jnp.float32(log_scale)).reshape(2, -1)
     reading = Reading(jnp.asarray(moved), size, jnp.float32(score))
-    return Decision(reading, jax.nn.one_hot(jnp.array(depth), 5), jnp.array(depth, jnp.int32))
+    confidences, nothing = jax.nn.one_hot(jnp.array(depth), 5), jnp.zeros((2, 5), bool)
+    return Decision(reading, confidences, jnp.array(depth, jnp.int32), (None,) * 5, nothing)
 
   return policy
 
@@ -197,17 +199,21 @@ def test_a_box_gets_no_larger_than_twice_the_frame_even_if_it_was(follow):
 # Lost targets.
 
 
-def test_a_reading_that_is_not_believed_leaves_the_box_where_it_is(follow):
-  state, first = follow(told(log_scale=(0.2, 0.2), score=(-3, 3)))
-  np.testing.assert_array_equal(first.box_xywh[0], BOXES[0])
-  assert np.all(first.box_xywh[1] != BOXES[1])
-  np.testing.assert_allclose(first.score, 1 / (1 + np.exp([3.0, -3.0])), rtol=1e-5)
-  np.testing.assert_array_equal(first.missed, [1, 0])
-  state, second = follow(told(score=(-3, -3)), state)
-  np.testing.assert_array_equal(second.missed, [2, 1])
-  _, third = follow(told(score=(3, 3)), state)
-  np.testing.assert_array_equal(third.missed, [0, 0])
-  np.testing.assert_allclose(centers(third.box_xywh)[0], centers(BOXES)[0] + MOVED[0] / CROP_SCALE[0], atol=1e-4)
+def test_a_box_stays_while_its_target_is_lost_and_goes_on_when_it_is_believed_again(follow, start):
+  state, boxes, missed = start, [BOXES], []
+  for frame in range(PATIENCE + 1):
+    # The first is never believed to be there, the second in the second frame.
+    state, track = follow(told(score=(-3, 3 if frame == 1 else -3)), state)
+    boxes.append(np.asarray(track.box_xywh))
+    missed.append(track.missed.tolist())
+    np.testing.assert_array_equal(track.lost, track.missed >= PATIENCE)
+  assert missed == [[1, 1], [2, 0], [3, 1], [4, 2]] and PATIENCE == 3
+  moves = np.diff(np.stack(boxes)[..., :2], axis=0).any(-1)
+  np.testing.assert_array_equal(moves, [[True, True], [True, True], [False, True], [False, True]])
+  state, track = follow(told(score=(3, 3)), state)
+  assert track.missed.tolist() == [0, 0] and not track.lost.any()
+  np.testing.assert_allclose(centers(track.box_xywh)[0], centers(boxes[-1])[0] + MOVED[0] / CROP_SCALE[0], atol=1e-3)
+  np.testing.assert_allclose(track.score, [1 / (1 + np.exp(-3))] * 2, rtol=1e-5)
 
 
 def test_a_displacement_is_from_where_the_crop_was_cut(arch, start):

@@ -8,6 +8,7 @@ import pytest
 from adadepth.data.drifted_pairs import DriftedSampler
 from adadepth.data.pairs import PairSampler
 from adadepth.io.metric_writer import read_metrics
+from adadepth.maths.cost_volume import local_window
 from adadepth.maths.losses import giou_loss, label_cross_entropy
 from adadepth.maths.xcorr import cross_correlate_each
 from adadepth.models.architecture import DEPTHS
@@ -250,12 +251,14 @@ def test_new_heads_lose_what_the_last_size_loses_near_the_true_place(drifted_bat
   offsets = np.stack(np.meshgrid(*2 * [np.arange(-NEAR_CELLS, NEAR_CELLS + 1)]), axis=-1).reshape(-1, 1, 2)
   centers = np.float32(8 * np.clip(np.round(true / 8) + offsets, -7, 8))  # cells 0 to 15, the unmoved one 7
   boxes = np.broadcast_arrays(centers, last, true, size)
-  possible = 2 * giou_loss(*map(jnp.asarray, boxes)) + np.abs(np.log(last / size)).mean(-1) + np.float32(np.log(2))
+  possible = (
+    2 * np.asarray(giou_loss(*map(jnp.asarray, boxes))) + np.abs(np.log(last / size)).mean(-1) + np.float32(np.log(2))
+  )
   for key in range(2):
     of_boxes = small_losses(small_params, jax.random.key(key))[1]
     # Every depth reads at the same place.
     np.testing.assert_allclose(of_boxes, np.tile(of_boxes[:, :1], DEPTHS), rtol=1e-5)
-    nearest = np.abs(np.asarray(possible) - of_boxes[:, 0]).min(0)
+    nearest = np.abs(possible - of_boxes[:, 0]).min(0)
     np.testing.assert_allclose(nearest, 0, atol=1e-4)
 
 
@@ -269,8 +272,8 @@ def test_scores_are_learnt_there_at_the_highest_place_elsewhere_and_of_another_k
   crops = [jnp.zeros((2, *more, 3), jnp.uint8) for more in ((64, 64), (2, 128, 128))]
   responses, read = pair_responses(maps, arch=small), []
 
-  def see(heads, template, search, place, size, last_size, *, depth, arch) -> Reading:
-    read.append((template, search, place, size))
+  def see(heads, template, window, place, size, last_size, *, depth, arch) -> Reading:
+    read.append((template, window, place, size))
     return Reading(jnp.zeros((12, 2)), last_size, jnp.zeros(12))
 
   monkeypatch.setattr(phase1, "read_box", see)
@@ -279,11 +282,11 @@ def test_scores_are_learnt_there_at_the_highest_place_elsewhere_and_of_another_k
   true_place = np.round(true.reshape(-1, 2)[:, ::-1] / 8) + 7
   own, other = [0, 0, 1, 1], [1, 1, 0, 0]  # each pair's key, and the key that is not in its picture
   for (template, search), response, seen in zip(maps, np.moveaxis(responses, 1, 0), read, strict=True):
-    templates, searches, places, given = (np.split(np.asarray(part), 3) for part in seen)
+    templates, windows, places, given = (np.split(np.asarray(part), 3) for part in seen)
     for part, keys in enumerate((own, own, other)):
       np.testing.assert_array_equal(templates[part], template[::2][np.array(keys)])
       np.testing.assert_array_equal(given[part], sizes[np.array(keys)])
-      np.testing.assert_array_equal(searches[part], search)
+      np.testing.assert_array_equal(windows[part], local_window(search, jnp.asarray(places[part]), 8))
     there, wrong, absent = places
     assert np.abs(there - true_place).max() <= NEAR_CELLS
     others = cross_correlate_each(jnp.asarray(templates[2]), search)
