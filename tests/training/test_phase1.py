@@ -300,8 +300,8 @@ def test_scores_are_learnt_there_at_the_highest_place_elsewhere_and_of_another_k
 def small_run(small_params, drifted, tmp_path_factory) -> tuple[TrainState, list[dict]]:
   """A run of the small plan on drifted pairs, and what its steps logged."""
   folder = tmp_path_factory.mktemp("small")
-  settings = {"objective": "all", "groups": 8, "threads": 1, "log_every": 1, "checkpoint_every": 100, "steps": 12}
-  adam = {**ADAM, "learning_rate": 3e-3}
+  settings = {"objective": "all", "groups": 8, "threads": 1, "log_every": 1, "checkpoint_every": 100, "steps": 30}
+  adam = {**ADAM, "learning_rate": 5e-3}
   state = finetune(
     copied(small_params), drifted, arch=drifted.arch, dtype="float32", folder=folder, **adam, **LOSS, **settings
   )
@@ -311,7 +311,7 @@ def small_run(small_params, drifted, tmp_path_factory) -> tuple[TrainState, list
 def test_a_few_steps_lower_the_losses_of_maps_and_boxes(small_params, small_run, small_losses):
   before, after = (small_losses(params) for params in (small_params, small_run[0].params))
   for name, old, new in zip(("maps", "boxes"), before, after, strict=True):
-    assert new.mean() < old.mean() - 0.05, (name, old.mean(0), new.mean(0))
+    assert np.all(new.mean(0) < old.mean(0) - 0.02), (name, old.mean(0), new.mean(0))
 
 
 def test_steps_move_backbone_head_and_boxes_and_nothing_else(small_params, small_run):
