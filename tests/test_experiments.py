@@ -124,7 +124,8 @@ def sequence() -> Sequence:
 def test_a_track_at_its_first_size_keeps_its_places(compare):
   boxes = np.array([(10, 10, 20, 40), (8, 12, 30, 60)], np.float32)
   rows = np.zeros(2)
-  track = compare.TrackedSequence(boxes, np.zeros((2, 5), np.float32), rows.astype(int), rows, 0)
+  whole = rows.astype(int)
+  track = compare.TrackedSequence(boxes, np.zeros((2, 5), np.float32), whole, rows, whole, rows, 0)
   np.testing.assert_allclose(compare.at_first_size(track).boxes_xywh, [(10, 10, 20, 40), (13, 22, 20, 40)])
 
 

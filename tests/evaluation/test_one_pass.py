@@ -38,9 +38,10 @@ def still(name: str, boxes: list[tuple[float, ...]]) -> Sequence:
 
 
 def result(boxes: list[tuple[float, ...]], depth: list[int], seconds: list[float]) -> TrackedSequence:
-  return TrackedSequence(
-    np.array(boxes, np.float32), np.zeros((len(boxes), 5), np.float32), np.array(depth), np.array(seconds)
-  )
+  count = len(boxes)
+  there = (np.ones(count, np.float32), np.zeros(count, np.int32))
+  confidences = np.zeros((count, 5), np.float32)
+  return TrackedSequence(np.array(boxes, np.float32), confidences, np.array(depth), *there, np.array(seconds))
 
 
 # One sequence.

@@ -8,17 +8,18 @@ from adadepth.tracking.tracker import Tracker
 
 BOXES = (  # x, y, w, h
   (32.52, 97.82, 58.25, 48.98),
-  (29.98, 104.43, 63.07, 53.04),
-  (29.79, 106.16, 65.09, 54.73),
-  (38.57, 97.45, 65.32, 54.93),
-  (34.90, 83.11, 64.45, 54.20),
-  (52.74, 44.72, 64.35, 54.12),
-  (54.38, 18.40, 66.16, 55.63),
-  (54.85, 7.77, 66.00, 55.50),
-  (44.96, 43.92, 64.97, 54.63),
-  (33.42, 81.56, 66.42, 55.85),
+  (33.56, 99.29, 58.42, 49.84),
+  (34.43, 101.82, 59.21, 51.21),
+  (38.96, 94.12, 61.14, 51.03),
+  (27.89, 90.16, 61.74, 52.33),
+  (26.47, 90.90, 63.17, 53.14),
+  (24.89, 80.11, 62.84, 53.99),
+  (23.78, 80.88, 63.80, 54.72),
+  (45.68, 38.86, 68.13, 56.23),
+  (97.98, 62.57, 68.31, 57.09),
 )
-DEPTHS = [0, 4, 4, 4, 4, 4, 4, 4, 4, 3]
+DEPTHS = [0, 1, 1, 1, 1, 1, 1, 1, 2, 1]
+SCORES = [1.0, 0.694, 0.517, 0.794, 0.501, 0.533, 0.389, 0.35, 0.886, 0.729]
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,7 @@ def test_the_shipped_models_boxes_are_the_golden_ones(track):
 
 def test_the_shipped_models_exits_are_the_golden_ones(track):
   assert track.depth.tolist() == DEPTHS
+
+
+def test_the_shipped_models_scores_are_the_golden_ones(track):
+  np.testing.assert_allclose(track.score, SCORES, atol=5e-3)
