@@ -83,7 +83,7 @@ def gates() -> ConfigDict:
   gates = ConfigDict()
   gates.loss = "iou"  # L_i of Eq. 5: "iou", 1 - IoU, or "cross_entropy", Eq. 2's
   gates.p = 2.0  # the price of depth i is p^(i-1)
-  gates.price_weights = (0.02,)  # lambda; of several, one is chosen by cross-fitting on train and dev
+  gates.price_weights = (0.005, 0.01)  # lambda; of several, one is chosen by cross-fitting
   gates.learning_rate = 1e-2  # Adam
   gates.steps = 1000  # of each set of gates
   gates.batch = 512  # pairs

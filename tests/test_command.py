@@ -104,10 +104,10 @@ def test_a_subcommand_and_a_file_of_ones_own_run_from_any_folder(tmp_path):
   out = spied("finetune:deepest,quick", "--config.seed=3", "--workdir=a b", cwd=tmp_path)
   assert out.startswith("finetune a b {") and '"seed": 3' in out and '"objective": "deepest"' in out
   lines = ["from configs import common, table1", "def get_config(arg):", "  config = table1.get_config(arg)"]
-  lines += ["  config.network = common.slim_network()", "  return config"]
+  lines += ["  config.network = common.small_network()", "  return config"]
   (tmp_path / "mine.py").write_text("\n".join(lines))
-  out = spied("--config=mine.py:slim", "--config.eval.timing_rounds=0", cwd=tmp_path)
-  assert out.startswith("table1 runs/table1 {") and '"timing_rounds": 0' in out and '"width": 0.25' in out
+  out = spied("--config=mine.py:small", "--config.eval.timing_rounds=0", cwd=tmp_path)
+  assert out.startswith("table1 runs/table1 {") and '"timing_rounds": 0' in out and '"plan": "small"' in out
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_gates_are_packed_without_their_backbone(finished, monkeypatch):
   assert set(packed.params) == {"head", "gates", "fusion"} and packed.threshold == 0.4
 
 
-def test_the_slim_network_is_packed_in_half_precision(finished, monkeypatch):
+def test_the_small_network_is_packed_in_half_precision(finished, monkeypatch):
   monkeypatch.setattr(pack, "asset_path", lambda name: finished / f"{name}.safetensors")
   pack.main("package", str(finished))
   sizes = [(finished / name).stat().st_size for name in ("embedded.safetensors", "model.safetensors")]

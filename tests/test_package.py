@@ -35,7 +35,7 @@ def files_of(folder: str) -> set[str]:
 def test_the_wheel_holds_the_library_its_assets_and_the_configs_and_nothing_else(wheel):
   found = {name for name in wheel.namelist() if ".dist-info/" not in name}
   assert found == files_of("adadepth") | {f"adadepth/{name}" for name in files_of("configs")}
-  assert "adadepth/assets/slim.safetensors" in found and "adadepth/configs/track.py" in found
+  assert "adadepth/assets/small.safetensors" in found and "adadepth/configs/track.py" in found
 
 
 def test_the_wheel_has_a_license_and_the_command(wheel):

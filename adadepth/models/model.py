@@ -16,9 +16,9 @@ from adadepth.models.fusion_weights import NONNEGATIVE
 from adadepth.models.weights import load_safetensors, save_safetensors
 
 MODEL_NAME = "model.safetensors"
-# Models in the package: the slim network, and gates for the ImageNet VGG-19, whose weights the user brings.
+# Models in the package: the small network, and gates for the ImageNet VGG-19, whose weights the user brings.
 EMBEDDED, VGG19 = "embedded", "vgg19"
-ASSETS = {EMBEDDED: "slim.safetensors", VGG19: "vgg19_gates.safetensors"}
+ASSETS = {EMBEDDED: "small.safetensors", VGG19: "vgg19_gates.safetensors"}
 
 
 class Calibration(NamedTuple):
@@ -67,7 +67,7 @@ def save_model(path: str | pathlib.Path, model: Model, *, float_dtype: str = "fl
 
 
 def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
-  """Reads a model: a file, a finished workdir, "embedded", the slim one that ships in the package, or "vgg19".
+  """Reads a model: a file, a finished workdir, "embedded", the small one that ships in the package, or "vgg19".
 
   The last has gates and no backbone: `{**model.params, "backbone": load_vgg19(...)}` makes it whole.
 

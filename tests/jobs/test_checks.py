@@ -81,7 +81,7 @@ def test_a_benchmark_that_could_not_run_is_named(field, value, message):
 
 
 def test_every_config_of_the_main_job_and_the_benchmark_passes():
-  for arg in ("", "scratch", "slim"):
+  for arg in ("", "scratch", "small"):
     check_config(gating.get_config(arg))
   for arg in ("", "slim", "quick"):
     check_config(benchmark.get_config(arg))
@@ -123,7 +123,7 @@ def test_policies_may_be_spaced_and_empty():
     (["--config=configs/gating.py", "--config.seed=abc"], "error: flag --config.seed=abc: invalid literal"),
     (["--config=configs/gating.py", "--config.nosuch=1"], "error: the config has no field \"'nosuch'\""),
     (["--config=configs/gating.py", "--config.task=foo"], "error: `config.task` (='foo') must be one of gating, "),
-    (["--config=configs/gating.py:slim,quick"], "error: `--config=configs/gating.py:slim,quick`: the variants are"),
+    (["--config=configs/gating.py:small,quick"], "error: `--config=configs/gating.py:small,quick`: the variants are"),
     (["--config=configs/gating.py:scratch", "--config.data.root=/no/such"], "error: `config.data.root` (='/no/such')"),
   ],
 )

@@ -401,7 +401,7 @@ def test_the_benchmark_times_phase_two(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-  "config", ["gating.py:vgg19,paper,quick", "gating.py:slim", "gating.py", "finetune.py:deepest"]
+  "config", ["gating.py:vgg19,paper,quick", "gating.py:small", "gating.py", "finetune.py:deepest"]
 )
 def test_configs_load_and_are_locked(config):
   name, _, arg = config.partition(".py")

@@ -42,7 +42,7 @@ def save_safetensors(
   Raises:
     InputError: a key holds "/", or a value is not finite in `float_dtype`.
   Example:
-    save_safetensors("slim.safetensors", params, {"width": "0.25"}, float_dtype="float16")
+    save_safetensors("small.safetensors", params, {"width": "1.0"}, float_dtype="float16")
   """
   path = pathlib.Path(path)
   arrays = {name: _narrowed(leaf, name, path, float_dtype) for name, leaf in _leaves(tree, path)}
