@@ -29,7 +29,7 @@ CURVES = {
   "normalised_precision": ("location error threshold (true sizes)", NORMALISED_ERRORS),
 }
 
-Track = tuple[Float[np.ndarray, "t 4"], int]  # predicted boxes and the frame that the first is of, which is given
+Track = tuple[Float[np.ndarray, "_ 4"], int]  # predicted boxes and the frame that the first is of, which is given
 
 
 class Frames(NamedTuple):
