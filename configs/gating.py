@@ -48,8 +48,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.finetune.update({"steps": 6000, "learning_rate": 1e-3, "warmup_steps": 200, "clip_norm": 5.0})
     config.finetune.rollouts = 350
     config.finetune.update({"log_every": 100, "checkpoint_every": 500})
-    config.data.rendered = (1100, 12, 16)
+    config.data.rendered = (1100, 80, 16)  # gates learn from the 80
     config.data.hardest = 0.8
+    config.gates.keys_per_sequence = 2
   if arg == "vgg19":
     config.data.rendered = (0, 0, 0)
     config.gates.keys_per_sequence = 5

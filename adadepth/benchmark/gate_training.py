@@ -10,7 +10,6 @@ from adadepth.benchmark.subject import Subject
 from adadepth.evaluation.costs import frame_costs, pair_costs
 from adadepth.evaluation.responses import PairTable
 from adadepth.evaluation.timing import alternate, clock
-from adadepth.maths.ncc import LOG_SCALES
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.training.phase2 import run_phase2
 
@@ -23,12 +22,16 @@ def random_table(n: int, arch: Architecture, seed: int) -> PairTable:
   rng, index = np.random.default_rng(seed), np.arange(n)
   size = np.full((n, 2), arch.search_px / 4, np.float32)
   corner = arch.search_px * rng.normal(3 / 8, 1 / 32, (n, 2)).astype(np.float32)
-  seen = (len(LOG_SCALES), arch.grid.places, arch.grid.places)
+  reach = arch.search_px / 16
   return PairTable(
     responses=rng.random((n, DEPTHS, arch.search_cells, arch.search_cells), dtype=np.float32),
-    ncc=rng.random((n, *seen), dtype=np.float32).astype(np.float16),
+    ncc=np.zeros((n, 0, 0, 0), np.float16),
+    center=rng.normal(0, reach, (n, DEPTHS, 2)).astype(np.float32),
+    size=np.repeat(size[:, None], DEPTHS, axis=1),
+    score=rng.normal(0, 1, (n, DEPTHS)).astype(np.float32),
     truth_in_search=np.concatenate([corner, size], axis=1),
     size_in_crop=size,
+    last_size=size,
     frames_after_key=index % 25 + 1,
     key=index // 25 * 25,
     sequence=np.array([f"video{i // FRAMES_PER_VIDEO}" for i in index]),
@@ -36,9 +39,9 @@ def random_table(n: int, arch: Architecture, seed: int) -> PairTable:
 
 
 def measure_phase2(subject: Subject) -> list[dict]:
-  """All of it on random responses, since the clock does not mind: fusion, gates, cross-fitting and choice."""
+  """All of it on random responses, since the clock does not mind: gates, cross-fitting and choice."""
   settings, params = subject.settings, {**subject.model.params, "backbone": subject.backbone}
-  arch = dataclasses.replace(subject.model.arch, reader="fusion")  # as gates are trained by default
+  arch = dataclasses.replace(subject.model.arch, reader="box")  # as gates are trained by default
   table = random_table(settings.pairs, arch, settings.seed)
   choose = {"recipe": settings.recipe, "folds": settings.folds, "thresholds": settings.thresholds}
 

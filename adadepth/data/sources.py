@@ -19,8 +19,8 @@ class Source:
     root: folder of real sequences (`layouts.roots`), several separated by commas, or "" for none.
     split: JSON file that sorts them into train, dev and test, or "" (see `split.load_split`).
     on_error: "stop" at bad data, or "skip" and count it.
-    rendered: how many rendered sequences train, dev and test have. Where there is a root, only train's count:
-      choices and reports are then made on real video alone.
+    rendered: how many rendered sequences train, dev and test have. Where there is a root, train's are added to the
+      real ones, dev's are what gates learn from if they are cut from photos, and reports are made on real video alone.
     hardest: the hardest rendered sequence, in [0, 1]: see `render_split`.
     seed: of the renderer.
     photos: folder of photos that rendered sequences are cut from, or "" for painted shapes.
@@ -55,6 +55,14 @@ class Source:
   def training(self, train: Listing[Sequence]) -> list[Sequence]:
     """What phase 1 draws from: the train side, and beside real ones as many rendered, if config asks for any."""
     return balanced(self._render("train"), train) if self.root and self._count("train") else list(train)
+
+  def for_gates(self, found: dict[str, list[Sequence]]) -> list[Sequence]:
+    """What phase 2 learns from: train and dev, but rendered ones where there is a root and config asks for any.
+
+    A network does better on the videos it was trained on, and real pairs are mostly easy.
+    """
+    cut = self.root and self.photos and self._count("dev")
+    return self._render("dev") if cut else [*found["train"], *found["dev"]]
 
   def _read_real(self, sides: Listing[str]) -> dict[str, list[Sequence]]:
     for root in roots_of(self.root):

@@ -7,7 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from adadepth.data.sequence import Sequence
-from adadepth.evaluation.responses import PairTable, joined, pair_table
+from adadepth.evaluation.responses import PairTable, pair_table
 from adadepth.evaluation.step_times import medians_ms
 from adadepth.io.metric_writer import MetricWriter
 from adadepth.io.run_record import run_record
@@ -25,24 +25,19 @@ LOG_EVERY = 100
 def cached_table(
   config: ConfigDict, params: dict, sequences: Listing[Sequence], side: str, workdir: pathlib.Path
 ) -> PairTable:
-  """The responses of one side's pairs, computed once a workdir; box heads learn and choose from drifted ones."""
-  train, arch = side == "train", architecture_of(config)
+  """The responses of the pairs of "gates" or "test", computed once a workdir; box heads learn from drifted ones."""
+  gates, arch = side == "gates", architecture_of(config)
   return pair_table(
     params,
     sequences,
     arch=arch,
-    keys=config.gates.keys_per_sequence if train else config.eval.keys_per_sequence,
-    frames=0 if train else config.eval.frames_per_key,
+    keys=config.gates.keys_per_sequence if gates else config.eval.keys_per_sequence,
+    frames=0 if gates else config.eval.frames_per_key,
     threads=config.threads,
     folder=workdir / "responses" / side,
     description=f"responses ({side})",
-    drifted=arch.reader == "box" and side != "test",
+    drifted=arch.reader == "box" and gates,
   )
-
-
-def fitted_sides(config: ConfigDict) -> tuple[str, ...]:
-  """The sides that phase 2 learns from: dev alone where phase 1 has learnt from train, on which maps are better."""
-  return ("dev",) if config.finetune.steps else ("train", "dev")
 
 
 def log_curves(curves: np.ndarray, price_weights: Listing[float], workdir: pathlib.Path) -> None:
@@ -54,7 +49,7 @@ def log_curves(curves: np.ndarray, price_weights: Listing[float], workdir: pathl
 
 
 def describe_choice(done: Phase2) -> dict:
-  """What was chosen, by cross-fitting on train and dev: "choice" of results.json."""
+  """What was chosen, by cross-fitting: "choice" of results.json."""
   entries = {"chosen": done.chosen._asdict(), "gated": done.gated._asdict()}
   return {**entries, "static": {choice.policy: choice.entry for choice in done.static}}
 
@@ -73,11 +68,12 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   run_record(workdir, config.to_dict(), config.seed)
   if config.finetune.steps:
     params = run_phase1(config, params, source.training(sequences["train"]), workdir)
-  tables = {side: cached_table(config, params, found, side, workdir) for side, found in sequences.items()}
+  drawn_from = {"gates": source.for_gates(sequences), "test": sequences["test"]}
+  tables = {side: cached_table(config, params, found, side, workdir) for side, found in drawn_from.items()}
   recipe = recipe_of(config)
   done = run_phase2(
     params,
-    joined([tables[side] for side in fitted_sides(config)]),
+    tables["gates"],
     recipe=recipe,
     folds=config.gates.folds,
     thresholds=config.policy.thresholds,
@@ -89,8 +85,7 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   save_model(workdir / MODEL_NAME, done.model)
   more = {"seconds": seconds, "choice": describe_choice(done)}
   assess(config, done.model, tables["test"], sequences["test"], workdir, **more)
-  sides = " and ".join(fitted_sides(config))
-  print(f"chosen by cross-fitting on {sides}: {describe(done)}; wrote {MODEL_NAME} too")
+  print(f"chosen by cross-fitting: {describe(done)}; wrote {MODEL_NAME} too")
 
 
 def describe(done: Phase2) -> str:

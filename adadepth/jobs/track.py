@@ -14,8 +14,8 @@ from adadepth.io.interruption import stop_when_asked
 from adadepth.io.json_files import write_json
 from adadepth.io.live import LiveStream
 from adadepth.io.progress import progress
-from adadepth.io.result_files import parse_formats
 from adadepth.io.run_record import run_record
+from adadepth.io.toolkit_formats import parse_formats
 from adadepth.io.video import FrameStream, TimedFrame, VideoInfo, VideoWriter
 from adadepth.io.window import Window
 from adadepth.io.workdir import all_or_none, files_under

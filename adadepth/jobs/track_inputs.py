@@ -15,8 +15,8 @@ from adadepth.evaluation.cache import code_version
 from adadepth.io.first_boxes import FirstBox, parse_boxes, read_boxes
 from adadepth.io.images import Levels
 from adadepth.io.live import LiveStream, is_live, open_live
-from adadepth.io.result_files import parse_formats
 from adadepth.io.run_record import without_password
+from adadepth.io.toolkit_formats import parse_formats
 from adadepth.io.video import FrameStream, VideoInfo, local_path, read_frames
 from adadepth.io.window import Window, why_no_window
 from adadepth.jobs.from_config import model_of

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from adadepth.io.boxes_csv import BoxRow, write_boxes_csv
 from adadepth.io.first_boxes import FirstBox
-from adadepth.io.result_files import Result, result_files, write_files
+from adadepth.io.toolkit_formats import Result, result_files, write_files
 from adadepth.jobs.track_inputs import ARRAYS, BOXES, TIMELINE
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.flops import cascade_flops

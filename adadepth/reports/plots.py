@@ -315,7 +315,7 @@ def threshold_plot(
   axes.set(xlabel=xlabel, ylabel=ylabel, title=title, ylim=(0, 1), xlim=(thresholds[0], thresholds[-1]))
   axes.grid(alpha=0.25)
   axes.legend(fontsize=9)
-  _save(figure, path)
+  save(figure, path)
 
 
 def _show_pair(row: np.ndarray, pair: PairPicture) -> None:

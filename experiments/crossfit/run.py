@@ -29,8 +29,8 @@ from adadepth.training.cross_fitting import COST_SHARE, best_static, choose, gro
 from adadepth.training.phase2 import cross_fit, fit, run_phase2
 from configs import gating
 
-KEYS = {"package": 4, "vgg19": 2, "paper": 2}  # of a sequence
-# The package's network has learnt from the train side, on which it does better than on video it has not seen.
+KEYS = {"package": 2, "vgg19": 2, "paper": 2}  # of a sequence
+# The package's network has learnt from the train side, and its gates learn from sequences cut from photos.
 SIDES = {"package": ("dev",), "vgg19": ("train", "dev"), "paper": ("train", "dev")}
 
 
@@ -39,7 +39,7 @@ def configured(arguments: argparse.Namespace):
   variant = {"package": "small", "vgg19": "vgg19", "paper": "vgg19,paper"}[arguments.model]
   config = gating.get_config(variant).copy_and_resolve_references()
   config.unlock()
-  config.data.update({"root": arguments.root, "split": arguments.split})
+  config.data.update({"root": arguments.root, "split": arguments.split, "photos": arguments.photos})
   config.backbone.weights = arguments.weights or "embedded"
   config.finetune.steps = 0
   return config
@@ -72,12 +72,12 @@ def measure_pairs(params, table, folds, recipe, arch, thresholds) -> dict:
 
 
 def measure_tracks(params, table, folds, recipe, arch, choice, sequences, policies, path: pathlib.Path) -> dict:
-  """One pass over every video by the model of the folds that it is not in."""
+  """One pass over every video by the model of the folds that it is not in; of all, if it is in none."""
   done = json.loads(path.read_text()) if path.is_file() else {}
   features = table_features(params, table, arch=arch)
   fold_of = {str(name): int(fold) for name, fold in zip(table.sequence, folds, strict=True)}
-  for fold in range(folds.max() + 1):
-    left = [s for s in sequences if fold_of.get(s.name) == fold and s.name not in done]
+  for fold in range(-1, folds.max() + 1):
+    left = [s for s in sequences if fold_of.get(s.name, -1) == fold and s.name not in done]
     if not left:
       continue
     fitted = fit(params, table, features, np.flatnonzero(folds != fold), recipe, arch)
@@ -100,18 +100,21 @@ def main() -> None:
   parser.add_argument("--root", required=True)
   parser.add_argument("--split", default="configs/splits/wide.json")
   parser.add_argument("--weights", default="")
+  parser.add_argument("--photos", default="", help="that the sequences for the package's gates are cut from")
   parser.add_argument("--workdir", type=pathlib.Path, required=True)
   parser.add_argument("--policies", default="hard")
   arguments = parser.parse_args()
   enable_compilation_cache()
   config = configured(arguments)
   arch, recipe = architecture_of(config), recipe_of(config)
-  sides = source_of(config).read(SIDES[arguments.model])
+  source = source_of(config)
+  sides = source.read(SIDES[arguments.model])
   sequences = [sequence for side in sides.values() for sequence in side]
   params = starting_params(config, arch, arguments.workdir)
   pairs_of = {"arch": arch, "keys": KEYS[arguments.model], "frames": 0, "threads": config.threads}
   pairs_of["drifted"] = arch.reader == "box"
-  table = pair_table(params, sequences, **pairs_of, folder=arguments.workdir / "responses", description="responses")
+  drawn_from = source.for_gates(sides) if arguments.model == "package" else sequences
+  table = pair_table(params, drawn_from, **pairs_of, folder=arguments.workdir / "responses", description="responses")
   table = on_device(table)
   folds = grouped_folds(table.sequence, config.gates.folds, config.seed)
   pairs = measure_pairs(params, table, folds, recipe, arch, config.policy.thresholds)

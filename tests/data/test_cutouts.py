@@ -195,7 +195,7 @@ def test_a_folder_without_photos_is_named(tmp_path, folder):
   assert open_album("") is None
   with pytest.raises(InputError, match=r"`photos` \(='/no/such'\) is no folder: name a folder of photos"):
     render_split(split="train", sequences=1, seed=0, photos="/no/such")
-  with pytest.raises(InputError, match=r"`photos` \(=.*\) holds no photos \(\.jpg, \.jpeg, \.png, \.bmp\)"):
+  with pytest.raises(InputError, match=r"`photos` \(=.*\) holds no photos \(\.jpg, "):
     open_album(str(folder / "objects" / "masks"))
 
 

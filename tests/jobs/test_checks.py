@@ -8,7 +8,7 @@ import pytest
 from adadepth.errors import InputError
 from adadepth.jobs.checks import CHOICES, RANGES, check_budget, check_config, tracked_policies
 from adadepth.jobs.from_config import architecture_of
-from configs import benchmark, evaluate, finetune, gating, table1
+from configs import benchmark, distill, evaluate, finetune, gating, table1
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def fields(config, prefix: str = "") -> set[str]:
 
 
 def test_every_field_that_is_checked_is_in_some_config():
-  configs = (benchmark, evaluate, finetune, gating, table1)
+  configs = (benchmark, distill, evaluate, finetune, gating, table1)
   known = set().union(*(fields(config.get_config()) for config in configs))
   assert not (RANGES.keys() | CHOICES.keys()) - known
 

@@ -18,10 +18,9 @@ from adadepth.errors import InputError
 from adadepth.io.metric_writer import read_metrics
 from adadepth.jobs import TASKS, assess
 from adadepth.jobs.from_config import architecture_of, source_of, starting_params
-from adadepth.jobs.track import shown_figures
 from adadepth.models.model import load_model
 from adadepth.reports import figure7
-from adadepth.tracking.tracker import Tracker, given_track
+from adadepth.tracking.tracker import Tracker
 
 POLICIES = {"xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft", "hard"}
 
@@ -246,11 +245,11 @@ def test_finetune_reports_before_along_and_after(finetuned):
 
 
 def test_phase_one_leaves_a_backbone_and_no_gates(finetuned):
-  assert set(load_model(finetuned).params) == {"backbone", "head"}
+  assert set(load_model(finetuned).params) == {"backbone", "head", "box"}
   config = small("finetune", "all,quick")
   config.backbone.weights = str(finetuned)
   params = starting_params(config, architecture_of(config), finetuned)
-  assert set(params) == {"backbone", "head", "gates", "fusion"}
+  assert set(params) == {"backbone", "head", "box", "gates", "fusion"}
   jax.tree.map(np.testing.assert_array_equal, {**params, **load_model(finetuned).params}, params)
 
 
@@ -318,18 +317,10 @@ def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
   TASKS["track"](config, tmp_path)
   rows = list(csv.DictReader((tmp_path / "boxes.csv").open()))
   assert [row["frame"] for row in rows] == list("01234")
-  assert list(rows[0]) == ["frame", "x", "y", "w", "h", "confidence", "depth"]
+  assert list(rows[0]) == ["frame", "time", "target", "x", "y", "w", "h", "score", "confidence", "depth", "lost"]
   assert all(1 <= int(row["depth"]) <= 5 and 0 <= float(row["confidence"]) <= 1 for row in rows)
   assert (tmp_path / "track.mp4").stat().st_size > 0
   assert (tmp_path / "track.json").is_file() and not (tmp_path / "run.json").exists()  # which is the model's, if there
-
-
-def test_the_video_states_no_exit_that_did_not_happen():
-  found = given_track(np.ones(4))._replace(confidences=np.array([0.3, 0.7, 0, 0, 0], np.float32), depth=np.int32(1))
-  hard, soft = (shown_figures(found, policy, given=False) for policy in ("hard", "soft"))
-  assert (hard["depth"], soft["depth"]) == (1, None)
-  first = shown_figures(given_track(np.zeros(4)), "hard", given=True)
-  assert first["depth"] is None and np.isnan(first["confidences"]).all()
 
 
 @pytest.mark.parametrize(

@@ -92,9 +92,9 @@ def test_the_embedded_model_is_small_and_loads():
   assert asset_path(EMBEDDED).stat().st_size < 4e6
   model = load_model(EMBEDDED)
   assert model.arch == Architecture(
-    width=0.25, template_px=64, search_px=128, pools=3, scaling="none", template="crop", reader="fusion"
+    plan="small", template_px=64, search_px=160, pools=3, scaling="none", template="crop", reader="box"
   )
-  assert set(model.params) == {"backbone", "head", "gates", "fusion"}
+  assert set(model.params) == {"backbone", "head", "box", "gates", "fusion"}
 
 
 def test_the_packages_gates_for_vgg19_load_without_its_backbone():

@@ -8,17 +8,18 @@ from adadepth.tracking.tracker import Tracker
 
 BOXES = (  # x, y, w, h
   (32.52, 97.82, 58.25, 48.98),
-  (29.98, 104.43, 63.07, 53.04),
-  (29.79, 106.16, 65.09, 54.73),
-  (38.57, 97.45, 65.32, 54.93),
-  (34.90, 83.11, 64.45, 54.20),
-  (52.74, 44.72, 64.35, 54.12),
-  (54.38, 18.40, 66.16, 55.63),
-  (54.85, 7.77, 66.00, 55.50),
-  (44.96, 43.92, 64.97, 54.63),
-  (33.42, 81.56, 66.42, 55.85),
+  (35.54, 114.49, 57.99, 48.55),
+  (36.93, 124.20, 59.09, 48.50),
+  (45.19, 101.30, 59.02, 47.91),
+  (52.56, 65.39, 60.33, 49.37),
+  (58.75, 41.02, 62.49, 50.97),
+  (57.79, 21.86, 65.66, 52.33),
+  (52.89, 9.80, 67.24, 54.35),
+  (46.45, 33.39, 71.28, 57.16),
+  (41.02, 76.32, 72.81, 57.06),
 )
-DEPTHS = [0, 4, 4, 4, 4, 4, 4, 4, 4, 3]
+DEPTHS = [0, 2, 2, 2, 2, 2, 2, 2, 2, 2]
+SCORES = [1.0, 0.955, 0.948, 0.957, 0.865, 0.953, 0.916, 0.92, 0.938, 0.927]
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,7 @@ def test_the_shipped_models_boxes_are_the_golden_ones(track):
 
 def test_the_shipped_models_exits_are_the_golden_ones(track):
   assert track.depth.tolist() == DEPTHS
+
+
+def test_the_shipped_models_scores_are_the_golden_ones(track):
+  np.testing.assert_allclose(track.score, SCORES, atol=5e-3)

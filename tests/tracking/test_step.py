@@ -207,10 +207,9 @@ def test_a_box_stays_while_its_target_is_lost_and_goes_on_when_it_is_believed_ag
     boxes.append(np.asarray(track.box_xywh))
     missed.append(track.missed.tolist())
     np.testing.assert_array_equal(track.lost, track.missed >= PATIENCE)
-  first = np.arange(1, PATIENCE + 2)
-  np.testing.assert_array_equal(missed, np.stack([first, [1, *range(PATIENCE)]], axis=1))
+  assert missed == [[frame + 1, frame - 1 if frame else 1] for frame in range(PATIENCE + 1)]
   moves = np.diff(np.stack(boxes)[..., :2], axis=0).any(-1)
-  np.testing.assert_array_equal(moves, np.stack([first < PATIENCE, np.ones(PATIENCE + 1, bool)], axis=1))
+  np.testing.assert_array_equal(moves, np.array(missed) < PATIENCE)
   state, track = follow(told(score=(3, 3)), state)
   assert track.missed.tolist() == [0, 0] and not track.lost.any()
   np.testing.assert_allclose(centers(track.box_xywh)[0], centers(boxes[-1])[0] + MOVED[0] / CROP_SCALE[0], atol=1e-3)

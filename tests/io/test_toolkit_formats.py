@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adadepth.errors import InputError
-from adadepth.io.result_files import Result, parse_formats, result_files, write_files
+from adadepth.io.toolkit_formats import Result, parse_formats, result_files, write_files
 
 
 def result(start: int = 0) -> Result:
