@@ -13,7 +13,7 @@ from planted_pairs import ARCH, planted_table
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.evaluation.cache import keep
-from adadepth.evaluation.one_pass import track_with
+from adadepth.evaluation.one_pass import as_tracked, track_with
 from adadepth.models.model import Model, load_model, save_model
 from experiments.crossfit import pack
 from experiments.finetune import ablate, scales
@@ -123,9 +123,7 @@ def sequence() -> Sequence:
 
 def test_a_track_at_its_first_size_keeps_its_places(compare):
   boxes = np.array([(10, 10, 20, 40), (8, 12, 30, 60)], np.float32)
-  rows = np.zeros(2)
-  whole = rows.astype(int)
-  track = compare.TrackedSequence(boxes, np.zeros((2, 5), np.float32), whole, rows, whole, rows, 0)
+  track = as_tracked(boxes, np.zeros(2), 0)
   np.testing.assert_allclose(compare.at_first_size(track).boxes_xywh, [(10, 10, 20, 40), (13, 22, 20, 40)])
 
 

@@ -7,7 +7,14 @@ import pytest
 
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation import one_pass
-from adadepth.evaluation.one_pass import TrackedSequence, follow, score_tracking, track_all, track_sequence
+from adadepth.evaluation.one_pass import (
+  TrackedSequence,
+  as_tracked,
+  follow,
+  score_tracking,
+  track_all,
+  track_sequence,
+)
 from adadepth.maths.metrics import iou
 from adadepth.models.model import Model
 from adadepth.tracking.budget import Budget
@@ -38,10 +45,7 @@ def still(name: str, boxes: list[tuple[float, ...]]) -> Sequence:
 
 
 def result(boxes: list[tuple[float, ...]], depth: list[int], seconds: list[float]) -> TrackedSequence:
-  count = len(boxes)
-  there = (np.ones(count, np.float32), np.zeros(count, np.int32))
-  confidences = np.zeros((count, 5), np.float32)
-  return TrackedSequence(np.array(boxes, np.float32), confidences, np.array(depth), *there, np.array(seconds))
+  return as_tracked(np.array(boxes, np.float32), np.array(seconds, float), 0)._replace(depth=np.array(depth))
 
 
 # One sequence.
@@ -54,13 +58,14 @@ def test_a_moving_target_is_followed_through_the_sequence(tracked, moving_target
 
 
 def test_a_tracked_sequence_has_a_row_for_every_frame(tracked, moving_target):
-  columns = (tracked.boxes_xywh, tracked.confidences, tracked.depth, tracked.seconds)
-  assert [len(column) for column in columns] == [len(moving_target)] * 4
+  *columns, start = tracked
+  assert [len(column) for column in columns] == [len(moving_target)] * 6 and start == 0
 
 
 def test_the_first_row_is_the_given_box_and_nothing_else(tracked, moving_target):
   np.testing.assert_array_equal(tracked.boxes_xywh[0], moving_target.boxes_xywh[0])
   assert (tracked.confidences[0].sum(), tracked.depth[0], tracked.seconds[0]) == (0, 0, 0)
+  assert (tracked.score[0], tracked.missed[0]) == (1, 0)
 
 
 def test_a_sequence_is_tracked_as_its_frames_are_one_by_one(tracker, tracked, moving_target):
@@ -133,7 +138,7 @@ def test_a_second_pass_tracks_nothing_and_says_the_same(model, sequences, tmp_pa
   assert computed == ["otb/Jogging.1", "otb/Jogging.2"]
   for run, kept in zip(first, again, strict=True):
     assert kept.start == run.start
-    for name in ("boxes_xywh", "confidences", "depth", "seconds"):
+    for name in ("boxes_xywh", "confidences", "depth", "score", "missed", "seconds"):
       np.testing.assert_array_equal(getattr(kept, name), getattr(run, name))
       assert getattr(kept, name).dtype == getattr(run, name).dtype
 

@@ -212,9 +212,10 @@ def test_many_targets_with_box_heads_are_followed_as_each_alone(small, small_par
 
 
 def test_a_target_that_the_heads_do_not_see_is_lost_and_its_box_stays(small, small_params, moving_target):
-  track = Tracker(telling(small, small_params, 0.1, -3.0), "xcorr1").track(moving_target.frames[:6], (40, 50, 20, 24))
-  np.testing.assert_array_equal(track.missed, range(6))
-  np.testing.assert_array_equal(track.lost, np.arange(6) >= PATIENCE)
+  frames = moving_target.frames[: PATIENCE + 3]
+  track = Tracker(telling(small, small_params, 0.1, -3.0), "xcorr1").track(frames, (40, 50, 20, 24))
+  np.testing.assert_array_equal(track.missed, range(PATIENCE + 3))
+  np.testing.assert_array_equal(track.lost, np.arange(PATIENCE + 3) >= PATIENCE)
   changes = np.diff(track.box_xywh, axis=0).any(-1)
   np.testing.assert_array_equal(changes, ~track.lost[1:])
 
