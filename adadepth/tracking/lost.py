@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from adadepth.maths.geometry import Arrays
 
-# What is read with a lower probability is not taken at all; and not believed, so that it counts as a miss. Chosen on dev.
+# What is read with a lower probability is not taken; and not believed, so that it counts as a miss. Chosen on dev.
 TAKEN, BELIEVED = 0.02, 0.2
 PATIENCE = 6  # frames in a row that are not believed before a target is called lost
 # Where search crops are centred while a target is lost, frame by frame, in crops from its last place: there and on two
