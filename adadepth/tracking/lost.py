@@ -7,8 +7,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from adadepth.maths.geometry import Arrays
 
-# Below this probability that the target is where it was read, the reading is not believed: chosen on train and dev.
-BELIEVED = 0.2
+# Below these probabilities that the target is where it was read, the reading is not taken; and it is not believed, which
+# counts as a miss. Chosen on dev.
+TAKEN, BELIEVED = 0.02, 0.2
 PATIENCE = 6  # frames in a row that are not believed before a target is called lost
 # Where search crops are centred while a target is lost, frame by frame, in crops from its last place: there and on two
 # rings around it, every other time in the middle.
@@ -34,6 +35,11 @@ def search_center(
 def next_missed(score: Float[Array, "n"], missed: Int[Array, "n"]) -> Int[Array, "n"]:
   """How many frames in a row each target was not found; `score` is a logit."""
   return jnp.where(jax.nn.sigmoid(score) < BELIEVED, missed + 1, 0)
+
+
+def stays(score: Float[Array, "n"], missed: Int[Array, "n"]) -> Bool[Array, "n"]:
+  """Whether a box stays where it was: its target is lost, or what was read is surely not it; `score` is a logit."""
+  return is_lost(missed) | (jax.nn.sigmoid(score) < TAKEN)
 
 
 def is_lost(missed: Int[Arrays, "*n"]) -> Bool[Arrays, "*n"] | np.bool_:

@@ -16,7 +16,7 @@ from adadepth.models.architecture import Architecture
 from adadepth.models.network import Template, make_template
 from adadepth.tracking.budget import Budget, next_threshold
 from adadepth.tracking.learning import learn
-from adadepth.tracking.lost import is_lost, next_missed
+from adadepth.tracking.lost import is_lost, next_missed, stays
 from adadepth.tracking.policies import Policy
 from adadepth.tracking.reader import Search
 
@@ -61,7 +61,7 @@ class Track(NamedTuple):
 
   @property
   def lost(self) -> Bool[Arrays, "*n"] | np.bool_:
-    """Whether the target is lost: not believed to be there for `lost.PATIENCE` frames or more. The box then stays."""
+    """Whether the target is lost: not believed to be there for `lost.PATIENCE` frames or more. Its box then stays."""
     return is_lost(self.missed)
 
 
@@ -119,7 +119,8 @@ def update(
   size = next_size(decision.reading.size / scale[:, None], size_wh, state.first_size_wh, frame_wh, arch=arch)
   missed = next_missed(decision.reading.score, state.missed)
   read = box_from_center(jnp.clip(center, 0, frame_wh[None]), size)
-  box, threshold = jnp.where(is_lost(missed)[:, None], state.box_xywh, read), state.threshold
+  stay = stays(decision.reading.score, missed)
+  box, threshold = jnp.where(stay[:, None], state.box_xywh, read), state.threshold
   if budget is not None:
     threshold = jax.vmap(functools.partial(next_threshold, budget=budget))(threshold, decision.depth)
   score = jax.nn.sigmoid(decision.reading.score)

@@ -4,7 +4,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adadepth.tracking.lost import BELIEVED, LOOKED_AT, PATIENCE, is_lost, next_missed, search_center
+from adadepth.tracking.lost import (
+  BELIEVED,
+  LOOKED_AT,
+  PATIENCE,
+  TAKEN,
+  is_lost,
+  next_missed,
+  search_center,
+  stays,
+)
 
 
 def logit(p: float) -> float:
@@ -19,6 +28,11 @@ def test_a_reading_that_is_believed_ends_a_miss_and_another_counts_on():
 @pytest.mark.parametrize("missed", [0, PATIENCE - 1, PATIENCE])
 def test_a_target_is_lost_after_so_many_misses(missed):
   assert bool(is_lost(jnp.array([missed]))[0]) == (missed >= PATIENCE)
+
+
+def test_a_box_stays_where_its_target_surely_is_not_or_while_it_is_lost():
+  scores = jnp.array([logit(TAKEN - 0.01), logit(TAKEN + 0.01), logit(0.9)])
+  np.testing.assert_array_equal(stays(scores, jnp.array([1, 1, PATIENCE])), [True, False, True])
 
 
 def test_a_target_that_is_not_lost_is_looked_for_where_it_was():
