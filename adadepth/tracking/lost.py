@@ -7,8 +7,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from adadepth.maths.geometry import Arrays
 
-# Below these probabilities that the target is where it was read, the reading is not taken; and it is not believed, which
-# counts as a miss. Chosen on dev.
+# Below these probabilities that the target is where it was read, the reading is not taken, and it is not believed: a
+# miss. Chosen on dev.
 TAKEN, BELIEVED = 0.02, 0.2
 PATIENCE = 6  # frames in a row that are not believed before a target is called lost
 # Where search crops are centred while a target is lost, frame by frame, in crops from its last place: there and on two

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt8
 
 from adadepth.data.crops import crop_square
 from adadepth.data.drifted_pairs import LEAST_PX, other_light
@@ -71,7 +71,7 @@ def draw_clip(sequences: Listing[Sequence], rng: np.random.Generator) -> Clip:
   )
 
 
-def cut(clip: Clip, crop_px: int, arch: Architecture) -> Float[np.ndarray, "px px 3"]:
+def cut(clip: Clip, crop_px: int, arch: Architecture) -> UInt8[np.ndarray, "px px 3"]:
   """The crop around where the track has the target, in one light for the whole clip."""
   side = float(template_side(clip.size)) * crop_px / arch.template_px
   crop = crop_square(clip.sequence.frames[clip.frame], clip.center, side, crop_px)
