@@ -140,13 +140,13 @@ def size_of_crop(
 
 
 def next_size(
-  read_wh: Float[Array, "n 2"],
-  last_wh: Float[Array, "n 2"],
-  first_wh: Float[Array, "n 2"],
-  frame_wh: Float[Array, "2"],
+  read_wh: Float[Arrays, "n 2"],
+  last_wh: Float[Arrays, "n 2"],
+  first_wh: Float[Arrays, "n 2"],
+  frame_wh: Float[Arrays, "2"],
   *,
   arch: Architecture,
-) -> Float[Array, "n 2"]:
+) -> Float[Arrays, "n 2"]:
   """The size of the next boxes, image pixels: of the reader "box", part of the way to what was read, within limits."""
   if arch.reader != "box":
     return read_wh

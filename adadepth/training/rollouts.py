@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt8
 
 from adadepth.data.crops import crop_square
 from adadepth.data.drifted_pairs import LEAST_PX, other_light
 from adadepth.data.sequence import Sequence
+from adadepth.errors import InputError
 from adadepth.io.checkpoints import Checkpoints
 from adadepth.io.metric_writer import MetricWriter
 from adadepth.io.progress import progress
@@ -52,8 +53,12 @@ class Clip:
 
 
 def draw_clip(sequences: Listing[Sequence], rng: np.random.Generator) -> Clip:
-  """A random target with boxes in FRAMES frames in a row, at the first of them."""
-  while True:
+  """A random target at a frame that it has a box in, and in the FRAMES after it.
+
+  Raises:
+    InputError: none of many that were drawn has so many.
+  """
+  for _ in range(1000):
     sequence = sequences[rng.integers(len(sequences))]
     usable = (sequence.boxes_xywh[:, 2:] >= LEAST_PX).all(axis=1)
     starts = np.flatnonzero(np.convolve(usable, np.ones(FRAMES + 1), "valid") == FRAMES + 1)
@@ -61,9 +66,12 @@ def draw_clip(sequences: Listing[Sequence], rng: np.random.Generator) -> Clip:
       start = int(rng.choice(starts))
       box = sequence.boxes_xywh[start].astype(np.float64)
       return Clip(sequence, start, box_center(box), box[2:], box[2:], int(rng.integers(2**31)))
+  raise InputError(
+    f"no training sequence has boxes of {LEAST_PX:g} px or more in {FRAMES + 1} frames in a row to track"
+  )
 
 
-def cut(clip: Clip, crop_px: int, arch: Architecture) -> Float[np.ndarray, "px px 3"]:
+def cut(clip: Clip, crop_px: int, arch: Architecture) -> UInt8[np.ndarray, "px px 3"]:
   """The crop around where the track has the target, in one light for the whole clip."""
   side = float(template_side(clip.size)) * crop_px / arch.template_px
   crop = crop_square(clip.sequence.frames[clip.frame], clip.center, side, crop_px)
