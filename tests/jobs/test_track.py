@@ -122,7 +122,6 @@ def test_ground_truth_is_read_as_it_was_meant(inputs, name, on_error):
   assert int(sequence.frames.paths[0].stem) == 1
 
 
-@pytest.mark.xfail(strict=False, reason="the package's network has no score yet: it is always 1")
 def test_a_box_stays_where_it_was_while_nothing_is_seen(inputs, tmp_path):
   rows = tracked(inputs / "black" / "clip.mp4", tmp_path)
   boxes, seen = boxes_of(rows), 5  # then ten black frames
