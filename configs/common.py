@@ -57,10 +57,7 @@ def finetune() -> ConfigDict:
   finetune.objective = "all"  # Eq. 3: "deepest" or "all"
   finetune.map_loss = "label"  # Eq. 2: "label" (the reference's reading) or "printed" (the poster's)
   finetune.steps = 0  # 0: phase 1 is skipped
-  finetune.groups = 16  # keys a step
-  finetune.frames = 1  # search frames a key
-  finetune.jitter_px = 8.0  # search crops are shifted by up to this many crop pixels on each axis
-  finetune.key_every = 1  # keys are drawn from every n-th frame
+  finetune.groups = 16  # keys a step, each with one search frame
   finetune.learning_rate = 2e-3  # Adam's peak, after warm-up and before the cosine
   finetune.warmup_steps = 20  # in which the learning rate rises from 0
   finetune.clip_norm = 1.0  # of the gradient
@@ -74,7 +71,11 @@ def finetune() -> ConfigDict:
 def vgg19_finetune() -> ConfigDict:
   """Phase 1 on a trained VGG-19: groups as large as two cores' memory likes, and small steps."""
   settings = finetune()
-  settings.update({"groups": 1, "frames": 6, "key_every": 10, "learning_rate": 1e-5, "warmup_steps": 4})
+  settings.update({"groups": 1, "learning_rate": 1e-5, "warmup_steps": 4})
+  del settings.rollouts  # are of box heads
+  settings.frames = 6  # search frames a key
+  settings.jitter_px = 8.0  # search crops are shifted by up to this many crop pixels on each axis
+  settings.key_every = 10  # keys are drawn from every n-th frame
   settings.update({"log_every": 1, "checkpoint_every": 10})
   return settings
 

@@ -93,12 +93,12 @@ def _read_table(fusion, responses, ncc, size, confidences, last, *, arch):
 
 
 def read_ious(
-  fusion: dict, table: PairTable, confidences: Float[np.ndarray, "n m 5"], last: LastPlace, *, arch: Architecture
+  fusion: dict | None, table: PairTable, confidences: Float[np.ndarray, "n m 5"], last: LastPlace, *, arch: Architecture
 ) -> Float[np.ndarray, "n m"]:
   """IoU of every pair by m policies, each giving the five depths so much confidence.
 
   Args:
-    fusion: one for all pairs, or one for each, with a leading n.
+    fusion: one for all pairs, or one for each, with a leading n; None with box heads.
     last: `as_pairs` or `as_tracked`.
   """
   if arch.reader == "box":
@@ -115,7 +115,7 @@ def read_ious(
 
 
 def exit_ious(
-  fusion: dict, table: PairTable, last: LastPlace | None = None, *, arch: Architecture
+  fusion: dict | None, table: PairTable, last: LastPlace | None = None, *, arch: Architecture
 ) -> Float[np.ndarray, "n 5"]:
   """IoU of every pair that stops at each depth: fixed depths and hard gating alike; arguments as of `read_ious`."""
   stops = np.broadcast_to(np.eye(DEPTHS, dtype=np.float32), (len(table), DEPTHS, DEPTHS))
@@ -123,7 +123,7 @@ def exit_ious(
 
 
 def soft_ious(
-  fusion: dict, table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture
+  fusion: dict | None, table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture
 ) -> Float[np.ndarray, "n"]:
   """IoU of soft gating."""
   return read_ious(fusion, table, confidences[:, None], as_pairs(len(table)), arch=arch)[:, 0]

@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -30,7 +31,9 @@ def run_distill(config: ConfigDict, workdir: pathlib.Path) -> None:
   claim(workdir, identity_of(config, "distillation"))
   run_record(workdir, config.to_dict(), config.seed)
   teacher = Architecture(template_px=arch.template_px, search_px=arch.search_px, pools=3)
-  vgg19 = prepare_backbone(backbone_of(config.backbone.weights, teacher, workdir), teacher, backend="cpu")
+  vgg19 = prepare_backbone(
+    backbone_of(config.backbone.weights, teacher, workdir), teacher, backend=jax.default_backend()
+  )
   settings = config.distillation
   crops = picture_crops(album, DriftedSampler(train, arch, config.seed), videos=settings.videos, seed=config.seed)
   crops = crops[: len(crops) // BATCH * BATCH]

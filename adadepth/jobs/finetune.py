@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from adadepth.data.drifted_pairs import DriftedSampler
 from adadepth.data.pairs import PairSampler, evenly_spaced
 from adadepth.data.sequence import Sequence
+from adadepth.errors import InputError
 from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import PairTable, pair_table
 from adadepth.evaluation.scores import exit_ious, score_fixed, score_table
@@ -43,6 +44,10 @@ def pair_sampler(config: ConfigDict, sequences: Listing[Sequence]) -> PairSample
   arch = architecture_of(config)
   if arch.reader == "box":
     return DriftedSampler(sequences, arch, config.seed)
+  if "frames" not in settings:
+    raise InputError(
+      f"`config.network.reader` (={arch.reader!r}): this config's phase 1 trains box heads; take a variant of VGG-19's"
+    )
   return PairSampler(sequences, arch, config.seed, settings.frames, settings.jitter_px, settings.key_every)
 
 
@@ -69,7 +74,7 @@ def run_phase1(
     measure_every=config.eval.every_steps if measure else 0,
     **{name: settings[name] for name in same_names},
   )
-  if not settings.rollouts:
+  if not settings.get("rollouts"):
     return state.params
   rest = {"steps": settings.rollouts, "seed": config.seed, "arch": arch}
   return train_on_rollouts(state.params, sequences, **rest, folder=workdir / "rollouts")
@@ -77,7 +82,7 @@ def run_phase1(
 
 def fixed_scores(params: dict, table: PairTable, *, arch: Architecture, map_loss: str) -> dict:
   """The five static exits on pairs: {"xcorr1": {"loss", "iou@1", ...}, ...}; the loss is the mean L_i of Eq. 2."""
-  scores = score_table(table, exit_ious(params["fusion"], table, arch=arch), arch=arch, costs=pair_costs(arch))
+  scores = score_table(table, exit_ious(params.get("fusion"), table, arch=arch), arch=arch, costs=pair_costs(arch))
   eq2 = {"map_loss": map_loss, "variance_px2": label_variance(arch)}
   losses = depth_losses(params, table, scores.ious, loss="cross_entropy", arch=arch, **eq2)
   entries = zip(score_fixed(scores).items(), losses.mean(axis=0), strict=True)

@@ -43,7 +43,7 @@ class Template(NamedTuple):
 
 
 def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> dict:
-  """{"backbone", "head", "gates", "fusion" and, where they read the box, "box"}.
+  """{"backbone", "head", "gates"} and what reads the box: "box" for the reader of this name, else "fusion".
 
   The head is the logit scale of each depth, kept as its logarithm.
   """
@@ -51,9 +51,10 @@ def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> di
     "backbone": init_backbone(named_stream(key, "backbone"), arch),
     "head": {"log_scale": jnp.full(DEPTHS, jnp.log(jnp.float32(logit_scale)))},
     "gates": init_gates(named_stream(key, "gates")),
-    "fusion": init_fusion(),
   }
-  return params | ({"box": init_box_heads(named_stream(key, "box"), arch)} if arch.reader == "box" else {})
+  if arch.reader == "box":
+    return {**params, "box": init_box_heads(named_stream(key, "box"), arch)}
+  return {**params, "fusion": init_fusion()}
 
 
 def prepare_params(params: dict, arch: Architecture, *, dtype: str = "bfloat16") -> dict:

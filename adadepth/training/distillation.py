@@ -6,7 +6,6 @@ then thrown away.
 """
 
 import functools
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -91,14 +90,15 @@ def principal_axes(maps: Float[np.ndarray, "n h w c"], axes: int) -> Axes:
 
 def targets_of(
   vgg19: dict, crops: UInt8[np.ndarray, "n s s 3"], *, arch: Architecture
-) -> list[Float[np.ndarray, "n h w a"]]:
+) -> list[Float[np.ndarray, "n _ _ _"]]:
   """What the student is to predict of every crop, one array a `TARGETS`, float16; whole batches of crops."""
   batches = [crops[i : i + BATCH] for i in range(0, len(crops), BATCH)]
   sampled = [jax.device_get(teacher_maps(vgg19, batch, arch=arch)) for batch in batches[: -(-SAMPLED // BATCH)]]
   axes = [principal_axes(np.concatenate([m[t.teacher] for m in sampled]), t.axes) for t in TARGETS]
   project = jax.jit(
     lambda maps: [
-      ((maps[t.teacher] - a.mean) @ a.matrix).astype(jnp.float16) for t, a in zip(TARGETS, axes, strict=True)
+      ((maps[t.teacher] - a.mean.reshape(1, 1, 1, -1)) @ a.matrix).astype(jnp.float16)
+      for t, a in zip(TARGETS, axes, strict=True)
     ]
   )
   found = [jax.device_get(project(teacher_maps(vgg19, b, arch=arch))) for b in progress(batches, "VGG-19's maps")]
@@ -121,7 +121,7 @@ def distillation_loss(
 def distil(
   backbone: dict,
   crops: UInt8[np.ndarray, "n s s 3"],
-  targets: list[Float[np.ndarray, "n h w a"]],
+  targets: list[Float[np.ndarray, "n _ _ _"]],
   *,
   steps: int,
   seed: int,
@@ -134,7 +134,7 @@ def distil(
     for key, t in zip(keys, TARGETS, strict=True)
   ]
   trained = {"backbone": backbone, "layers": layers}
-  schedule = optax.warmup_cosine_decay_schedule(0, LEARNING_RATE, WARMUP, steps, LEARNING_RATE / 100)
+  schedule = optax.warmup_cosine_decay_schedule(0, LEARNING_RATE, min(WARMUP, steps // 4), steps, LEARNING_RATE / 100)
   optimizer = optax.chain(optax.clip_by_global_norm(CLIP_NORM), optax.adam(schedule))
 
   @jax.jit
@@ -145,16 +145,12 @@ def distil(
     return optax.apply_updates(trained, updates), moments, losses
 
   moments, curve = optimizer.init(trained), []
-  for rows in progress(list(_rows(len(crops), steps, seed)), "distillation"):
-    rng = named_generator(seed, "distillation light", int(rows[0]), len(curve))
+  for index in progress(range(steps), "distillation"):
+    rng = named_generator(seed, "distillation batches", index)
+    rows = rng.integers(0, len(crops), BATCH)
     light = rng.uniform(0.75, 1.25, (BATCH, 1, 1, 3)) * rng.uniform(0.8, 1.2, (BATCH, 1, 1, 1))
     lit = np.clip(crops[rows] * light.astype(np.float32), 0, 255)
     wanted = [target[rows].astype(np.float32) for target in targets]
     trained, moments, losses = step(trained, moments, lit, wanted)
     curve.append(losses)
   return trained["backbone"], np.stack(jax.device_get(curve))
-
-
-def _rows(n: int, steps: int, seed: int) -> Iterator[np.ndarray]:
-  rng = named_generator(seed, "distillation batches")
-  return (rng.integers(0, n, BATCH) for _ in range(steps))

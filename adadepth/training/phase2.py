@@ -75,14 +75,18 @@ class Fitted(NamedTuple):
   """What is learnt from some pairs.
 
   Attributes:
-    fusion: see `models.fusion_weights`.
+    fusion: see `models.fusion_weights`; None with box heads.
     gates: one set for each lambda.
     curves: the training loss at every step, [lambdas, steps].
   """
 
-  fusion: dict
+  fusion: dict | None
   gates: list[dict]
   curves: Float[np.ndarray, "l s"]
+
+  def added_to(self, params: dict, gates: dict) -> dict:
+    """The parameters with these gates, and with the fusion if there is one."""
+    return {**params, "gates": gates} | ({} if self.fusion is None else {"fusion": self.fusion})
 
 
 class Phase2(NamedTuple):
@@ -157,7 +161,7 @@ def fit(
   arch: Architecture,
 ) -> Fitted:
   """Phase 2 on some rows of the pairs: the fusion, where the reader has any, then the gates by what a tracker reads."""
-  fusion = params["fusion"]
+  fusion = params.get("fusion")
   if arch.reader == "fusion":
     fusion = fit_fusion(table, rows, arch=arch, seed=recipe.seed)
   last = as_tracked(len(table), arch=arch, rng=named_generator(recipe.seed, "drift"))
@@ -271,5 +275,5 @@ def run_phase2(
   fitted = fit(params, table, table_features(params, table, arch=arch), np.arange(len(table)), recipe, arch)
   gates = fitted.gates[recipe.price_weights.index(gated.price_weight)]
   calibration = calibration_of([c for c in tried if c.price_weight == gated.price_weight], reference.policy, costs)
-  model = Model({**params, "fusion": fitted.fusion, "gates": gates}, arch, gated.threshold, calibration)
+  model = Model(fitted.added_to(params, gates), arch, gated.threshold, calibration)
   return Phase2(model, choose([*static, gated], limit), gated, static, fitted)

@@ -131,52 +131,65 @@ def train_on_rollouts(
   prepared = prepare_params(params, arch)
   schedule = optax.cosine_decay_schedule(LEARNING_RATE, steps * FRAMES)
   optimizer = optax.chain(optax.clip_by_global_norm(CLIP_NORM), optax.adam(schedule))
-
-  @jax.jit
-  def learn(heads, moments, *batch):
-    grad_of = jax.value_and_grad(functools.partial(head_losses, arch=arch), has_aux=True)
-    (loss, readings), grads = grad_of(heads, prepared, *batch)
-    updates, moments = optimizer.update(grads, moments, heads)
-    return optax.apply_updates(heads, updates), moments, loss, readings
-
-  @jax.jit
-  def templates(crops, sizes):
-    maps = tuple(correlation_maps(prepared, crops, arch=arch))
-    return Template(maps, sizes, None, None)
-
-  def run(step: int, heads: dict, moments: optax.OptState) -> tuple[dict, optax.OptState, float]:
-    losses = []
-    rng = named_generator(seed, "rollouts", step)
-    clips = [draw_clip(sequences, rng) for _ in range(CLIPS)]
-    sizes = np.stack([c.size * arch.template_px / template_side(c.size) for c in clips]).astype(np.float32)
-    template = templates(np.stack([cut(c, arch.template_px, arch) for c in clips]), sizes)
-    depths = rng.integers(DEPTHS, size=CLIPS)
-    for _ in range(FRAMES):
-      for clip in clips:
-        clip.frame += 1
-      crops = np.stack([cut(c, arch.search_px, arch) for c in clips])
-      scale = np.array([arch.template_px / float(template_side(c.size)) for c in clips])[:, None]
-      truth = np.stack([c.sequence.boxes_xywh[c.frame] for c in clips]).astype(np.float64)
-      center, size = (np.stack([getattr(c, name) for c in clips]) for name in ("center", "size"))
-      of_crop = (size * scale, (box_center(truth) - center) * scale, truth[:, 2:] * scale)
-      batch = [np.float32(values) for values in of_crop]
-      heads, moments, loss, readings = learn(heads, moments, template, crops, *batch)
-      losses.append(float(loss))
-      advance(clips, jax.device_get(readings), depths, scale, truth, rng, arch=arch)
-    return heads, moments, float(np.mean(losses))
-
-  start = TrainState(params["box"], optimizer.init(params["box"]), jnp.int32(0))
+  state = TrainState(params["box"], optimizer.init(params["box"]), jnp.int32(0))
   with Checkpoints(folder / "checkpoints", every=CHECKPOINT_EVERY) as checkpoints:
-    state = checkpoints.restore(start)
-    done = int(state.step)
-    with MetricWriter(folder, resume_step=done or None) as writer:
-      for step in progress(range(done, steps), "phase 1 (rollouts)"):
-        heads, moments, loss = run(step, state.params, state.opt_state)
-        state = TrainState(heads, moments, jnp.int32(step + 1))
-        if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
-          writer.write(step + 1, {"loss": loss})
-        checkpoints.save(step + 1, state, force=step + 1 == steps)
+    state = checkpoints.restore(state)
+    start = int(state.step)
+    with MetricWriter(folder, resume_step=start or None) as writer:
+      for step in progress(range(start + 1, steps + 1), "phase 1 (rollouts)"):
+        rng = named_generator(seed, "rollouts", step)
+        clips = [draw_clip(sequences, rng) for _ in range(CLIPS)]
+        state, loss = learn_from(clips, state, prepared, rng, optimizer=optimizer, arch=arch)
+        if step % LOG_EVERY == 0 or step == steps:
+          writer.write(step, {"loss": loss})
+        checkpoints.save(step, state, force=step == steps)
   return {**params, "box": state.params}
+
+
+def learn_from(
+  clips: list[Clip],
+  state: TrainState,
+  prepared: dict,
+  rng: np.random.Generator,
+  *,
+  optimizer: optax.GradientTransformation,
+  arch: Architecture,
+) -> tuple[TrainState, float]:
+  """Tracks the clips for FRAMES frames; the heads' next state, and what they lost in the mean.
+
+  Args:
+    state: of the heads, which learn at every frame.
+    prepared: the network, which does not.
+  """
+  sizes = np.stack([c.size * arch.template_px / template_side(c.size) for c in clips]).astype(np.float32)
+  template = _template(prepared, np.stack([cut(c, arch.template_px, arch) for c in clips]), sizes, arch=arch)
+  depths, losses, heads, moments = rng.integers(DEPTHS, size=len(clips)), [], state.params, state.opt_state
+  for _ in range(FRAMES):
+    for clip in clips:
+      clip.frame += 1
+    crops = np.stack([cut(c, arch.search_px, arch) for c in clips])
+    scale = np.array([arch.template_px / float(template_side(c.size)) for c in clips])[:, None]
+    truth = np.stack([c.sequence.boxes_xywh[c.frame] for c in clips]).astype(np.float64)
+    center, size = (np.stack([getattr(c, name) for c in clips]) for name in ("center", "size"))
+    in_crop = (size * scale, (box_center(truth) - center) * scale, truth[:, 2:] * scale)
+    batch = (prepared, template, crops, *(np.float32(values) for values in in_crop))
+    heads, moments, loss, readings = _learn(heads, moments, *batch, optimizer=optimizer, arch=arch)
+    losses.append(float(loss))
+    advance(clips, jax.device_get(readings), depths, scale, truth, rng, arch=arch)
+  return TrainState(heads, moments, state.step + 1), float(np.mean(losses))
+
+
+@functools.partial(jax.jit, static_argnames="arch")
+def _template(prepared, crops, sizes, *, arch):
+  return Template(tuple(correlation_maps(prepared, crops, arch=arch)), sizes, None, None)
+
+
+@functools.partial(jax.jit, static_argnames=("optimizer", "arch"))
+def _learn(heads, moments, *batch, optimizer, arch):
+  grad_of = jax.value_and_grad(functools.partial(head_losses, arch=arch), has_aux=True)
+  (loss, readings), grads = grad_of(heads, *batch)
+  updates, moments = optimizer.update(grads, moments, heads)
+  return optax.apply_updates(heads, updates), moments, loss, readings
 
 
 def advance(

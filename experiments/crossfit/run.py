@@ -82,7 +82,7 @@ def measure_tracks(params, table, folds, recipe, arch, choice, sequences, polici
       continue
     fitted = fit(params, table, features, np.flatnonzero(folds != fold), recipe, arch)
     gates = fitted.gates[recipe.price_weights.index(choice["price_weight"])]
-    model = Model({**params, "fusion": fitted.fusion, "gates": gates}, arch, choice["threshold"])
+    model = Model(fitted.added_to(params, gates), arch, choice["threshold"])
     trackers = {policy: Tracker(model, policy) for policy in policies}
     for sequence in left:
       runs = {policy: track_sequence(tracker, sequence) for policy, tracker in trackers.items()}

@@ -249,7 +249,7 @@ def test_phase_one_leaves_a_backbone_and_no_gates(finetuned):
   config = small("finetune", "all,quick")
   config.backbone.weights = str(finetuned)
   params = starting_params(config, architecture_of(config), finetuned)
-  assert set(params) == {"backbone", "head", "box", "gates", "fusion"}
+  assert set(params) == {"backbone", "head", "box", "gates"}
   jax.tree.map(np.testing.assert_array_equal, {**params, **load_model(finetuned).params}, params)
 
 

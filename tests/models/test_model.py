@@ -94,7 +94,7 @@ def test_the_embedded_model_is_small_and_loads():
   assert model.arch == Architecture(
     plan="small", template_px=64, search_px=160, pools=3, scaling="none", template="crop", reader="box"
   )
-  assert set(model.params) == {"backbone", "head", "box", "gates", "fusion"}
+  assert set(model.params) == {"backbone", "head", "box", "gates"}
 
 
 def test_the_packages_gates_for_vgg19_load_without_its_backbone():
