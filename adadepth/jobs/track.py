@@ -4,6 +4,7 @@ import pathlib
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -42,6 +43,19 @@ from adadepth.tracking.record import Record
 from adadepth.tracking.targets import Batch, begin_batch, follow_all, state_of
 from adadepth.tracking.tracker import Tracker
 
+
+class Run(NamedTuple):
+  """All that a run is made of; `record` is what it has tracked so far."""
+
+  config: ConfigDict
+  workdir: pathlib.Path
+  stream: FrameStream | LiveStream
+  first_boxes: list[FirstBox]
+  tracker: Tracker
+  record: Record
+  window: Window | None
+
+
 STOPPING = "stopping after this frame; what was tracked is written (Ctrl-C again: it is not)"
 
 
@@ -60,7 +74,7 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
       warm_up(tracker, stream.info, first_boxes)
     first_boxes = first_boxes or drawn_box(stream, window)
     record = record_to_go_on(config, workdir, made_from(config, stream, first_boxes, tracker))
-    track_and_write(config, workdir, stream, first_boxes, tracker, record, window)
+    track_and_write(Run(config, workdir, stream, first_boxes, tracker, record, window))
   finally:
     for opened in (window, stream if isinstance(stream, LiveStream) else None):
       if opened is not None:
@@ -74,20 +88,13 @@ def warm_up(tracker: Tracker, info: VideoInfo, first_boxes: list[FirstBox]) -> N
   begin_batch(tracker, np.zeros((info.height, info.width, 3), np.uint8), boxes, tuple(range(len(boxes))))
 
 
-def track_and_write(
-  config: ConfigDict,
-  workdir: pathlib.Path,
-  stream: FrameStream | LiveStream,
-  first_boxes: list[FirstBox],
-  tracker: Tracker,
-  record: Record,
-  window: Window | None,
-) -> None:
+def track_and_write(run: Run) -> None:
   """All files of the run, and a line that sums it up."""
+  config, workdir, record, first_boxes = run.config, run.workdir, run.record, run.first_boxes
   formats = parse_formats(config.format, argument="config.format")
   with all_or_none(workdir, older=earlier_files(workdir)) as folder:
     with stop_when_asked(STOPPING) as stop:
-      track_stream(config, stream, first_boxes, tracker, record, folder, window, stop)
+      track_stream(run, folder, stop)
     if not record.found:
       raise InputError(f"`config.video` (={video_in_full(config.video)}) was stopped before its first frame")
     if len(not_begun(record, first_boxes)) == len(first_boxes):
@@ -98,34 +105,26 @@ def track_and_write(
     write_formats(folder, formats, video_name(video_in_full(config.video)), record, first_boxes)
     written = run_record(folder, {**config.to_dict(), "video": video_in_full(config.video)}, 0, name=RUN)
     write_json(folder / RUN, {**written, "files": files_under(folder)})
-  tell(config, workdir, stream, first_boxes, tracker, record, stopped=stop.is_set())
+  tell(run, stopped=stop.is_set())
 
 
-def track_stream(
-  config: ConfigDict,
-  stream: FrameStream | LiveStream,
-  first_boxes: list[FirstBox],
-  tracker: Tracker,
-  record: Record,
-  folder: pathlib.Path,
-  window: Window | None,
-  stop: threading.Event,
-) -> None:
+def track_stream(run: Run, folder: pathlib.Path, stop: threading.Event) -> None:
   """Tracks what the record does not hold yet, into it, and writes track.mp4 to the folder."""
+  stream, record = run.stream, run.record
   times: list[tuple[float, float]] = []
   batches: list[Batch] | None = None
   timed = stream.timed(stop) if isinstance(stream, LiveStream) else stream.timed()
   frames = progress(noting_times(timed, times), "tracking", total=stream.info.count)
   with VideoWriter(folder / VIDEO, fps=stream.info.fps) as video:
-    for t, step in enumerate(follow_all(tracker, frames, first_boxes, earlier=record.earlier)):
+    for t, step in enumerate(follow_all(run.tracker, frames, run.first_boxes, earlier=record.earlier)):
       if step.found is not None:
         record.found.append(step.found)
         record.seconds.append(step.seconds)
         batches = step.batches
-      shown = shown_targets(record.found[t], first_boxes)
-      annotated = draw_targets(step.frame, shown, confidences=config.confidences)
+      shown = shown_targets(record.found[t], run.first_boxes)
+      annotated = draw_targets(step.frame, shown, confidences=run.config.confidences)
       video.write(annotated, start_s=times[t][0], duration_s=times[t][1])
-      if window is not None and not window.show(annotated):
+      if run.window is not None and not run.window.show(annotated):
         stop.set()
       if stop.is_set() and t + 1 >= len(record.found):
         break
@@ -140,17 +139,9 @@ def noting_times(frames: Iterable[TimedFrame], times: list[tuple[float, float]])
     yield frame
 
 
-def tell(
-  config: ConfigDict,
-  workdir: pathlib.Path,
-  stream: FrameStream | LiveStream,
-  first_boxes: list[FirstBox],
-  tracker: Tracker,
-  record: Record,
-  *,
-  stopped: bool,
-) -> None:
+def tell(run: Run, *, stopped: bool) -> None:
   """The summary on stdout, and on stderr what a person may not expect."""
+  stream, record = run.stream, run.record
   info, count = stream.info, len(record.found)
   if isinstance(stream, LiveStream):
     dropped = f"{stream.dropped} frames came too late and were dropped"
@@ -158,7 +149,7 @@ def tell(
   elif stopped:
     print("stopped; the same command goes on from here", file=sys.stderr)
   elif info.exact and count < info.count:
-    print(f"{config.video} lists {info.count} frames, {count} could be read", file=sys.stderr)
-  if never := not_begun(record, first_boxes):
+    print(f"{run.config.video} lists {info.count} frames, {count} could be read", file=sys.stderr)
+  if never := not_begun(record, run.first_boxes):
     print(f"{len(never)} targets begin after frame {count - 1}, the last: {', '.join(never)}", file=sys.stderr)
-  print(f"{summary(record, tracker.model)}; wrote {workdir / BOXES} and {workdir / VIDEO}")
+  print(f"{summary(record, run.tracker.model)}; wrote {run.workdir / BOXES} and {run.workdir / VIDEO}")

@@ -57,7 +57,7 @@ def test_what_phase_one_trained_is_taken_whole(tmp_path, box_params, boxed):
   trained = {name: box_params[name] for name in ("backbone", "head", "box")}
   save_model(tmp_path / "model.safetensors", Model(trained, boxed, 0.5))
   found = starting_params(config_of(boxed, str(tmp_path)), boxed, tmp_path)
-  assert set(found) == {"backbone", "head", "box", "gates", "fusion"}
+  assert set(found) == {"backbone", "head", "box", "gates"}
   jax.tree.map(np.testing.assert_array_equal, {name: found[name] for name in trained}, trained)
 
 
