@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Bottom to top.
 LAYERS = (
   *("errors", "maths", "io", "models", "data", "tracking"),
-  *("evaluation", "training", "reports", "benchmark", "jobs", "command", "trax_server"),
+  *("evaluation", "training", "reports", "benchmark", "jobs", "config_fields", "command", "trax_server"),
 )
 FLAGS = ("absl", "ml_collections")
 HEAVY = (*FLAGS, "tensorflow", "tensorflow_datasets", "torch", "cv2")
