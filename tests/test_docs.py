@@ -10,8 +10,6 @@ import sys
 
 import pytest
 
-from docs import draw
-
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -103,7 +101,7 @@ def test_what_a_page_on_extending_says_works(page, tmp_path):
 
 
 def test_the_pictures_are_drawn_by_their_command(tmp_path):
-  draw.main(str(tmp_path))
+  run_python("-m", "docs.draw", str(tmp_path), cwd=ROOT)
   drawn = {path.name for path in tmp_path.iterdir()}
   assert drawn == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
   used = set(re.findall(r"\(pictures/(\S+\.png)\)", (ROOT / "docs" / "concepts.md").read_text()))
