@@ -55,4 +55,4 @@ def templates_that_exit(template: Template, depths: Sequence[int]) -> Template:
   """
   exits = jnp.asarray(depths).reshape(-1, 1, 1, 1)
   blanked = lambda maps: maps and tuple(jnp.where(exits > k, 0, m) for k, m in enumerate(maps))  # noqa: E731
-  return template._replace(maps=blanked(template.maps), recent=blanked(template.recent))
+  return template._replace(**{n: blanked(getattr(template, n)) for n in ("maps", "filters", "recent")})

@@ -25,6 +25,7 @@ from adadepth.models.network import (
   Template,
   block_outputs,
   correlation_map,
+  filter_of,
   make_template,
   ncc_on_grid,
   prepare_params,
@@ -148,7 +149,7 @@ _template = jax.jit(make_template, static_argnames="arch")
 def _searches(params, template: Template, search, last_size, *, arch):
   outputs, n = block_outputs(params, search, arch=arch, depths=DEPTHS), len(search)
   maps = [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
-  responses = [respond(t, m, arch=arch) for t, m in zip(template.maps, maps, strict=True)]
+  responses = [respond(filter_of(template, k), m, arch=arch) for k, m in enumerate(maps)]
   ncc = jnp.zeros((n, 0, 0, 0))
   readings = Reading(jnp.zeros((n, DEPTHS, 2)), jnp.zeros((n, DEPTHS, 2)), jnp.zeros((n, DEPTHS)))
   if arch.reader == "fusion":

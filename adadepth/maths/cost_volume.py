@@ -6,6 +6,7 @@ where, and so how its size and shape have changed.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
@@ -36,6 +37,9 @@ def cost_volume(template: Float[Array, "n h h c"], window: Float[Array, "n m m c
     template: whitened maps of n templates.
     window: of `local_window`, of whitened maps.
   """
-  h, c = template.shape[1], template.shape[-1]
-  steps = range(2 * MARGIN + 1)
-  return jnp.stack([jnp.sum(template * window[:, i : i + h, j : j + h], -1) / c for i in steps for j in steps], -1)
+  n, h, _, c = template.shape
+  m = window.shape[1]
+  every = jnp.einsum("nvuc,nyxc->nvuyx", template, window) / c
+  v, u, dy, dx = np.ogrid[:h, :h, : 2 * MARGIN + 1, : 2 * MARGIN + 1]
+  near = ((v * h + u) * m + v + dy) * m + u + dx  # of all cells of the window, those around each of the template's
+  return every.reshape(n, -1)[:, near.reshape(-1)].reshape(n, h, h, COSTS)

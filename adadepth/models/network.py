@@ -30,13 +30,15 @@ class Template(NamedTuple):
   """What a target looks like; of n targets, with a leading n.
 
   Attributes:
-    maps: what is correlated, one array a depth, [*n, cells, cells, channels_k].
+    maps: whitened, of the key crop, one array a depth, [*n, cells, cells, channels_k].
+    filters: like maps, what is correlated in their place where `arch.template` is "ridge"; else None.
     size: of the target's box in the key crop, (w, h), crop pixels, [*n, 2].
     ncc: what the first block's map is compared with, for the reader "fusion"; else None.
-    recent: like maps, what the target has looked like lately, for the reader "box"; else None.
+    recent: like maps, what the target has looked like lately, for the reader "box" without filters; else None.
   """
 
   maps: tuple[Float[Array, "*n _ _ _"], ...]
+  filters: tuple[Float[Array, "*n _ _ _"], ...] | None
   size: Float[Array, "*n 2"]
   ncc: NccTemplate | None
   recent: tuple[Float[Array, "*n _ _ _"], ...] | None
@@ -104,18 +106,29 @@ def make_template(
       and the reader "fusion" look at it.
     size_in_crop: the target's box (w, h), crop pixels.
   """
-  maps = tuple(m[0] for m in correlation_maps(params, key[None], arch=arch))
+  maps, filters = tuple(m[0] for m in correlation_maps(params, key[None], arch=arch)), None
   if arch.template == "ridge":
     mask = box_mask(size_in_crop, arch.template_cells, arch.stride_px)
     searched = correlation_maps(params, key_search[None], arch=arch)
     learn = {"penalty": RIDGE_PENALTY, "steps": RIDGE_STEPS}
-    maps = tuple(ridge_filter(m, s[0], mask, **learn) for m, s in zip(maps, searched, strict=True))
+    filters = tuple(ridge_filter(m, s[0], mask, **learn) for m, s in zip(maps, searched, strict=True))
   if arch.reader != "fusion":
-    return Template(maps, size_in_crop, None, maps if arch.reader == "box" else None)
+    return Template(maps, filters, size_in_crop, None, maps if arch.reader == "box" and filters is None else None)
   (scaled,) = block_outputs(params, scaled_keys(key, key_search, arch=arch), arch=arch, depths=1)
   fine = ncc_map(scaled, arch=arch)
   mask = box_mask(size_in_crop, fine.shape[1], arch.grid.step_px)
-  return Template(maps, size_in_crop, ncc_template(fine, mask, arch.search_px // arch.grid.step_px), None)
+  return Template(maps, filters, size_in_crop, ncc_template(fine, mask, arch.search_px // arch.grid.step_px), None)
+
+
+def filter_of(template: Template, depth: int) -> Float[Array, "*n h h c"]:
+  """What is correlated at one depth: a filter, or the key's map with as much of what the target has looked like lately,
+  if that is known.
+  """
+  if template.filters is not None:
+    return template.filters[depth]
+  if template.recent is None:
+    return template.maps[depth]
+  return (template.maps[depth] + template.recent[depth]) / 2
 
 
 def scaled_keys(key: Array, key_search: Array, *, arch: Architecture) -> Float[Array, "s px px 3"]:

@@ -20,6 +20,7 @@ from adadepth.models.network import (
   Template,
   block_outputs,
   correlation_map,
+  filter_of,
   logit_scales,
   ncc_on_grid,
   respond_each,
@@ -78,13 +79,6 @@ def look_at(
   elif arch.reader == "fusion" and depth == 0:
     ncc = jax.vmap(functools.partial(ncc_on_grid, arch=arch))(template.ncc, x)
   return AtDepth(response, reading, patch, ncc)
-
-
-def filter_of(template: Template, depth: int) -> Float[Array, "n h h c"]:
-  """What is correlated at one depth: the key's map, with as much of what the target has looked like lately, if any."""
-  if template.recent is None:
-    return template.maps[depth]
-  return (template.maps[depth] + template.recent[depth]) / 2
 
 
 def fixed_policy(

@@ -17,8 +17,8 @@ from adadepth.models.network import Template, logit_scales
 
 # Standard deviation of a tracker's last box from its target, in search crops.
 DRIFT = 0.125
-# Of the box head's prior of motion: nats against a displacement d, times log(1 + d^2 / (2 MOTION_PX^2)).
-MOTION, MOTION_PX = 1.0, 8.0
+# Of the box head's prior of motion: nats against a displacement d, times log(1 + d^2 / (2 s^2)), s in template crops.
+MOTION, MOTION_SCALE = 1.0, 0.125
 SURE = 20.0  # the score of readers that have none: a logit whose sigmoid is 1 in float32
 
 
@@ -67,7 +67,7 @@ def place_of(params: dict, response: Float[Array, "n r r"], *, depth: int, arch:
   """(y, x) of the cell where a depth's response and the prior of motion are highest."""
   zero = zero_displacement_index(arch.template_cells, arch.search_cells)
   d2 = jnp.square((jnp.arange(arch.search_cells, dtype=jnp.float32) - zero) * arch.stride_px)
-  prior = -MOTION * jnp.log1p((d2[:, None] + d2[None, :]) / (2 * MOTION_PX**2))
+  prior = -MOTION * jnp.log1p((d2[:, None] + d2[None, :]) / (2 * (MOTION_SCALE * arch.template_px) ** 2))
   logits = response * logit_scales(params)[depth] + prior[None]
   cell = jnp.argmax(logits.reshape(len(logits), -1), axis=-1)
   return jnp.stack(jnp.divmod(cell, arch.search_cells), axis=-1)

@@ -9,7 +9,7 @@ from adadepth.maths.cost_volume import MARGIN
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.box_head import Reading, init_box_heads
 from adadepth.models.network import Template, respond_each
-from adadepth.tracking.reader import MOTION, MOTION_PX, Patch, average, read_peak
+from adadepth.tracking.reader import MOTION, MOTION_SCALE, Patch, average, read_peak
 
 ARCH = Architecture(template_px=32, search_px=128, pools=3, scaling="none", reader="box")
 ZERO, STRIDE = 7, 8  # the cell of an unmoved target, and pixels from one to the next
@@ -24,7 +24,7 @@ def params() -> dict:
 
 def read(params: dict, template, search, response, depth: int = 1) -> tuple[Reading, Patch]:
   n = len(response)
-  target = Template((jnp.asarray(template),) * DEPTHS, jnp.full((n, 2), 16.0), None, None)
+  target = Template((jnp.asarray(template),) * DEPTHS, None, jnp.full((n, 2), 16.0), None, None)
   arrays = (jnp.asarray(array) for array in (search, response, LAST_SIZES[:n]))
   return read_peak(params, target, *arrays, depth=depth, arch=ARCH)
 
@@ -78,9 +78,9 @@ def test_a_response_that_says_nothing_is_read_unmoved(params):
 
 @pytest.mark.parametrize(("more", "read_at"), [(1.01, (6, -3)), (0.99, (0, 0))])
 def test_a_peak_must_outweigh_the_prior_of_motion(params, more, read_at):
-  """The prior takes log(1 + d^2 / (2 MOTION_PX^2)) nats off a displacement of d pixels."""
+  """The prior takes log(1 + d^2 / (2 s^2)) nats off a displacement of d pixels."""
   d2 = (6 * STRIDE) ** 2 + (3 * STRIDE) ** 2
-  nats = MOTION * np.log(1 + d2 / (2 * MOTION_PX**2))
+  nats = MOTION * np.log(1 + d2 / (2 * (MOTION_SCALE * arch.template_px) ** 2))
   np.testing.assert_array_equal(blind(params, peaks((6, -3), height=more * nats / 40)), [read_at])
 
 
