@@ -20,7 +20,7 @@ class Tensor(NamedTuple):
 
   Attributes:
     name: in the graph.
-    held: its shape there, 1 on axes along which it only repeats.
+    held: its shape there, of which NumPy's broadcasting makes the shape in the traced program.
     shape: in the traced program.
     dtype: also.
   """
@@ -32,11 +32,14 @@ class Tensor(NamedTuple):
 
 
 class Root:
-  """What all graphs of a file share: constants, by name and by what they hold, and names."""
+  """What all graphs of a file share: names, constants by name and by what they hold, and nodes of constants alone."""
 
   def __init__(self) -> None:
     self.constants: dict[str, np.ndarray] = {}
     self.names: dict[bytes, str] = {}
+    self.at_load: dict[tuple, onnx.NodeProto] = {}
+    self.reshaped: dict[str, str] = {}  # name -> of what it is a reshape
+    self.transposed: dict[str, tuple[str, tuple[int, ...]]] = {}  # name -> of what, and how
     self.numbers = itertools.count()
 
 
@@ -78,9 +81,18 @@ class Graph:
       self.nodes.append(node)
     return names[0] if outputs == 1 else names
 
+  def add_at_load(self, op: str, *inputs: str, **attributes) -> str:
+    """Adds a node of constants, or of such nodes, that runtimes compute once: what it returns is not in the file."""
+    key = op, *inputs, repr(attributes)
+    if key not in self.root.at_load:
+      self.root.at_load[key] = helper.make_node(op, list(inputs), [self.new_name()], **attributes)
+    return self.root.at_load[key].output[0]
+
   def whole(self, x: Tensor) -> str:
     """The name of a tensor with nothing left to repeat."""
-    return x.name if x.held == x.shape else self.expand(x.name, x.shape)
+    if x.held == x.shape:
+      return x.name
+    return self.reshape(x.name, x.shape) if math.prod(x.shape) == 1 else self.expand(x.name, x.shape)
 
   def expand(self, name: str, shape: Sequence[int]) -> str:
     value = self.known(name)
@@ -89,11 +101,21 @@ class Graph:
     return self.add("Expand", name, self.shape(shape))
 
   def reshape(self, name: str, shape: Sequence[int]) -> str:
-    return self.add("Reshape", name, self.shape(shape))
+    """Of what the tensor is a reshape of, if it is one."""
+    source = self.root.reshaped.get(name, name)
+    found = self.add("Reshape", source, self.shape(shape))
+    self.root.reshaped[found] = source
+    return found
 
   def transpose(self, name: str, permutation: Sequence[int]) -> str:
-    identity = list(permutation) == list(range(len(permutation)))
-    return name if identity else self.add("Transpose", name, perm=list(permutation))
+    """One of two in a row, and none where they cancel."""
+    source, before = self.root.transposed.get(name, (name, tuple(range(len(permutation)))))
+    permutation = tuple(before[axis] for axis in permutation)
+    if permutation == tuple(range(len(permutation))):
+      return source
+    found = self.add("Transpose", source, perm=list(permutation))
+    self.root.transposed[found] = source, permutation
+    return found
 
   def cast(self, name: str, dtype) -> str:
     return self.add("Cast", name, to=onnx_type(dtype))
@@ -104,12 +126,14 @@ class Graph:
 
   def proto(self, name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> onnx.GraphProto:
     """The graph; a subgraph, which has no constants of its own."""
+    nodes = needed(self.nodes, {x.name for x in outputs})
     described = [[_value_info(x) for x in tensors] for tensors in (inputs, outputs)]
-    return helper.make_graph(self.nodes, name, *described)
+    return helper.make_graph(nodes, name, *described)
 
   def model(self, name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor], *, metadata: dict) -> onnx.ModelProto:
     """The whole file. What half precision holds exactly is stored in it, and cast when the file is loaded."""
-    used = names_used(self.nodes) | {x.name for x in outputs}
+    nodes = needed([*self.root.at_load.values(), *self.nodes], {x.name for x in outputs})
+    used = names_used(nodes) | {x.name for x in outputs}
     casts, initializers = [], []
     for constant, array in self.root.constants.items():
       if constant not in used:
@@ -122,7 +146,7 @@ class Graph:
     graph = self.proto(name, inputs, outputs)
     graph.initializer.extend(initializers)
     del graph.node[:]
-    graph.node.extend([*casts, *self.nodes])
+    graph.node.extend([*casts, *nodes])
     opsets = [helper.make_opsetid("", OPSET)]
     model = helper.make_model(graph, producer_name="adadepth", opset_imports=opsets, ir_version=IR_VERSION)
     helper.set_model_props(model, metadata)
@@ -139,6 +163,16 @@ def names_used(nodes: Sequence[onnx.NodeProto]) -> set[str]:
       if attribute.type == onnx.AttributeProto.GRAPH:
         used |= names_used(attribute.g.node) | {output.name for output in attribute.g.output}
   return used
+
+
+def needed(nodes: Sequence[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
+  """The nodes on which the outputs depend."""
+  wanted, found = set(outputs), []
+  for node in reversed(nodes):
+    if wanted & set(node.output):
+      found.append(node)
+      wanted |= names_used([node])
+  return found[::-1]
 
 
 def is_half(array: np.ndarray) -> bool:

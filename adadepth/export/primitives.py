@@ -12,8 +12,13 @@ import numpy as np
 from jax import lax
 
 from adadepth.export.graph import Graph, Tensor
+from adadepth.maths.winograd import INPUT_TRANSFORM, KERNEL_TRANSFORM, OUTPUT_TRANSFORM, PATCH, TILE
+from adadepth.models.architecture import IMAGENET_MEAN_BGR
 
 Rule = Callable[..., Tensor]
+
+# From so many channels on, and on maps of so many cells, Winograd's convolution is the faster one in onnxruntime.
+WINOGRAD_CHANNELS, WINOGRAD_CELLS = 48, (256, 4096)
 
 
 class Complex(NamedTuple):
@@ -119,24 +124,36 @@ def identity(graph: Graph, eqn, *xs: Tensor) -> list[Tensor]:
 
 
 def broadcast_in_dim(graph: Graph, eqn, x: Tensor) -> Tensor:
-  held = [1] * len(eqn.params["shape"])
+  shape = tuple(eqn.params["shape"])
+  if one_number(x):
+    return x._replace(shape=shape)
+  held = [1] * len(shape)
   for axis, size in zip(eqn.params["broadcast_dimensions"], x.held, strict=True):
     held[axis] = size
   name = x.name if tuple(held) == x.held else graph.reshape(x.name, held)
-  return Tensor(name, tuple(held), tuple(eqn.params["shape"]), x.dtype)
+  return Tensor(name, tuple(held), shape, x.dtype)
+
+
+def one_number(x: Tensor) -> bool:
+  """Whether a tensor repeats a single number, whose own axes may then be as they are."""
+  return math.prod(x.held) == 1
 
 
 def reshape(graph: Graph, eqn, x: Tensor) -> Tensor:
   shape = eqn.outvars[0].aval.shape
-  if math.prod(x.held) == 1:
-    return Tensor(graph.reshape(x.name, (1,) * len(shape)), (1,) * len(shape), shape, x.dtype)
-  return plain(eqn, graph.reshape(graph.whole(x), shape))
+  if one_number(x) and len(x.held) <= len(shape):
+    return x._replace(shape=shape)
+  if one_number(x):
+    return Tensor(graph.reshape(x.name, ()), (), shape, x.dtype)
+  return x if shape == x.shape else plain(eqn, graph.reshape(graph.whole(x), shape))
 
 
 def transpose(graph: Graph, eqn, x: Tensor) -> Tensor:
-  permutation = eqn.params["permutation"]
+  permutation, shape = eqn.params["permutation"], eqn.outvars[0].aval.shape
+  if one_number(x):
+    return x._replace(shape=shape)
   held = tuple(x.held[axis] for axis in permutation)
-  return Tensor(graph.transpose(x.name, permutation), held, eqn.outvars[0].aval.shape, x.dtype)
+  return Tensor(graph.transpose(x.name, permutation), held, shape, x.dtype)
 
 
 def take(graph: Graph, eqn, x: Tensor) -> Tensor:
@@ -275,6 +292,8 @@ def convolution(graph: Graph, eqn, x: Tensor, kernel: Tensor) -> Tensor:
   p, numbers = eqn.params, eqn.params["dimension_numbers"]
   if any(d != 1 for d in p["lhs_dilation"]) or p["batch_group_count"] != 1:
     raise UnknownPrimitiveError("conv_general_dilated with a dilated input or groups of the batch")
+  if suits_winograd(graph, p, x, kernel):
+    return plain(eqn, winograd(graph, x, kernel))
   low, high = zip(*p["padding"], strict=True)
   name = graph.transpose(graph.whole(x), numbers.lhs_spec)
   if min(*low, *high) < 0:
@@ -283,13 +302,60 @@ def convolution(graph: Graph, eqn, x: Tensor, kernel: Tensor) -> Tensor:
   name = graph.add(
     "Conv",
     name,
-    graph.transpose(graph.whole(kernel), numbers.rhs_spec),
+    filters(graph, kernel, numbers.rhs_spec),
     strides=list(p["window_strides"]),
     dilations=list(p["rhs_dilation"]),
     group=p["feature_group_count"],
     pads=[*low, *high],
   )
   return plain(eqn, graph.transpose(name, np.argsort(numbers.out_spec).tolist()))
+
+
+def filters(graph: Graph, kernel: Tensor, spec: tuple[int, ...]) -> str:
+  """A kernel as `Conv` takes it; a constant one stays in the file as it is, and is there once."""
+  if graph.known(kernel.name) is None:
+    return graph.transpose(graph.whole(kernel), spec)
+  return graph.add_at_load("Transpose", kernel.name, perm=list(spec))
+
+
+def suits_winograd(graph: Graph, p: dict, x: Tensor, kernel: Tensor) -> bool:
+  """Whether a convolution is 3x3 of stride 1, in our layout, and large enough in channels and small enough in area."""
+  numbers = p["dimension_numbers"]
+  if len(x.shape) != 4 or numbers.lhs_spec != (0, 3, 1, 2) or numbers.rhs_spec != (3, 2, 0, 1):
+    return False
+  same = p["padding"] == ((1, 1), (1, 1)) and p["window_strides"] == (1, 1) and p["rhs_dilation"] == (1, 1)
+  (b, h, w, c), d = x.shape, kernel.shape[-1]
+  large = min(c, d) >= WINOGRAD_CHANNELS and WINOGRAD_CELLS[0] <= h * w <= WINOGRAD_CELLS[1]
+  return b == 1 and same and kernel.shape[:2] == (3, 3) and graph.known(kernel.name) is not None and large
+
+
+def winograd(graph: Graph, x: Tensor, kernel: Tensor) -> str:
+  """`maths.winograd`: A^T [(G g G^T) * (B^T d B)] A of each tile of 4x4, as products of matrices, channels last."""
+  (_, h, w, c), d = x.shape, kernel.shape[-1]
+  rows, cols, n = -(-h // TILE), -(-w // TILE), PATCH
+  flat = graph.add_at_load("Reshape", kernel.name, graph.shape((9, c * d)))
+  g = graph.constant(np.kron(KERNEL_TRANSFORM, KERNEL_TRANSFORM), np.float32)
+  kernels = graph.add_at_load("Reshape", graph.add_at_load("MatMul", g, flat), graph.shape((n * n, c, d)))
+  ends = (0, 1, 1, 0, 0, rows * TILE + 1 - h, cols * TILE + 1 - w, 0)
+  patches = lambda tiles: np.arange(n)[:, None] + TILE * np.arange(tiles)  # noqa: E731
+  name = graph.reshape(graph.add("Pad", graph.whole(x), graph.shape(ends)), (rows * TILE + 2, -1))
+  name = graph.add("Gather", name, graph.constant(patches(rows), np.int64), axis=0)
+  name = combined(graph, INPUT_TRANSFORM, graph.reshape(name, (n, -1)))
+  name = graph.reshape(name, (n * rows, cols * TILE + 2, c))
+  name = graph.add("Gather", name, graph.constant(patches(cols), np.int64), axis=1)
+  name = combined(graph, INPUT_TRANSFORM, graph.reshape(name, (n * rows, n, cols * c)))
+  name = graph.transpose(graph.reshape(name, (n, rows, n, cols * c)), (0, 2, 1, 3))
+  name = graph.add("MatMul", graph.reshape(name, (n * n, rows * cols, c)), kernels)
+  name = combined(graph, OUTPUT_TRANSFORM, graph.reshape(name, (n, -1)))
+  name = combined(graph, OUTPUT_TRANSFORM, graph.reshape(name, (TILE, n, -1)))
+  name = graph.transpose(graph.reshape(name, (TILE, TILE, rows, cols, d)), (2, 0, 3, 1, 4))
+  name = graph.reshape(name, (1, rows * TILE, cols * TILE, d))
+  whole = (rows * TILE, cols * TILE) == (h, w)
+  return name if whole else slices(graph, name, [0, 0], [h, w], [1, 2], [1, 1])
+
+
+def combined(graph: Graph, matrix: np.ndarray, name: str) -> str:
+  return graph.add("MatMul", graph.constant(matrix, np.float32), name)
 
 
 def max_pool(graph: Graph, eqn, x: Tensor) -> Tensor:
@@ -377,14 +443,22 @@ def floor_remainder(graph: Graph, eqn, x: Tensor, y: Tensor) -> Tensor:
   return lazily(eqn, graph.add("Mod", x.name, y.name), x, y)
 
 
+def preprocess(graph: Graph, eqn, crops: Tensor) -> Tensor:
+  """`models.vgg.preprocess`, channels first: three long runs where there would be many short ones."""
+  name = graph.cast(graph.transpose(graph.whole(crops), (0, 3, 1, 2)), np.float32)
+  name = slices(graph, name, [-1], [np.iinfo(np.int64).min], [1], [-1])
+  name = graph.add("Sub", name, graph.constant(np.reshape(IMAGENET_MEAN_BGR, (1, 3, 1, 1)), np.float32))
+  return plain(eqn, graph.transpose(name, (0, 2, 3, 1)))
+
+
 def strided_conv(graph: Graph, eqn, x: Tensor, kernel: Tensor) -> Tensor:
   """`maths.strided_conv`, as the convolution that it is."""
   out = eqn.outvars[0].aval.shape
   stride = -(-x.shape[1] // out[1])
   pads = [max((n - 1) * stride + 3 - size, 0) for n, size in zip(out[1:3], x.shape[1:3], strict=True)]
   ends = [*(pad // 2 for pad in pads), *(pad - pad // 2 for pad in pads)]
-  filters = graph.transpose(graph.whole(kernel), (3, 2, 0, 1))
-  name = graph.add("Conv", graph.transpose(graph.whole(x), (0, 3, 1, 2)), filters, strides=[stride] * 2, pads=ends)
+  weights = filters(graph, kernel, (3, 2, 0, 1))
+  name = graph.add("Conv", graph.transpose(graph.whole(x), (0, 3, 1, 2)), weights, strides=[stride] * 2, pads=ends)
   return plain(eqn, graph.transpose(name, (0, 2, 3, 1)))
 
 
@@ -483,6 +557,7 @@ RULES: dict[str, Rule] = {
 FUNCTIONS: dict[str, Rule] = {
   "floor_divide": floor_divide,
   "remainder": floor_remainder,
+  "preprocess": preprocess,
   "strided_conv": strided_conv,
   "cross_correlate_each": cross_correlate_each,
 }

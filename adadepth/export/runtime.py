@@ -51,6 +51,7 @@ class OnnxTracker:
     budget: as of `Tracker`.
     threads: that compute; 0: one for each of the machine's cores.
     settings: what the file says of itself.
+    session: of onnxruntime, with zeros for each input, `blank`, and the names of its `outputs`.
 
   Example:
     tracker = OnnxTracker("runs/export/step.onnx")
@@ -64,11 +65,16 @@ class OnnxTracker:
   threads: int = 0
   settings: Settings = dataclasses.field(init=False, repr=False)
   session: onnxruntime.InferenceSession = dataclasses.field(init=False, repr=False)
+  blank: dict[str, np.ndarray] = dataclasses.field(init=False, repr=False)
+  outputs: list[str] = dataclasses.field(init=False, repr=False)
 
   def __post_init__(self):
     session = open_session(self.path, self.threads)
     object.__setattr__(self, "session", session)
     object.__setattr__(self, "settings", settings_of(session, self.path))
+    inputs = {x.name: np.zeros(x.shape, DTYPES[x.type]) for x in session.get_inputs()}
+    object.__setattr__(self, "blank", inputs)
+    object.__setattr__(self, "outputs", [x.name for x in session.get_outputs()])
     policy, calibration = self.settings.policy, self.settings.calibration
     if self.budget is not None and policy != "hard":
       raise InputError(
@@ -77,7 +83,7 @@ class OnnxTracker:
     if self.budget is not None and not isinstance(self.budget, Budget):
       object.__setattr__(self, "budget", budget_for(calibration, self.budget))
 
-  def init(self, frame: UInt8[np.ndarray, "*n h w 3"], box_xywh, threshold: float | None = None) -> OnnxTarget:
+  def init(self, frame, box_xywh, threshold: float | None = None) -> OnnxTarget:
     """Takes the template of the target in a box of the first frame, or of n targets; args are those of `Tracker.init`.
 
     Raises:
@@ -100,7 +106,7 @@ class OnnxTracker:
       states.append(self._run(state, search, centers[i], frame.shape, key=key)[0])
     return OnnxTarget(tuple(states), boxes, boxes[:, 2:], np.zeros(len(boxes), np.int32), shape, frame.shape)
 
-  def update(self, target: OnnxTarget, frame: UInt8[np.ndarray, "*n h w 3"]) -> tuple[OnnxTarget, Track]:
+  def update(self, target: OnnxTarget, frame) -> tuple[OnnxTarget, Track]:
     """Finds the target, or each of n, in the next frame; see `Tracker.update`."""
     check_next_frame(frame, target.frame_shape)
     where = target.box_xywh, target.first_size_wh, target.missed
@@ -139,9 +145,7 @@ class OnnxTracker:
     }
     if key is not None:
       given["key"] = key[None]
-    blank = {x.name: np.zeros(x.shape, DTYPES[x.type]) for x in self.session.get_inputs() if x.name not in given}
-    names = [x.name for x in self.session.get_outputs()]
-    found = dict(zip(names, self.session.run(names, {**given, **blank}), strict=True))
+    found = dict(zip(self.outputs, self.session.run(self.outputs, {**self.blank, **given}), strict=True))
     following = {f"state/{name.removeprefix('next/')}": x for name, x in found.items() if name.startswith("next/")}
     return following, Track(*(found[f"track/{name}"] for name in Track._fields))
 
