@@ -16,7 +16,7 @@ def small_network() -> ConfigDict:
   network.scaling = "none"  # of a response map: "min_max" (reference) or "none"
   network.logit_scale = 10.0  # initial scale from response to logits (Eq. 1); phase 1 learns it per depth
   network.template = "crop"  # "crop", the key crop's map (paper), or "ridge", a correlation filter learnt on it
-  # Of the box: "paper", the highest cell and the key's size, "fusion" (maths/fusion.py) or "box" (models/box_head.py).
+  # Of the box: "paper", the highest cell and the key's size, or "box" (models/box_head.py).
   network.reader = "box"
   return network
 
@@ -25,7 +25,7 @@ def vgg19_network() -> ConfigDict:
   """The paper's network, with our template and reader."""
   network = small_network()
   network.update({"plan": "vgg19", "template_px": 128, "search_px": 256, "pools": 4, "scaling": "min_max"})
-  network.update({"template": "ridge", "reader": "fusion"})  # see experiments/adaptation
+  network.update({"template": "ridge", "reader": "box"})  # see experiments/adaptation
   return network
 
 
@@ -71,12 +71,18 @@ def finetune() -> ConfigDict:
 def vgg19_finetune() -> ConfigDict:
   """Phase 1 on a trained VGG-19: groups as large as two cores' memory likes, and small steps."""
   settings = finetune()
-  settings.update({"groups": 1, "learning_rate": 1e-5, "warmup_steps": 4})
+  settings.update({"groups": 6, "learning_rate": 1e-5, "warmup_steps": 4, "log_every": 1, "checkpoint_every": 10})
+  return settings
+
+
+def paper_finetune() -> ConfigDict:
+  """The same without box heads, as the paper draws pairs."""
+  settings = vgg19_finetune()
   del settings.rollouts  # are of box heads
+  settings.groups = 1
   settings.frames = 6  # search frames a key
   settings.jitter_px = 8.0  # search crops are shifted by up to this many crop pixels on each axis
   settings.key_every = 10  # keys are drawn from every n-th frame
-  settings.update({"log_every": 1, "checkpoint_every": 10})
   return settings
 
 

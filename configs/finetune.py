@@ -26,7 +26,7 @@ def get_config(arg: str = "all") -> ConfigDict:
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # where to start: see configs/gating.py
   config.data = common.data()
-  config.finetune = common.finetune() if network == "quick" else common.vgg19_finetune()
+  config.finetune = common.finetune() if network == "quick" else common.paper_finetune()
   config.finetune.objective = objective
   config.eval = common.evaluation()
   for name in ("frames_per_sequence", "timing_rounds", "tracking"):

@@ -52,9 +52,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.hardest = 0.8
     config.gates.keys_per_sequence = 2
   if arg == "vgg19":
-    config.data.rendered = (0, 0, 0)
-    config.gates.keys_per_sequence = 5
-    config.gates.price_weights = (0.02,)  # on its pairs 0.002 to 0.02 are alike
+    config.data.rendered = (0, 80, 0)  # gates learn from the 80, where there are photos to cut them from
+    config.data.hardest = 0.8
+    config.gates.keys_per_sequence = 2
     config.eval.keys_per_sequence = 4
     config.eval.tracking = "xcorr1,hard"  # xcorr5 and soft take a second a frame or so: see configs/evaluate.py
   if paper:
@@ -68,5 +68,8 @@ def get_config(arg: str = "") -> ConfigDict:
 def gate_as_in_the_paper(config: ConfigDict) -> None:
   """The paper's template and reader, linear gates trained by Eq. 5 as printed with Eq. 2's loss."""
   config.network = common.paper_network()
+  config.finetune = common.paper_finetune()
+  config.data.rendered = (0, 0, 0)
+  config.gates.keys_per_sequence = 5
   config.gates.loss = "cross_entropy"
   config.gates.price_weights = (0.0, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)

@@ -1,7 +1,6 @@
 """Strict settings for every test (adapted from equinox): surprises are errors."""
 
 import dataclasses
-import functools
 import os
 import pathlib
 
@@ -20,7 +19,6 @@ import pytest
 
 from adadepth.data.sequence import Sequence
 from adadepth.models.architecture import Architecture
-from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.network import init_params
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -43,12 +41,6 @@ def shared() -> pathlib.Path:
 def arch() -> Architecture:
   """A tiny network: VGG-19's plan with 4 to 32 channels; 8 and 16 cells a side as in the paper, of 8 px."""
   return Architecture(width=1 / 16, template_px=64, search_px=128, pools=3)
-
-
-@pytest.fixture(scope="session")
-def fused(arch: Architecture) -> Architecture:
-  """The tiny network read by fusion."""
-  return dataclasses.replace(arch, reader="fusion")
 
 
 @pytest.fixture(scope="session")
@@ -83,9 +75,8 @@ def shapes_of(arch: Architecture) -> dict:
 
 
 def random_params(arch: Architecture) -> dict:
-  """Random parameters but for the box heads; gates lean on every feature a little, and fusion is untrained."""
-  as_loaded = functools.partial(jax.tree.map, lambda leaf: jnp.asarray(np.asarray(leaf)))  # no weak types
-  return {**drawn(shapes_of(arch), seed=0), "fusion": as_loaded(init_fusion())}
+  """Random parameters; gates lean on every feature a little."""
+  return drawn(shapes_of(arch), seed=0)
 
 
 @pytest.fixture(scope="session")

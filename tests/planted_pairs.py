@@ -1,22 +1,19 @@
 """Pairs whose responses peak where a test wants them to."""
 
-import dataclasses
-
 import numpy as np
 
 from adadepth.evaluation.responses import PairTable
 from adadepth.maths.geometry import zero_displacement_index
-from adadepth.maths.ncc import LOG_SCALES
 from adadepth.models.architecture import Architecture
+from adadepth.tracking.reader import SURE
 
 ARCH = Architecture(width=1 / 16, template_px=32, search_px=64, pools=3, scaling="none")
-FUSION = dataclasses.replace(ARCH, reader="fusion")
 
 
 def planted_table(true_cells, seen_cells) -> PairTable:
   """Pairs whose targets moved by `true_cells` [n, 2] and whose depths peak at `seen_cells` [n, 5, 2].
 
-  NCC has seen nothing. They are of two videos in turn, "a" and "b".
+  They are of two videos in turn, "a" and "b".
   """
   n, r = len(true_cells), ARCH.search_cells
   zero = zero_displacement_index(ARCH.template_cells, r)
@@ -29,10 +26,9 @@ def planted_table(true_cells, seen_cells) -> PairTable:
   center = 32 + 8 * np.asarray(true_cells, np.float32)
   return PairTable(
     responses=responses,
-    ncc=np.zeros((n, len(LOG_SCALES), ARCH.grid.places, ARCH.grid.places), np.float16),
-    center=np.zeros((n, 5, 2), np.float32),
-    size=np.zeros((n, 5, 2), np.float32),
-    score=np.zeros((n, 5), np.float32),
+    center=8 * np.asarray(seen_cells, np.float32),
+    size=np.full((n, 5, 2), 16, np.float32),
+    score=np.full((n, 5), SURE, np.float32),
     truth_in_search=np.concatenate([center - size / 2, size], axis=1),
     size_in_crop=size,
     last_size=size,

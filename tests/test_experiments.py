@@ -42,7 +42,7 @@ def test_gates_are_packed_without_their_backbone(finished, monkeypatch):
   monkeypatch.setattr(pack, "asset_path", lambda name: finished / f"{name}.safetensors")
   pack.main("vgg19", str(finished))
   packed = load_model(finished / "vgg19.safetensors")
-  assert set(packed.params) == {"head", "gates", "fusion"} and packed.threshold == 0.4
+  assert set(packed.params) == {"head", "gates"} and packed.threshold == 0.4
 
 
 def test_the_small_network_is_packed_in_half_precision(finished, monkeypatch):
@@ -50,7 +50,7 @@ def test_the_small_network_is_packed_in_half_precision(finished, monkeypatch):
   pack.main("package", str(finished))
   sizes = [(finished / name).stat().st_size for name in ("embedded.safetensors", "model.safetensors")]
   assert sizes[0] < 0.6 * sizes[1]
-  assert set(load_model(finished / "embedded.safetensors").params) == {"backbone", "head", "gates", "fusion"}
+  assert set(load_model(finished / "embedded.safetensors").params) == {"backbone", "head", "gates"}
 
 
 def test_what_the_package_does_not_hold_is_not_packed(finished, monkeypatch):

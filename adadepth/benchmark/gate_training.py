@@ -25,7 +25,6 @@ def random_table(n: int, arch: Architecture, seed: int) -> PairTable:
   reach = arch.search_px / 16
   return PairTable(
     responses=rng.random((n, DEPTHS, arch.search_cells, arch.search_cells), dtype=np.float32),
-    ncc=np.zeros((n, 0, 0, 0), np.float16),
     center=rng.normal(0, reach, (n, DEPTHS, 2)).astype(np.float32),
     size=np.repeat(size[:, None], DEPTHS, axis=1),
     score=rng.normal(0, 1, (n, DEPTHS)).astype(np.float32),

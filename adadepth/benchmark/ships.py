@@ -1,4 +1,4 @@
-"""What ships, as it ships: the package's network, and VGG-19 of random weights, with hard gating and the fusion reader.
+"""What ships, as it ships: the package's network, and VGG-19 of random weights, with hard gating and box heads.
 
 Time is held against FLOPs, the frame's size, the code as it was before, and OpenCV's CSRT.
 """

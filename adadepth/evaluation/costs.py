@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import Template, block_outputs, correlation_maps, init_params, make_template
 from adadepth.tracking.policies import fixed_policy, look_at, soft_policy, stop_share
-from adadepth.tracking.reader import Reading, Search, read_maps
+from adadepth.tracking.reader import Reading, Search
 
 
 class Costs(NamedTuple):
@@ -41,13 +41,7 @@ def gated_exit(
   outputs = block_outputs(params, search.crops, arch=arch, depths=depth + 1)
   found = [look_at(params, template, x, search.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
   stops = jnp.stack([stop_share(params, at, depth=k, arch=arch) for k, at in enumerate(found)])
-  if arch.reader == "box":
-    return stops, found[-1].reading
-  responses = jnp.zeros((1, DEPTHS, arch.search_cells, arch.search_cells))
-  for k, at in enumerate(found):
-    responses = responses.at[:, k].set(at.response)
-  confidences = jax.nn.one_hot(jnp.full(1, depth), DEPTHS)
-  return stops, read_maps(params, template, responses, confidences, found[0].ncc, arch=arch)
+  return stops, found[-1].reading
 
 
 def xla_gflops(program, *arguments) -> float:
@@ -78,8 +72,7 @@ def frame_costs(arch: Architecture) -> Costs:
 def pair_costs(arch: Architecture) -> Costs:
   """Of a key-search pair (Table 1): a frame, and the blocks of the key crop.
 
-  What templates cost beyond their maps (ridge regression, other scales) is spent once a key, however many frames
-  follow; it is not in a pair.
+  What ridge regression costs is spent once a key, however many frames follow; it is not in a pair.
   """
   params, _, _ = _shapes(arch)
   key = jax.ShapeDtypeStruct((1, arch.template_px, arch.template_px, 3), jnp.uint8)

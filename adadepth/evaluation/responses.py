@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Callable
 from collections.abc import Sequence as Listing
 
 import jax
@@ -11,7 +12,6 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped, UInt8
 
 from adadepth.data.ahead import map_ahead
-from adadepth.data.drifted_pairs import drift
 from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
@@ -19,21 +19,20 @@ from adadepth.evaluation.cache import file_of, keep, kept, key_of
 from adadepth.io.progress import progress
 from adadepth.maths.geometry import box_center
 from adadepth.maths.random_streams import named_generator
-from adadepth.models.architecture import DEPTHS, Architecture
-from adadepth.models.box_head import Reading
+from adadepth.models.architecture import Architecture
 from adadepth.models.network import (
   Template,
-  block_outputs,
-  correlation_map,
+  correlation_maps,
   filter_of,
   make_template,
-  ncc_on_grid,
   prepare_params,
   respond,
 )
-from adadepth.tracking.reader import read_peak
+from adadepth.tracking.reader import read_paper, read_peak
 
 CHUNK = 5
+# (rng, n, arch) -> how far n boxes are off, as `drifted_pairs.drift` has it.
+Errors = Callable[[np.random.Generator, int, Architecture], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +41,7 @@ class PairTable:
 
   Attributes:
     responses: [n, 5, r, r].
-    ncc: for each scale and place (see `maths.ncc`), float16, [n, s, i, i]; [n, 0, 0, 0] but for the reader "fusion".
-    center, size, score: what the box heads read at each depth (`box_head.Reading`), [n, 5, 2], [n, 5, 2] and [n, 5];
-      zeros for other readers.
+    center, size, score: what is read at each depth (`box_head.Reading`), [n, 5, 2], [n, 5, 2] and [n, 5].
     truth_in_search: true box, xywh, pixels of the search crop, [n, 4].
     size_in_crop: the key's box (w, h), crop pixels, [n, 2].
     last_size: see `PairGroup`, [n, 2].
@@ -54,7 +51,6 @@ class PairTable:
   """
 
   responses: Float[np.ndarray | Array, "n 5 r r"]
-  ncc: Float[np.ndarray | Array, "n s i i"]
   center: Float[np.ndarray, "n 5 2"]
   size: Float[np.ndarray, "n 5 2"]
   score: Float[np.ndarray, "n 5"]
@@ -75,7 +71,7 @@ class PairTable:
 
 def on_device(table: PairTable) -> PairTable:
   """The same table with its maps in the device's memory: programs that read them often need not copy them again."""
-  return dataclasses.replace(table, responses=jnp.asarray(table.responses), ncc=jnp.asarray(table.ncc))
+  return dataclasses.replace(table, responses=jnp.asarray(table.responses))
 
 
 def joined(tables: Listing[PairTable]) -> PairTable:
@@ -95,7 +91,7 @@ def pair_table(
   threads: int,
   folder: pathlib.Path | None,
   description: str,
-  drifted: bool = False,
+  errors: Errors | None = None,
 ) -> PairTable:
   """The responses of every evaluation pair of the sequences.
 
@@ -104,8 +100,7 @@ def pair_table(
     threads: that cut crops ahead of the network.
     folder: where each sequence's are kept, and taken from if nothing that they depend on has changed (`cache`).
     description: for the progress bar.
-    drifted: search crops are cut around boxes that are off as a tracker's are, for the reader "box"; else around the
-      true ones.
+    errors: how far the boxes are off that search crops are cut around, `drift` as a tracker's are; None: not at all.
   Raises:
     InputError: no pair in any of the sequences.
   """
@@ -117,10 +112,10 @@ def pair_table(
     )
   prepared, tables = prepare_params(params, arch), []
   for sequence in progress(with_pairs, description):
-    key = key_of(sequence, (params["backbone"], params.get("box")), arch, wanted[sequence.name], drifted)
+    key = key_of(sequence, (params["backbone"], params.get("box")), arch, wanted[sequence.name], errors is not None)
     arrays = kept(file_of(folder, sequence), key) if folder else None
     if arrays is None:
-      arrays = sequence_pairs(prepared, sequence, wanted[sequence.name], arch=arch, threads=threads, drifted=drifted)
+      arrays = sequence_pairs(prepared, sequence, wanted[sequence.name], arch=arch, threads=threads, errors=errors)
       if folder:
         keep(file_of(folder, sequence), key, arrays)
     tables.append(PairTable(**arrays))
@@ -134,10 +129,10 @@ def sequence_pairs(
   *,
   arch: Architecture,
   threads: int,
-  drifted: bool = False,
+  errors: Errors | None = None,
 ) -> dict[str, np.ndarray]:
   """The columns of a PairTable for the keys and search frames of one sequence."""
-  cuts = map_ahead(lambda item: _cut(sequence, *item, arch, drifted), wanted, threads=threads, buffer=4)
+  cuts = map_ahead(lambda item: _cut(sequence, *item, arch, errors), wanted, threads=threads, buffer=4)
   rows = [_respond(params, *cut, arch) for cut in cuts]
   return {f.name: np.concatenate([row[f.name] for row in rows]) for f in dataclasses.fields(PairTable)}
 
@@ -147,28 +142,26 @@ _template = jax.jit(make_template, static_argnames="arch")
 
 @functools.partial(jax.jit, static_argnames="arch")
 def _searches(params, template: Template, search, last_size, *, arch):
-  outputs, n = block_outputs(params, search, arch=arch, depths=DEPTHS), len(search)
-  maps = [correlation_map(x, depth=depth, arch=arch) for depth, x in enumerate(outputs)]
-  responses = [respond(filter_of(template, k), m, arch=arch) for k, m in enumerate(maps)]
-  ncc = jnp.zeros((n, 0, 0, 0))
-  readings = Reading(jnp.zeros((n, DEPTHS, 2)), jnp.zeros((n, DEPTHS, 2)), jnp.zeros((n, DEPTHS)))
-  if arch.reader == "fusion":
-    ncc = jax.vmap(functools.partial(ncc_on_grid, template.ncc, arch=arch))(outputs[0])
-  if arch.reader == "box":
-    each = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], n, axis=0), template)
-    at = [read_peak(params, each, maps[k], responses[k], last_size, depth=k, arch=arch)[0] for k in range(DEPTHS)]
-    readings = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *at)
-  return (jnp.stack(responses, axis=1), ncc.astype(jnp.float16), *readings)
+  each = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], len(search), axis=0), template)
+  responses, readings = [], []
+  for depth, searched in enumerate(correlation_maps(params, search, arch=arch)):
+    response = respond(filter_of(template, depth), searched, arch=arch)
+    if arch.reader == "paper":
+      reading = read_paper(response, each.size, arch=arch)
+    else:
+      reading, _ = read_peak(params, each, searched, response, last_size, depth=depth, arch=arch)
+    responses.append(response)
+    readings.append(reading)
+  readings = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *readings)
+  return (jnp.stack(responses, axis=1), *readings)
 
 
 def _cut(
-  sequence: Sequence, key: int, run: Listing[int], arch: Architecture, drifted: bool
+  sequence: Sequence, key: int, run: Listing[int], arch: Architecture, errors: Errors | None
 ) -> tuple[PairGroup, UInt8[np.ndarray, "s s 3"]]:
-  if not drifted:
-    return cut_group(sequence, key, run, arch), cut_key_search(sequence, key, arch)
   rng = named_generator(0, f"drift of {sequence.name}", key)
-  jitter, size_error = drift(rng, len(run), arch)
-  return cut_group(sequence, key, run, arch, jitter, size_error), cut_key_search(sequence, key, arch)
+  off = () if errors is None else errors(rng, len(run), arch)
+  return cut_group(sequence, key, run, arch, *off), cut_key_search(sequence, key, arch)
 
 
 def _respond(
@@ -183,7 +176,7 @@ def _respond(
   found = [_searches(params, template, *chunk, arch=arch) for chunk in zip(*chunks, strict=True)]
   columns = (np.concatenate([np.asarray(part) for part in parts])[: len(group)] for parts in zip(*found, strict=True))
   return {
-    **dict(zip(("responses", "ncc", "center", "size", "score"), columns, strict=True)),
+    **dict(zip(("responses", "center", "size", "score"), columns, strict=True)),
     "truth_in_search": group.truth_in_search,
     "size_in_crop": np.repeat(group.size_in_crop[None], len(group), axis=0),
     "last_size": group.last_size,

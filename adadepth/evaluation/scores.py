@@ -8,24 +8,20 @@ from collections.abc import Sequence as Listing
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from adadepth.evaluation.costs import Costs
 from adadepth.evaluation.intervals import by_video, paired_interval
 from adadepth.evaluation.responses import PairTable
 from adadepth.maths.cascade import exit_confidences, exit_depth
 from adadepth.maths.features import all_gate_features
-from adadepth.maths.fusion import LastPlace
 from adadepth.maths.metrics import iou, iou_at
 from adadepth.models.architecture import DEPTHS, Architecture
-from adadepth.models.box_head import Reading
 from adadepth.models.flops import hard_flops
-from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import gate_logits
 from adadepth.models.network import logit_scales
 from adadepth.tracking.policies import FIXED
-from adadepth.tracking.reader import DRIFT, read_fusion, read_paper
+from adadepth.tracking.reader import read_paper
 
 HORIZONS = (1, 5, 25)
 
@@ -51,82 +47,19 @@ class PairScores:
   costs: Costs
 
 
-def read_pair(
-  fusion: dict,
-  responses: Float[Array, "5 r r"],
-  ncc: Float[Array, "s i i"],
-  size: Float[Array, "2"],
-  confidences: Float[Array, "m 5"],
-  last: LastPlace,
-  *,
-  arch: Architecture,
-) -> Reading:
-  """What the readers "paper" and "fusion" read of one pair by m policies.
+def exit_ious(table: PairTable, *, arch: Architecture) -> Float[np.ndarray, "n 5"]:
+  """IoU of every pair that stops at each depth: fixed depths and hard gating alike."""
+  return found_ious(table, table.center, table.size, arch)
 
-  Args:
-    ncc: see `PairTable`; the paper's reader does not look at it.
-    size: of the key's box, (w, h), crop pixels.
-    confidences: of each policy.
-    last: from where the target moves: known in pairs, whose crops are centred on it.
-  """
+
+def soft_ious(table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture) -> Float[np.ndarray, "n"]:
+  """IoU of soft gating, whose average is of maps with the paper's reader, else of boxes."""
   if arch.reader == "paper":
-    return jax.vmap(lambda c: read_paper(responses, c, size, arch=arch))(confidences)
-  by = lambda c: read_fusion(fusion, responses, c, ncc.astype(jnp.float32), size, arch=arch, last=last)  # noqa: E731
-  return jax.vmap(by)(confidences)
-
-
-def as_pairs(n: int) -> LastPlace:
-  """The last places of n pairs: each search crop is centred on the true one."""
-  return LastPlace(np.zeros((n, 2), np.float32), np.zeros(n, np.float32))
-
-
-def as_tracked(n: int, *, arch: Architecture, rng: np.random.Generator) -> LastPlace:
-  """The last places of n targets, from which a tracker that has drifted would look for them."""
-  drift_px = np.float32(DRIFT * arch.search_px)
-  return LastPlace(drift_px * rng.standard_normal((n, 2), np.float32), np.full(n, drift_px))
-
-
-@functools.partial(jax.jit, static_argnames="arch")
-def _read_table(fusion, responses, ncc, size, confidences, last, *, arch):
-  each = lambda pair: read_pair(*pair, arch=arch)  # noqa: E731
-  return lax.map(each, (fusion, responses, ncc, size, confidences, last), batch_size=16)
-
-
-def read_ious(
-  fusion: dict | None, table: PairTable, confidences: Float[np.ndarray, "n m 5"], last: LastPlace, *, arch: Architecture
-) -> Float[np.ndarray, "n m"]:
-  """IoU of every pair by m policies, each giving the five depths so much confidence.
-
-  Args:
-    fusion: one for all pairs, or one for each, with a leading n; None with box heads.
-    last: `as_pairs` or `as_tracked`.
-  """
-  if arch.reader == "box":
-    center, size = (np.einsum("nmk,nkc->nmc", confidences, column) for column in (table.center, table.size))
-    return found_ious(table, center, size, arch)
-  one = jax.tree.map(np.ndim, init_fusion())
-  each = {
-    name: leaf if np.ndim(leaf) > one[name] else jnp.broadcast_to(leaf, (len(table), *np.shape(leaf)))
-    for name, leaf in fusion.items()
-  }
-  maps = (table.responses, table.ncc, table.size_in_crop)
-  reading = jax.device_get(_read_table(each, *maps, confidences, last, arch=arch))
-  return found_ious(table, reading.center, reading.size, arch)
-
-
-def exit_ious(
-  fusion: dict | None, table: PairTable, last: LastPlace | None = None, *, arch: Architecture
-) -> Float[np.ndarray, "n 5"]:
-  """IoU of every pair that stops at each depth: fixed depths and hard gating alike; arguments as of `read_ious`."""
-  stops = np.broadcast_to(np.eye(DEPTHS, dtype=np.float32), (len(table), DEPTHS, DEPTHS))
-  return read_ious(fusion, table, stops, as_pairs(len(table)) if last is None else last, arch=arch)
-
-
-def soft_ious(
-  fusion: dict | None, table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture
-) -> Float[np.ndarray, "n"]:
-  """IoU of soft gating."""
-  return read_ious(fusion, table, confidences[:, None], as_pairs(len(table)), arch=arch)[:, 0]
+    maps = jnp.einsum("nk,nkyx->nyx", jnp.asarray(confidences), jnp.asarray(table.responses))
+    center, size, _ = jax.device_get(read_paper(maps, jnp.asarray(table.size_in_crop), arch=arch))
+  else:
+    center, size = (np.einsum("nk,nkc->nc", confidences, column) for column in (table.center, table.size))
+  return found_ious(table, center[:, None], size[:, None], arch)[:, 0]
 
 
 def found_ious(

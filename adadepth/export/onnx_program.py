@@ -12,10 +12,8 @@ import numpy as np
 import onnx
 
 from adadepth.export.graph import Graph, Tensor
-from adadepth.export.primitives import COMPLEX_RULES, EACH_PART, FUNCTIONS, RULES, Complex, UnknownPrimitiveError
+from adadepth.export.primitives import FUNCTIONS, RULES, UnknownPrimitiveError
 from adadepth.export.program import leaf_names
-
-Value = Tensor | Complex
 
 
 def to_onnx(function, constants, inputs, *, name: str, metadata: dict) -> onnx.ModelProto:
@@ -24,41 +22,20 @@ def to_onnx(function, constants, inputs, *, name: str, metadata: dict) -> onnx.M
   Args:
     function: takes a tree of arrays and named trees of arrays, and returns a tree.
     constants: tree of arrays that the file holds: the network's parameters.
-    inputs: name -> tree of arrays or their shapes; leaves are named "name/path", and those of complex numbers are two,
-      ".real" and ".imag".
+    inputs: name -> tree of arrays or their shapes, whose leaves are named "name/path".
   """
   traced, out = jax.make_jaxpr(lambda held, named: function(held, **named), return_shape=True)(constants, inputs)
   graph, held = Graph(), jax.tree.leaves(constants)
   known = [constant_tensor(graph, leaf) for leaf in held]
-  given = [named_value(path, leaf) for path, leaf in leaf_names(inputs)]
+  given = [Tensor(path, leaf.shape, leaf.shape, np.dtype(leaf.dtype)) for path, leaf in leaf_names(inputs)]
   found = inline(graph, traced.jaxpr, [constant_tensor(graph, c) for c in traced.consts], [*known, *given])
-  outputs = []
-  for (path, _), value in zip(leaf_names(out), found, strict=True):
-    outputs += [renamed(graph, x, end) for x, end in zip(parts(value), ends(path, value), strict=True)]
-  return graph.model(name, [x for value in given for x in parts(value)], outputs, metadata=metadata)
+  outputs = [renamed(graph, x, path) for (path, _), x in zip(leaf_names(out), found, strict=True)]
+  return graph.model(name, given, outputs, metadata=metadata)
 
 
-def constant_tensor(graph: Graph, value) -> Value:
+def constant_tensor(graph: Graph, value) -> Tensor:
   array = np.asarray(value)
-  if array.dtype == np.complex64:
-    return Complex(constant_tensor(graph, array.real), constant_tensor(graph, array.imag))
   return Tensor(graph.constant(array), array.shape, array.shape, array.dtype)
-
-
-def named_value(path: str, leaf) -> Value:
-  """An input of the file."""
-  tensor = lambda name, dtype: Tensor(name, leaf.shape, leaf.shape, np.dtype(dtype))  # noqa: E731
-  if leaf.dtype == np.complex64:
-    return Complex(*(tensor(f"{path}.{part}", np.float32) for part in Complex._fields))
-  return tensor(path, leaf.dtype)
-
-
-def parts(value: Value) -> tuple[Tensor, ...]:
-  return tuple(value) if isinstance(value, Complex) else (value,)
-
-
-def ends(path: str, value: Value) -> list[str]:
-  return [f"{path}.{part}" for part in Complex._fields] if isinstance(value, Complex) else [path]
 
 
 def renamed(graph: Graph, x: Tensor, name: str) -> Tensor:
@@ -67,11 +44,11 @@ def renamed(graph: Graph, x: Tensor, name: str) -> Tensor:
   return x._replace(name=name, held=x.shape)
 
 
-def inline(graph: Graph, jaxpr, consts: Sequence[Value], args: Sequence[Value]) -> list[Value]:
+def inline(graph: Graph, jaxpr, consts: Sequence[Tensor], args: Sequence[Tensor]) -> list[Tensor]:
   """Adds what a jaxpr computes to a graph; returns what it returns."""
   values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
 
-  def read(atom) -> Value:
+  def read(atom) -> Tensor:
     return constant_tensor(graph, np.asarray(atom.val, atom.aval.dtype)) if hasattr(atom, "val") else values[atom]
 
   for eqn in jaxpr.eqns:
@@ -80,22 +57,16 @@ def inline(graph: Graph, jaxpr, consts: Sequence[Value], args: Sequence[Value]) 
   return [read(atom) for atom in jaxpr.outvars]
 
 
-def convert(graph: Graph, eqn, args: list[Value]) -> list[Value]:
+def convert(graph: Graph, eqn, args: list[Tensor]) -> list[Tensor]:
   """One equation."""
   name = eqn.primitive.name
   if name == "jit" and eqn.params["name"] in FUNCTIONS:
     return [FUNCTIONS[eqn.params["name"]](graph, eqn, *args)]
   if name in WITH_JAXPRS:
     return WITH_JAXPRS[name](graph, eqn, args)
-  is_complex = any(isinstance(x, Complex) for x in args)
-  if is_complex and name in EACH_PART:
-    rule = RULES[name]
-    split = [x if isinstance(x, Complex) else (x, x) for x in args]
-    return [Complex(*(rule(graph, eqn, *(x[i] for x in split))._replace(dtype=np.dtype(np.float32)) for i in range(2)))]
-  rule = (COMPLEX_RULES if is_complex else RULES).get(name)
-  if rule is None:
-    raise UnknownPrimitiveError(f"no rule for the primitive {name!r}" + (" of complex numbers" if is_complex else ""))
-  found = rule(graph, eqn, *args)
+  if name not in RULES:
+    raise UnknownPrimitiveError(f"no rule for the primitive {name!r}")
+  found = RULES[name](graph, eqn, *args)
   return found if isinstance(found, list) else [found]
 
 
@@ -107,11 +78,11 @@ def inlined(key: str):
   return lambda graph, eqn, args: inline(graph, eqn.params[key].jaxpr, _consts(graph, eqn.params[key]), args)
 
 
-def _consts(graph: Graph, closed) -> list[Value]:
+def _consts(graph: Graph, closed) -> list[Tensor]:
   return [constant_tensor(graph, value) for value in closed.consts]
 
 
-def cond(graph: Graph, eqn, args: list[Value]) -> list[Value]:
+def cond(graph: Graph, eqn, args: list[Tensor]) -> list[Tensor]:
   """An `If`: of its two branches one is computed."""
   index, *operands = args
   if len(eqn.params["branches"]) != 2:
@@ -120,24 +91,21 @@ def cond(graph: Graph, eqn, args: list[Value]) -> list[Value]:
   for closed in eqn.params["branches"]:
     inner = graph.subgraph()
     found = inline(inner, closed.jaxpr, _consts(inner, closed), operands)
-    returned = [renamed(inner, x, inner.new_name()) for value in found for x in parts(value)]
+    returned = [renamed(inner, x, inner.new_name()) for x in found]
     branches.append(inner.proto("branch", [], returned))
   no, yes = branches
   names = graph.add("If", graph.cast(index.name, bool), outputs=len(no.output), then_branch=yes, else_branch=no)
-  return _as_returned(eqn, names if isinstance(names, list) else [names])
+  return _as_returned(eqn, names)
 
 
-def _as_returned(eqn, names: list[str]) -> list[Value]:
-  """The tensors that a node returns, one by one, as the arrays that an equation does."""
-  found, names = [], iter(names)
-  for var in eqn.outvars:
-    value = named_value("", var.aval)
-    tensors = [x._replace(name=next(names)) for x in parts(value)]
-    found.append(Complex(*tensors) if isinstance(value, Complex) else tensors[0])
-  return found
+def _as_returned(eqn, names: str | list[str]) -> list[Tensor]:
+  """The tensors that a node returns as what an equation does."""
+  avals = [var.aval for var in eqn.outvars]
+  names = [names] if isinstance(names, str) else names
+  return [Tensor(name, aval.shape, aval.shape, aval.dtype) for name, aval in zip(names, avals, strict=True)]
 
 
-def while_loop(graph: Graph, eqn, args: list[Value]) -> list[Value]:
+def while_loop(graph: Graph, eqn, args: list[Tensor]) -> list[Tensor]:
   """A `Loop`, whose condition its body computes for the next turn."""
   p = eqn.params
   split = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
@@ -152,24 +120,23 @@ def while_loop(graph: Graph, eqn, args: list[Value]) -> list[Value]:
   program = body.proto("body", [turn, go_on, *carry], returned)
   first = ask(graph, start)
   names = graph.add("Loop", "", first.name, *(graph.whole(x) for x in start), outputs=len(start), body=program)
-  return _as_returned(eqn, names if isinstance(names, list) else [names])
+  return _as_returned(eqn, names)
 
 
-def scan(graph: Graph, eqn, args: list[Value]) -> list[Value]:
+def scan(graph: Graph, eqn, args: list[Tensor]) -> list[Tensor]:
   """Of one turn, as `lax.map` over one target is: its body, as if it were written here."""
   p = eqn.params
   if p["length"] != 1:
     raise UnknownPrimitiveError(f"scan of {p['length']} turns")
   before = p["num_consts"] + p["num_carry"]
   row = lambda x, shape: Tensor(graph.reshape(graph.whole(x), shape), shape, shape, x.dtype)  # noqa: E731
-  each = lambda value, f: Complex(*map(f, value)) if isinstance(value, Complex) else f(value)  # noqa: E731
-  xs = [each(value, lambda x: row(x, x.shape[1:])) for value in args[before:]]
+  xs = [row(x, x.shape[1:]) for x in args[before:]]
   found = inline(graph, p["jaxpr"].jaxpr, _consts(graph, p["jaxpr"]), [*args[:before], *xs])
-  ys = [each(value, lambda x: row(x, (1, *x.shape))) for value in found[p["num_carry"] :]]
+  ys = [row(x, (1, *x.shape)) for x in found[p["num_carry"] :]]
   return [*found[: p["num_carry"]], *ys]
 
 
-def linear_solve(graph: Graph, eqn, args: list[Value]) -> list[Value]:
+def linear_solve(graph: Graph, eqn, args: list[Tensor]) -> list[Tensor]:
   """`custom_linear_solve`: the solver, which is what runs."""
   lengths, solve = eqn.params["const_lengths"], eqn.params["jaxprs"].solve
   before = lengths.matvec + lengths.vecmat

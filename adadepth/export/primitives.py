@@ -1,15 +1,12 @@
 """JAX's primitives as ONNX nodes, one function each: (graph, equation, *tensors) -> tensors.
 
-Those that the tracker's programs are made of, and no more. Complex numbers, of which ONNX has none, are two tensors,
-and a Fourier transform is a product with its matrix: the maps are 64 cells wide at most, where that costs little.
+Those that the tracker's programs are made of, and no more.
 """
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
-from jax import lax
 
 from adadepth.export.graph import Graph, Tensor
 from adadepth.maths.winograd import INPUT_TRANSFORM, KERNEL_TRANSFORM, OUTPUT_TRANSFORM, PATCH, TILE
@@ -21,13 +18,6 @@ Rule = Callable[..., Tensor]
 WINOGRAD_CHANNELS, WINOGRAD_CELLS = 48, (256, 4096)
 
 
-class Complex(NamedTuple):
-  """A complex array as two real ones."""
-
-  real: Tensor
-  imag: Tensor
-
-
 class UnknownPrimitiveError(NotImplementedError):
   """A primitive, or a use of it, that no rule here knows: the program has changed, and a rule must be written."""
 
@@ -35,8 +25,7 @@ class UnknownPrimitiveError(NotImplementedError):
 def plain(eqn, name: str) -> Tensor:
   """What an equation returns, where the graph holds all of it."""
   aval = eqn.outvars[0].aval
-  dtype = np.dtype(np.float32) if aval.dtype == np.complex64 else aval.dtype
-  return Tensor(name, aval.shape, aval.shape, dtype)
+  return Tensor(name, aval.shape, aval.shape, aval.dtype)
 
 
 def lazily(eqn, name: str, *tensors: Tensor) -> Tensor:
@@ -103,12 +92,8 @@ def select(graph: Graph, eqn, which: Tensor, no: Tensor, yes: Tensor) -> Tensor:
   return lazily(eqn, name, which, no, yes)
 
 
-def convert(graph: Graph, eqn, x: Tensor) -> Tensor | Complex:
+def convert(graph: Graph, eqn, x: Tensor) -> Tensor:
   dtype = eqn.params["new_dtype"]
-  if dtype == np.complex64:
-    zero = graph.constant(np.zeros((1,) * len(x.shape), np.float32))
-    real = x._replace(name=graph.cast(x.name, np.float32), dtype=np.dtype(np.float32))
-    return Complex(real, real._replace(name=zero, held=(1,) * len(x.shape)))
   return lazily(eqn, x.name if x.dtype == dtype else graph.cast(x.name, dtype), x)
 
 
@@ -377,56 +362,6 @@ def max_pool(graph: Graph, eqn, x: Tensor) -> Tensor:
   return plain(eqn, graph.transpose(name, (0, 2, 3, 1)))
 
 
-# Complex numbers.
-
-
-def complex_product(graph: Graph, eqn, x: Complex, y: Complex) -> Complex:
-  times = lambda a, b: graph.add("Mul", a.name, b.name)  # noqa: E731
-  real = graph.add("Sub", times(x.real, y.real), times(x.imag, y.imag))
-  imag = graph.add("Add", times(x.real, y.imag), times(x.imag, y.real))
-  held, shape = np.broadcast_shapes(x.real.held, y.real.held), eqn.outvars[0].aval.shape
-  return Complex(*(Tensor(name, held, shape, np.dtype(np.float32)) for name in (real, imag)))
-
-
-def conjugate(graph: Graph, eqn, x: Complex) -> Complex:
-  return x._replace(imag=x.imag._replace(name=graph.add("Neg", x.imag.name)))
-
-
-def fft(graph: Graph, eqn, x: Tensor | Complex) -> Tensor | Complex:
-  """Over the last two axes, of real maps or to real maps, by the matrices of the transforms of each axis."""
-  kind, lengths = eqn.params["fft_type"], eqn.params["fft_lengths"]
-  if len(lengths) != 2 or kind not in (lax.FftType.RFFT, lax.FftType.IRFFT):
-    raise UnknownPrimitiveError(f"fft {kind} over {len(lengths)} axes")
-  h, w = lengths
-  angle = lambda n, m: 2 * np.pi * np.outer(np.arange(n), np.arange(m)) / n  # noqa: E731
-  rows, columns = np.exp(-1j * angle(h, h)), np.exp(-1j * angle(w, w // 2 + 1))
-  if kind == lax.FftType.RFFT:
-    whole = graph.whole(x)
-    across = [product(graph, whole, part) for part in (columns.real, columns.imag)]
-    real, imag = complex_times(graph, rows, across)
-    return Complex(plain(eqn, real), plain(eqn, imag))
-  real, imag = complex_times(graph, rows.conj() / h, [graph.whole(x.real), graph.whole(x.imag)])
-  twice = np.full(w // 2 + 1, 2.0)
-  twice[0] = 1
-  twice[w // 2 :] = 1 if w % 2 == 0 else 2
-  back = (twice * columns).conj().T / w
-  return plain(eqn, graph.add("Sub", product(graph, real, back.real), product(graph, imag, back.imag)))
-
-
-def product(graph: Graph, name: str, matrix: np.ndarray) -> str:
-  return graph.add("MatMul", name, graph.constant(matrix, np.float32))
-
-
-def complex_times(graph: Graph, matrix: np.ndarray, maps: list[str]) -> tuple[str, str]:
-  """The matrix times complex maps [*, h, w], in two parts."""
-  times = lambda part, name: graph.add("MatMul", graph.constant(part, np.float32), name)  # noqa: E731
-  real, imag = maps
-  return (
-    graph.add("Sub", times(matrix.real, real), times(matrix.imag, imag)),
-    graph.add("Add", times(matrix.real, imag), times(matrix.imag, real)),
-  )
-
-
 # Functions that have a name in the traced program, and a form that suits ONNX better than what JAX makes of them.
 
 
@@ -552,7 +487,6 @@ RULES: dict[str, Rule] = {
   "dot_general": dot_general,
   "conv_general_dilated": convolution,
   "reduce_window_max": max_pool,
-  "fft": fft,
 }
 FUNCTIONS: dict[str, Rule] = {
   "floor_divide": floor_divide,
@@ -561,7 +495,3 @@ FUNCTIONS: dict[str, Rule] = {
   "strided_conv": strided_conv,
   "cross_correlate_each": cross_correlate_each,
 }
-# Of complex numbers: these, and what moves them about or adds them up, which is done to both parts.
-COMPLEX_RULES: dict[str, Rule] = {"mul": complex_product, "conj": conjugate, "fft": fft}
-EACH_PART = {"add", "sub", "neg", "broadcast_in_dim", "reshape", "squeeze", "transpose", "slice", "concatenate"}
-EACH_PART |= {"stack", "pad", "reduce_sum", "select_n", "gather", "rev"}

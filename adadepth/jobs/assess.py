@@ -104,8 +104,8 @@ def assess(
   """
   arch, params = model.arch, model.params
   confidences = confidences_of(params["gates"], table_features(params, table, arch=arch))
-  scores = score_table(table, exit_ious(params.get("fusion"), table, arch=arch), arch=arch, costs=pair_costs(arch))
-  soft = soft_ious(params.get("fusion"), table, confidences, arch=arch)
+  scores = score_table(table, exit_ious(table, arch=arch), arch=arch, costs=pair_costs(arch))
+  soft = soft_ious(table, confidences, arch=arch)
   reference = model.calibration.reference if model.calibration else best_exit(scores)
   thresholds = sorted({*config.policy.thresholds, model.threshold})
   results = score_pairs(scores, confidences, soft, thresholds)

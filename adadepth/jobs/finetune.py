@@ -40,13 +40,12 @@ SIDES = ("train", "test")
 
 def pair_sampler(config: ConfigDict, sequences: Listing[Sequence]) -> PairSampler | DriftedSampler:
   """What phase 1 draws its groups from, as the config has it: for box heads, what a tracker meets."""
-  settings = config.finetune
-  arch = architecture_of(config)
+  settings, arch = config.finetune, architecture_of(config)
   if arch.reader == "box":
     return DriftedSampler(sequences, arch, config.seed)
   if "frames" not in settings:
     raise InputError(
-      f"`config.network.reader` (={arch.reader!r}): this config's phase 1 trains box heads; take a variant of VGG-19's"
+      f"`config.network.reader` (={arch.reader!r}): this config's phase 1 trains box heads; take the paper's variant"
     )
   return PairSampler(sequences, arch, config.seed, settings.frames, settings.jitter_px, settings.key_every)
 
@@ -54,35 +53,37 @@ def pair_sampler(config: ConfigDict, sequences: Listing[Sequence]) -> PairSample
 def run_phase1(
   config: ConfigDict, params: dict, sequences: Listing[Sequence], workdir: pathlib.Path, measure: Measure | None = None
 ) -> dict:
-  """Phase 1 on the given sequences, as the config has it; the parameters it ends with.
+  """Phase 1 on the given sequences, as far as the config has any; the parameters it ends with.
 
   Args:
     measure: as in `finetune`, every `config.eval.every_steps` steps.
   """
   arch, settings = architecture_of(config), config.finetune
   same_names = ("objective", "map_loss", "learning_rate", "warmup_steps", "clip_norm", "steps", "groups", "dtype")
-  state = finetune(
-    params,
-    pair_sampler(config, sequences),
-    arch=arch,
-    variance_px2=label_variance(arch),
-    threads=config.threads,
-    log_every=settings.log_every,
-    checkpoint_every=settings.checkpoint_every,
-    folder=workdir / "finetune",
-    measure=measure,
-    measure_every=config.eval.every_steps if measure else 0,
-    **{name: settings[name] for name in same_names},
-  )
-  if not settings.get("rollouts"):
-    return state.params
-  rest = {"steps": settings.rollouts, "seed": config.seed, "arch": arch}
-  return train_on_rollouts(state.params, sequences, **rest, folder=workdir / "rollouts")
+  if settings.steps:
+    state = finetune(
+      params,
+      pair_sampler(config, sequences),
+      arch=arch,
+      variance_px2=label_variance(arch),
+      threads=config.threads,
+      log_every=settings.log_every,
+      checkpoint_every=settings.checkpoint_every,
+      folder=workdir / "finetune",
+      measure=measure,
+      measure_every=config.eval.every_steps if measure else 0,
+      **{name: settings[name] for name in same_names},
+    )
+    params = state.params
+  if settings.get("rollouts"):
+    rest = {"steps": settings.rollouts, "seed": config.seed, "arch": arch}
+    params = train_on_rollouts(params, sequences, **rest, folder=workdir / "rollouts")
+  return params
 
 
 def fixed_scores(params: dict, table: PairTable, *, arch: Architecture, map_loss: str) -> dict:
   """The five static exits on pairs: {"xcorr1": {"loss", "iou@1", ...}, ...}; the loss is the mean L_i of Eq. 2."""
-  scores = score_table(table, exit_ious(params.get("fusion"), table, arch=arch), arch=arch, costs=pair_costs(arch))
+  scores = score_table(table, exit_ious(table, arch=arch), arch=arch, costs=pair_costs(arch))
   eq2 = {"map_loss": map_loss, "variance_px2": label_variance(arch)}
   losses = depth_losses(params, table, scores.ious, loss="cross_entropy", arch=arch, **eq2)
   entries = zip(score_fixed(scores).items(), losses.mean(axis=0), strict=True)
@@ -133,7 +134,7 @@ def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
   measure(0, params)
   params = run_phase1(config, params, drawn_from, workdir, measure)
   measure(config.finetune.steps, params)
-  trained = {name: params[name] for name in TRAINED if name in params}  # gates and fusion are not, and stay out
+  trained = {name: params[name] for name in TRAINED if name in params}  # gates are not, and stay out
   save_model(workdir / MODEL_NAME, Model(trained, arch, 0.5))
   curve = [json.loads(path.read_text()) for path in sorted((workdir / CURVE_FOLDER).glob("*.json"))]
   results = {"before": curve[0], "after": curve[-1], "curve": curve}

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from adadepth.data.sources import Source
 from adadepth.errors import InputError
 from adadepth.models.architecture import Architecture
-from adadepth.models.model import EMBEDDED, MODEL_NAME, Model, load_model
+from adadepth.models.model import EMBEDDED, MODEL_NAME, VGG19, Model, load_model
 from adadepth.models.network import init_params
 from adadepth.models.weights import download_vgg19, load_vgg19
 from adadepth.training.optimizers import TRAINED
@@ -62,7 +62,9 @@ def label_variance(arch: Architecture) -> float:
 
 
 def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Path) -> dict:
-  """Random parameters, with the backbone (and logit scales) that `config.backbone.weights` names."""
+  """Random parameters, with what `config.backbone.weights` names: of a model all that phase 1 has trained, of VGG-19's
+  file the backbone, to which the package has box heads.
+  """
   params = init_params(jax.random.key(config.seed), arch, logit_scale=config.network.logit_scale)
   weights = config.backbone.weights
   if not weights:
@@ -75,10 +77,13 @@ def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Pat
         f"{arch.trained}: give the same"
       )
     trained = {name: model.params[name] for name in TRAINED if name in model.params}
-    if "box" in params and "box" not in trained and not config.finetune.steps:
-      raise InputError(f"`config.backbone.weights` (={weights}) has no box heads: give `config.finetune.steps`")
-    return {**params, **trained}
-  return {**params, "backbone": backbone_of(weights, arch, workdir)}
+  else:
+    trained, heads = {"backbone": backbone_of(weights, arch, workdir)}, load_model(VGG19)
+    if arch.reader == "box" and arch.trained == heads.arch.trained:
+      trained["box"] = heads.params["box"]
+  if "box" in params and "box" not in trained and not config.finetune.steps:
+    raise InputError(f"`config.backbone.weights` (={weights}) has no box heads: give `config.finetune.steps`")
+  return params | trained
 
 
 def model_of(config: ConfigDict, workdir: pathlib.Path) -> Model:

@@ -6,6 +6,7 @@ from collections.abc import Sequence as Listing
 import numpy as np
 from ml_collections import ConfigDict
 
+from adadepth.data.drifted_pairs import drift
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation.responses import PairTable, pair_table
 from adadepth.evaluation.step_times import medians_ms
@@ -36,7 +37,7 @@ def cached_table(
     threads=config.threads,
     folder=workdir / "responses" / side,
     description=f"responses ({side})",
-    drifted=arch.reader == "box" and gates,
+    errors=drift if arch.reader == "box" and gates else None,
   )
 
 
@@ -66,7 +67,7 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   seconds = time_steps(config, Model(params, arch, 0.5))
   claim(workdir, identity)
   run_record(workdir, config.to_dict(), config.seed)
-  if config.finetune.steps:
+  if config.finetune.steps or config.finetune.get("rollouts"):
     params = run_phase1(config, params, source.training(sequences["train"]), workdir)
   drawn_from = {"gates": source.for_gates(sequences), "test": sequences["test"]}
   tables = {side: cached_table(config, params, found, side, workdir) for side, found in drawn_from.items()}

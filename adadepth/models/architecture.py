@@ -5,7 +5,6 @@ import math
 from typing import NamedTuple
 
 from adadepth.errors import InputError
-from adadepth.maths.fusion import Grid
 
 DEPTHS = 5
 DEPTH_NAMES = tuple(f"xcorr{k + 1}" for k in range(DEPTHS))
@@ -23,7 +22,7 @@ CHOICES = {
   "plan": ("vgg19", "small"),
   "scaling": ("min_max", "none"),
   "template": ("crop", "ridge"),
-  "reader": ("paper", "fusion", "box"),
+  "reader": ("paper", "box"),
 }
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)  # of 0..255, which VGG-19 wants subtracted
 
@@ -54,9 +53,8 @@ class Architecture:
     scaling: "min_max" scales each response map to [0, 1] (reference); "none" leaves the correlation as it is.
     template: "crop", the map of the key crop (paper), or "ridge", a correlation filter of the target's box that ridge
       regression has trained on the key frame (`maths.ridge`).
-    reader: what turns responses into a box: "paper", the highest cell of one map and the key's size; "fusion", all
-      maps until the exit with NCC refinement and scale (`maths.fusion`); or "box", a network on the local cost volume
-      at the peak of one map (`box_head`), whose size the next crop follows.
+    reader: what turns a response into a box: "paper", its highest cell and the key's size; or "box", a network on the
+      local cost volume at its peak (`box_head`), whose size the next crop follows.
   """
 
   plan: str = "vgg19"
@@ -122,13 +120,6 @@ class Architecture:
   @property
   def search_cells(self) -> int:
     return self.search_px // self.stride_px
-
-  @property
-  def grid(self) -> Grid:
-    """Where fusion reads: displacements up to half the template's side, in steps of a quarter of a cell or 2 px."""
-    step_px = max(2, self.stride_px // 4)
-    places = (self.search_px - self.template_px) // step_px + 1
-    return Grid(self.template_cells, self.search_cells, self.stride_px, step_px, places)
 
   def block_stride_px(self, depth: int) -> int:
     """Crop pixels per position of what block `depth` (0..4) is given."""

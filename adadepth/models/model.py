@@ -10,10 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from adadepth.errors import InputError
-from adadepth.maths.fusion import FusionWeights
 from adadepth.models.architecture import Architecture
 from adadepth.models.calibration import Calibration
-from adadepth.models.fusion_weights import NONNEGATIVE
 from adadepth.models.weights import load_safetensors, save_safetensors
 
 MODEL_NAME = "model.safetensors"
@@ -26,7 +24,7 @@ class Model(NamedTuple):
   """Everything that tracking needs.
 
   Attributes:
-    params: of `network.init_params`; without "gates" and "fusion" where phase 1 alone wrote it.
+    params: of `network.init_params`; without "gates" where phase 1 alone wrote it.
     arch: the network's numbers, and what reads the box.
     threshold: T of hard gating; means nothing without gates.
     calibration: None where the gates were not trained by phase 2.
@@ -87,12 +85,9 @@ def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
 
 def _unknown(settings: dict, params: dict) -> set[str]:
   """What a file holds that this version does not know, or lacks."""
-  fusion, calibration = params.get("fusion", {}), settings.get("calibration")
+  calibration = settings.get("calibration")
   unknown = set(settings["architecture"]) - {f.name for f in dataclasses.fields(Architecture)}
-  unknown |= set(params) - {"backbone", "head", "box", "gates", "fusion"} | (
-    set(fusion) ^ set(FusionWeights._fields) if fusion else set()
-  )
-  unknown |= {f"a negative {name}" for name in NONNEGATIVE if (fusion.get(name, jnp.zeros(1)) < 0).any()}
+  unknown |= set(params) - {"backbone", "head", "box", "gates"}
   return unknown | ({"a calibration"} if calibration and len(calibration) != len(Calibration._fields) else set())
 
 

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from adadepth.maths.ncc import LOG_SCALES, NccTemplate, correlation_coefficients, ncc_template
 from adadepth.maths.random_streams import named_stream
 from adadepth.maths.ridge import box_mask, ridge_filter
 from adadepth.maths.xcorr import (
@@ -18,7 +17,6 @@ from adadepth.maths.xcorr import (
 )
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.box_head import init_box_heads
-from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import init_gates
 from adadepth.models.vgg import apply_block, init_backbone, max_pool, prepare_backbone, preprocess
 
@@ -33,19 +31,17 @@ class Template(NamedTuple):
     maps: whitened, of the key crop, one array a depth, [*n, cells, cells, channels_k].
     filters: like maps, what is correlated in their place where `arch.template` is "ridge"; else None.
     size: of the target's box in the key crop, (w, h), crop pixels, [*n, 2].
-    ncc: what the first block's map is compared with, for the reader "fusion"; else None.
     recent: like maps, what the target has looked like lately, for the reader "box" without filters; else None.
   """
 
   maps: tuple[Float[Array, "*n _ _ _"], ...]
   filters: tuple[Float[Array, "*n _ _ _"], ...] | None
   size: Float[Array, "*n 2"]
-  ncc: NccTemplate | None
   recent: tuple[Float[Array, "*n _ _ _"], ...] | None
 
 
 def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> dict:
-  """{"backbone", "head", "gates"} and what reads the box: "box" for the reader of this name, else "fusion".
+  """{"backbone", "head", "gates"}, and "box" for the reader of this name.
 
   The head is the logit scale of each depth, kept as its logarithm.
   """
@@ -54,9 +50,7 @@ def init_params(key: jax.Array, arch: Architecture, *, logit_scale: float) -> di
     "head": {"log_scale": jnp.full(DEPTHS, jnp.log(jnp.float32(logit_scale)))},
     "gates": init_gates(named_stream(key, "gates")),
   }
-  if arch.reader == "box":
-    return {**params, "box": init_box_heads(named_stream(key, "box"), arch)}
-  return {**params, "fusion": init_fusion()}
+  return params | ({"box": init_box_heads(named_stream(key, "box"), arch)} if arch.reader == "box" else {})
 
 
 def prepare_params(params: dict, arch: Architecture, *, dtype: str = "bfloat16") -> dict:
@@ -103,7 +97,7 @@ def make_template(
   Args:
     key: key crop, RGB 0..255, [template_px, template_px, 3].
     key_search: the key frame's search crop, centred on the target, [search_px, search_px, 3]; only ridge templates
-      and the reader "fusion" look at it.
+      look at it.
     size_in_crop: the target's box (w, h), crop pixels.
   """
   maps, filters = tuple(m[0] for m in correlation_maps(params, key[None], arch=arch)), None
@@ -112,12 +106,7 @@ def make_template(
     searched = correlation_maps(params, key_search[None], arch=arch)
     learn = {"penalty": RIDGE_PENALTY, "steps": RIDGE_STEPS}
     filters = tuple(ridge_filter(m, s[0], mask, **learn) for m, s in zip(maps, searched, strict=True))
-  if arch.reader != "fusion":
-    return Template(maps, filters, size_in_crop, None, maps if arch.reader == "box" and filters is None else None)
-  (scaled,) = block_outputs(params, scaled_keys(key, key_search, arch=arch), arch=arch, depths=1)
-  fine = ncc_map(scaled, arch=arch)
-  mask = box_mask(size_in_crop, fine.shape[1], arch.grid.step_px)
-  return Template(maps, filters, size_in_crop, ncc_template(fine, mask, arch.search_px // arch.grid.step_px), None)
+  return Template(maps, filters, size_in_crop, maps if arch.reader == "box" and filters is None else None)
 
 
 def filter_of(template: Template, depth: int) -> Float[Array, "*n h h c"]:
@@ -129,32 +118,6 @@ def filter_of(template: Template, depth: int) -> Float[Array, "*n h h c"]:
   if template.recent is None:
     return template.maps[depth]
   return (template.maps[depth] + template.recent[depth]) / 2
-
-
-def scaled_keys(key: Array, key_search: Array, *, arch: Architecture) -> Float[Array, "s px px 3"]:
-  """The key as it would look at each scale that is told apart, cut from its search crop of the same centre."""
-  middle = key.astype(jnp.float32)
-
-  def scaled(log_scale: float) -> Float[Array, "px px 3"]:
-    scale = jnp.full(2, jnp.exp(jnp.float32(log_scale)))
-    offset = arch.template_px / 2 - scale * arch.search_px / 2
-    return jax.image.scale_and_translate(
-      key_search.astype(jnp.float32), middle.shape, (0, 1), scale, offset, method="linear", antialias=True
-    )
-
-  return jnp.stack([scaled(g) if g else middle for g in LOG_SCALES])
-
-
-def ncc_map(block_output: Float[Array, "b h w c"], *, arch: Architecture) -> Float[Array, "b f f c"]:
-  """The first block's output at the step of `arch.grid`, whitened, float32: what NCC is computed on."""
-  return whiten(max_pool(block_output, arch.grid.step_px // 2).astype(jnp.float32))
-
-
-def ncc_on_grid(
-  template: NccTemplate, block_output: Float[Array, "h w c"], *, arch: Architecture
-) -> Float[Array, "s i i"]:
-  """Correlation coefficients of one target with the first block's output, at every scale and place of `arch.grid`."""
-  return correlation_coefficients(template, ncc_map(block_output[None], arch=arch)[0])
 
 
 def respond(

@@ -22,14 +22,13 @@ from matplotlib.patheffects import withStroke
 from adadepth.models.architecture import DEPTH_NAMES
 from adadepth.reports.drawing import PREDICTION_COLOR, TRUTH_COLOR, Color, annotate_frame
 
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = (
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
   "#0072B2",
   "#E69F00",
   "#009E73",
   "#D55E00",
   "#CC79A7",
   "#56B4E9",
-  "#F0E442",
   "#000000",
 )
 CURVE_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)

@@ -5,7 +5,7 @@ is an array, so that it may change from frame to frame (see `budget`); only hard
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -22,12 +22,11 @@ from adadepth.models.network import (
   correlation_map,
   filter_of,
   logit_scales,
-  ncc_on_grid,
   respond_each,
 )
 from adadepth.models.vgg import apply_block, preprocess
 from adadepth.tracking.partial_batch import on_rows
-from adadepth.tracking.reader import Patch, Reading, Search, average, read_maps, read_peak
+from adadepth.tracking.reader import Patch, Reading, Search, average, read_paper, read_peak, weighted_sum
 
 FIXED = DEPTH_NAMES  # a policy each
 POLICIES = (*FIXED, "soft", "hard")
@@ -59,27 +58,24 @@ class AtDepth(NamedTuple):
 
   Attributes:
     response: [n, r, r].
-    reading, patch: the box head's, and what it saw; None for other readers.
-    ncc: see `network.ncc_on_grid`, of the first depth for the reader "fusion"; else None.
+    reading: of this depth alone.
+    patch: what the box head saw; None for the paper's reader.
   """
 
   response: Float[Array, "n r r"]
-  reading: Reading | None
+  reading: Reading
   patch: Patch | None
-  ncc: Float[Array, "n s i i"] | None
 
 
 def look_at(
   params: dict, template: Template, x: Float[Array, "n h w c"], last_size: Array, *, depth: int, arch: Architecture
 ) -> AtDepth:
-  """Correlates the block's output with the template of its depth, and reads what can be read there."""
+  """Correlates the block's output with the template of its depth, and reads the box there."""
   searched = correlation_map(x, depth=depth, arch=arch)
-  response, reading, patch, ncc = respond_each(filter_of(template, depth), searched, arch=arch), None, None, None
-  if arch.reader == "box":
-    reading, patch = read_peak(params, template, searched, response, last_size, depth=depth, arch=arch)
-  elif arch.reader == "fusion" and depth == 0:
-    ncc = jax.vmap(functools.partial(ncc_on_grid, arch=arch))(template.ncc, x)
-  return AtDepth(response, reading, patch, ncc)
+  response = respond_each(filter_of(template, depth), searched, arch=arch)
+  if arch.reader == "paper":
+    return AtDepth(response, read_paper(response, template.size, arch=arch), None)
+  return AtDepth(response, *read_peak(params, template, searched, response, last_size, depth=depth, arch=arch))
 
 
 def fixed_policy(
@@ -89,38 +85,29 @@ def fixed_policy(
 
   def stop_there(inputs: tuple[Template, Search]) -> Decision:
     template, search = inputs
-    outputs, n = block_outputs(params, search.crops, arch=arch, depths=depth + 1), len(search.crops)
-    needed = range(depth + 1) if arch.reader == "fusion" else (depth,)
-    found = {k: look_at(params, template, outputs[k], search.last_size, depth=k, arch=arch) for k in needed}
+    x, n = block_outputs(params, search.crops, arch=arch, depths=depth + 1)[depth], len(search.crops)
+    at = look_at(params, template, x, search.last_size, depth=depth, arch=arch)
     confidences = jnp.tile(jax.nn.one_hot(depth, DEPTHS), (n, 1))
-    if arch.reader == "box":
-      reading = found[depth].reading
-    else:
-      responses = jnp.zeros((n, DEPTHS, arch.search_cells, arch.search_cells))
-      for k, at in found.items():
-        responses = responses.at[:, k].set(at.response)
-      reading = read_maps(params, template, responses, confidences, found[needed[0]].ncc, arch=arch)
-    patches = tuple(found[k].patch if k in found else None for k in range(DEPTHS))
-    computed = jnp.ones((n, DEPTHS), bool)
-    return Decision(reading, confidences, jnp.full(n, depth, jnp.int32), patches, computed)
+    patches = tuple(at.patch if k == depth else None for k in range(DEPTHS))
+    return Decision(at.reading, confidences, jnp.full(n, depth, jnp.int32), patches, jnp.ones((n, DEPTHS), bool))
 
   return on_rows(stop_there, (template, search))
 
 
 def soft_policy(params: dict, template: Template, search: Search, _: Array, *, arch: Architecture) -> Decision:
-  """The five depths by their c_i: the average of their maps (paper), weights or boxes; all are computed."""
+  """The five depths by their c_i: the average of their maps (paper) or of their boxes; all are computed."""
 
   def weigh_all(inputs: tuple[Template, Search]) -> Decision:
     template, search = inputs
     outputs = block_outputs(params, search.crops, arch=arch, depths=DEPTHS)
     found = [look_at(params, template, x, search.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
     responses = jnp.stack([at.response for at in found], axis=1)
-    readings = stacked_readings(found, arch=arch)
+    readings = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *(at.reading for at in found))
     confidences = gated_confidences(params, responses, readings.score, arch=arch)
-    if arch.reader == "box":
-      reading = average(readings, confidences)
+    if arch.reader == "paper":
+      reading = read_paper(weighted_sum(confidences, responses), template.size, arch=arch)
     else:
-      reading = read_maps(params, template, responses, confidences, found[0].ncc, arch=arch)
+      reading = average(readings, confidences)
     n, patches = len(search.crops), tuple(at.patch for at in found)
     return Decision(reading, confidences, jnp.full(n, DEPTHS - 1, jnp.int32), patches, jnp.ones((n, DEPTHS), bool))
 
@@ -131,9 +118,8 @@ def hard_policy(params: dict, template: Template, search: Search, threshold: Arr
   """The shallowest depth whose c_i exceeds T (the last if none); nothing deeper is computed for that target."""
   n = len(search.crops)
   x, active, left = preprocess(search.crops), jnp.ones(n, bool), jnp.ones(n)
-  responses = jnp.zeros((n, DEPTHS, arch.search_cells, arch.search_cells))
-  confidences, exits, reading, ncc = jnp.zeros((n, DEPTHS)), jnp.zeros(n, jnp.int32), None, None
-  patches, computed = [], []
+  confidences, exits = jnp.zeros((n, DEPTHS)), jnp.zeros(n, jnp.int32)
+  reading, patches, computed = None, [], []
   for depth in range(DEPTHS):
 
     def next_block(inputs: tuple[Template, Array, Array], *, depth=depth) -> tuple[Array, AtDepth, Array]:
@@ -143,30 +129,18 @@ def hard_policy(params: dict, template: Template, search: Search, threshold: Arr
       return x, at, stop_share(params, at, depth=depth, arch=arch)
 
     x, at, stop = on_rows(next_block, (template, x, search.last_size), active if depth else None)
-    ncc = ncc if depth else at.ncc
     patches.append(at.patch)
     computed.append(active)
-    responses = responses.at[:, depth].set(jnp.where(active[:, None, None], at.response, 0))
     reading = jax.tree.map(functools.partial(_where, active), at.reading, reading) if depth else at.reading
     confidences = confidences.at[:, depth].set(jnp.where(active, left * stop, 0))
     exits = jnp.where(active, depth, exits)
     left *= 1 - stop
     active &= ~(confidences[:, depth] > threshold)
-  if reading is None:
-    reading = read_maps(params, template, responses, jax.nn.one_hot(exits, DEPTHS), ncc, arch=arch)
   return Decision(reading, confidences, exits, tuple(patches), jnp.stack(computed, axis=1))
 
 
 def _where(rows: Array, new: Array, old: Array) -> Array:
   return jnp.where(rows.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
-
-
-def stacked_readings(found: Sequence[AtDepth], *, arch: Architecture) -> Reading:
-  """The readings of all depths, [n, 5]; zeros for readers that do not read at each."""
-  if arch.reader == "box":
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *(at.reading for at in found))
-  none = jnp.zeros((len(found[0].response), DEPTHS))
-  return Reading(jnp.zeros((*none.shape, 2)), jnp.zeros((*none.shape, 2)), none)
 
 
 def gated_confidences(
@@ -182,9 +156,8 @@ def stop_share(params: dict, at: AtDepth, *, depth: int, arch: Architecture) -> 
   """sigmoid(phi_i): how much of the confidence that is left a depth takes; the last takes all."""
   if depth == DEPTHS - 1:
     return jnp.ones(len(at.response))
-  scores = jnp.zeros(len(at.response)) if at.reading is None else at.reading.score
   see = functools.partial(gate_features, depth=depth, template_cells=arch.template_cells)
-  features = jax.vmap(functools.partial(see, logit_scale=logit_scales(params)[depth]))(at.response, scores)
+  features = jax.vmap(functools.partial(see, logit_scale=logit_scales(params)[depth]))(at.response, at.reading.score)
   return jax.nn.sigmoid(apply_gate(params["gates"], features, depth=depth))
 
 

@@ -10,10 +10,7 @@ from adadepth.tracking.lost import search_center
 def size_of_crop(
   size_wh: Float[Arrays, "*n 2"], first_size_wh: Float[Arrays, "*n 2"], *, reader: str
 ) -> Float[Arrays, "*n 2"]:
-  """The size of target that a search crop is cut for: the last box's where the reader is "box", else the first's.
-
-  The reader "fusion" reads the scale since the first frame anew in each, so that it cannot run away.
-  """
+  """The size of target that a search crop is cut for: the last box's where the reader is "box", else the first's."""
   return size_wh if reader == "box" else first_size_wh
 
 

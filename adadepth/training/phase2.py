@@ -1,4 +1,4 @@
-"""Phase 2 on cached responses: fits the fusion, trains the gates (Eq. 5), and chooses T by cross-fitting."""
+"""Phase 2 on cached responses: trains the gates (Eq. 5), and chooses T by cross-fitting."""
 
 import functools
 from collections.abc import Sequence as Listing
@@ -14,7 +14,6 @@ from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import PairTable, on_device
 from adadepth.evaluation.scores import (
   PairScores,
-  as_tracked,
   confidences_of,
   exit_ious,
   score_table,
@@ -37,7 +36,6 @@ from adadepth.training.cross_fitting import (
   static_choices,
   sweep,
 )
-from adadepth.training.fusion_fit import fit_fusion
 from adadepth.training.optimizers import TrainState, apply_gradients, gating_optimizer, init_state
 
 
@@ -75,18 +73,12 @@ class Fitted(NamedTuple):
   """What is learnt from some pairs.
 
   Attributes:
-    fusion: see `models.fusion_weights`; None with box heads.
     gates: one set for each lambda.
     curves: the training loss at every step, [lambdas, steps].
   """
 
-  fusion: dict | None
   gates: list[dict]
   curves: Float[np.ndarray, "l s"]
-
-  def added_to(self, params: dict, gates: dict) -> dict:
-    """The parameters with these gates, and with the fusion if there is one."""
-    return {**params, "gates": gates} | ({} if self.fusion is None else {"fusion": self.fusion})
 
 
 class Phase2(NamedTuple):
@@ -160,16 +152,11 @@ def fit(
   recipe: Recipe,
   arch: Architecture,
 ) -> Fitted:
-  """Phase 2 on some rows of the pairs: the fusion, where the reader has any, then the gates by what a tracker reads."""
-  fusion = params.get("fusion")
-  if arch.reader == "fusion":
-    fusion = fit_fusion(table, rows, arch=arch, seed=recipe.seed)
-  last = as_tracked(len(table), arch=arch, rng=named_generator(recipe.seed, "drift"))
-  ious = exit_ious(fusion, table, last, arch=arch)
+  """Phase 2 on some rows of the pairs."""
   eq2 = {"map_loss": recipe.map_loss, "variance_px2": recipe.variance_px2}
-  losses = depth_losses(params, table, ious, loss=recipe.loss, arch=arch, **eq2)
+  losses = depth_losses(params, table, exit_ious(table, arch=arch), loss=recipe.loss, arch=arch, **eq2)
   prices = np.asarray(geometric_price(recipe.p, DEPTHS))
-  return Fitted(fusion, *train_gates(features[:, :GATES], losses, rows, prices=prices, recipe=recipe))
+  return Fitted(*train_gates(features[:, :GATES], losses, rows, prices=prices, recipe=recipe))
 
 
 def train_gates(
@@ -226,20 +213,16 @@ def cross_fit(
   Args:
     folds: of each pair, as `grouped_folds` has them.
   Returns:
-    The scores of every pair, read by a fusion that has not seen its video; and c of every pair by gates that have not
-    either, for each lambda.
+    The scores of every pair; and c of every pair by gates that have not seen its video, for each lambda.
   """
   features = table_features(params, table, arch=arch)
   confidences = np.zeros((len(recipe.price_weights), len(folds), DEPTHS), np.float32)
-  fusions = []
   for fold in range(folds.max() + 1):
     held = folds == fold
     fitted = fit(params, table, features, np.flatnonzero(~held), recipe, arch)
-    fusions.append(fitted.fusion)
     for i, gates in enumerate(fitted.gates):
       confidences[i, held] = confidences_of(gates, features)[held]  # of all: folds differ in size, a program each
-  fusion = jax.tree.map(lambda *leaves: jnp.stack(leaves)[folds], *fusions)
-  scores = score_table(table, exit_ious(fusion, table, arch=arch), arch=arch, costs=pair_costs(arch))
+  scores = score_table(table, exit_ious(table, arch=arch), arch=arch, costs=pair_costs(arch))
   return scores, confidences
 
 
@@ -275,5 +258,5 @@ def run_phase2(
   fitted = fit(params, table, table_features(params, table, arch=arch), np.arange(len(table)), recipe, arch)
   gates = fitted.gates[recipe.price_weights.index(gated.price_weight)]
   calibration = calibration_of([c for c in tried if c.price_weight == gated.price_weight], reference.policy, costs)
-  model = Model(fitted.added_to(params, gates), arch, gated.threshold, calibration)
+  model = Model({**params, "gates": gates}, arch, gated.threshold, calibration)
   return Phase2(model, choose([*static, gated], limit), gated, static, fitted)

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax import lax
 from jaxtyping import Array, Float, Int, UInt8
 
 from adadepth.data.crops import crop_square
@@ -28,7 +29,14 @@ from adadepth.maths.metrics import iou
 from adadepth.maths.random_streams import named_generator
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.box_head import Reading, read_box
-from adadepth.models.network import Template, correlation_maps, prepare_params, respond_each
+from adadepth.models.network import (
+  Template,
+  correlation_maps,
+  filter_of,
+  make_template,
+  prepare_params,
+  respond_each,
+)
 from adadepth.tracking.reader import place_of
 from adadepth.tracking.step import next_size
 from adadepth.training.optimizers import TrainState
@@ -98,7 +106,7 @@ def head_losses(
   true_place = true_center[:, ::-1] / arch.stride_px + zero
   readings, losses = [], []
   for depth, searched in enumerate(maps):
-    response = respond_each(template.maps[depth], searched, arch=arch)
+    response = respond_each(filter_of(template, depth), searched, arch=arch)
     place = place_of(params, response, depth=depth, arch=arch)
     rest = {"depth": depth, "arch": arch}
     window = local_window(searched, place, arch.template_cells)
@@ -109,7 +117,8 @@ def head_losses(
     of_score = jnp.where(near, jax.nn.softplus(-reading.score), jax.nn.softplus(reading.score))
     # The neighbouring clip's target is not in this picture.
     other, other_size = jnp.roll(template.maps[depth], 1, axis=0), jnp.roll(template.size, 1, axis=0)
-    peak = place_of(params, respond_each(other, searched, arch=arch), depth=depth, arch=arch)
+    others = respond_each(jnp.roll(filter_of(template, depth), 1, axis=0), searched, arch=arch)
+    peak = place_of(params, others, depth=depth, arch=arch)
     absent = read_box(
       heads, other, local_window(searched, peak, arch.template_cells), peak, other_size, last_size, **rest
     )
@@ -162,7 +171,8 @@ def learn_from(
     prepared: the network, which does not.
   """
   sizes = np.stack([c.size * arch.template_px / template_side(c.size) for c in clips]).astype(np.float32)
-  template = _template(prepared, np.stack([cut(c, arch.template_px, arch) for c in clips]), sizes, arch=arch)
+  crops = (np.stack([cut(c, px, arch) for c in clips]) for px in (arch.template_px, arch.search_px))
+  template = _templates(prepared, *crops, sizes, arch=arch)
   depths, losses, heads, moments = rng.integers(DEPTHS, size=len(clips)), [], state.params, state.opt_state
   for _ in range(FRAMES):
     for clip in clips:
@@ -180,8 +190,8 @@ def learn_from(
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def _template(prepared, crops, sizes, *, arch):
-  return Template(tuple(correlation_maps(prepared, crops, arch=arch)), sizes, None, None)
+def _templates(prepared, keys, key_searches, sizes, *, arch):
+  return lax.map(lambda target: make_template(prepared, *target, arch=arch), (keys, key_searches, sizes))
 
 
 @functools.partial(jax.jit, static_argnames=("optimizer", "arch"))

@@ -1,7 +1,7 @@
 """Packs what a cross-fitting run has learnt from all its videos, for the package.
 
 python -m experiments.crossfit.pack package runs/crossfit-package
-python -m experiments.crossfit.pack vgg19 runs/crossfit-vgg19   gates and fusion alone: users bring the backbone
+python -m experiments.crossfit.pack vgg19 runs/crossfit-vgg19   gates and box heads alone: users bring the backbone
 """
 
 import sys
@@ -15,7 +15,7 @@ def main(name: str, workdir: str) -> None:
   model, path = load_model(workdir), asset_path(EMBEDDED if name == "package" else VGG19)
   if name == "vgg19":
     model = model._replace(params={part: leaves for part, leaves in model.params.items() if part != "backbone"})
-  save_model(path, model, float_dtype="float16" if name == "package" else "float32")
+  save_model(path, model, float_dtype="float16")
   print(f"wrote {path}, {path.stat().st_size / 1e6:.3f} MB")
 
 

@@ -1,7 +1,7 @@
 """Hard gating, static exits and soft gating on train and dev, each video judged by what has not seen it.
 
-python -m experiments.crossfit.run package --root ../shared/data,../shared/wide --workdir runs/crossfit-package
-python -m experiments.crossfit.run vgg19 --weights VGG19 --root ... --workdir runs/crossfit-vgg19
+python -m experiments.crossfit.run package --root DATA --photos PHOTOS --workdir runs/crossfit-package
+python -m experiments.crossfit.run vgg19 --weights VGG19 --root DATA --photos PHOTOS --workdir runs/crossfit-vgg19
 
 Videos are dealt into folds; what phase 2 learns on the others judges each fold, on pairs and in one pass. Writes
 results.json, and model.safetensors, which has learnt from all of them; pairs and passes are kept video by video, and a
@@ -15,6 +15,7 @@ import pathlib
 
 import numpy as np
 
+from adadepth.data.drifted_pairs import drift
 from adadepth.evaluation.intervals import by_video, paired_interval
 from adadepth.evaluation.one_pass import score_tracking, track_sequence
 from adadepth.evaluation.responses import on_device, pair_table
@@ -30,8 +31,8 @@ from adadepth.training.phase2 import cross_fit, fit, run_phase2
 from configs import gating
 
 KEYS = {"package": 2, "vgg19": 2, "paper": 2}  # of a sequence
-# The package's network has learnt from the train side, and its gates learn from sequences cut from photos.
-SIDES = {"package": ("dev",), "vgg19": ("train", "dev"), "paper": ("train", "dev")}
+# Box heads have learnt from the train side, and gates beside them learn from sequences cut from photos.
+SIDES = {"package": ("dev",), "vgg19": ("dev",), "paper": ("train", "dev")}
 
 
 def configured(arguments: argparse.Namespace):
@@ -82,7 +83,7 @@ def measure_tracks(params, table, folds, recipe, arch, choice, sequences, polici
       continue
     fitted = fit(params, table, features, np.flatnonzero(folds != fold), recipe, arch)
     gates = fitted.gates[recipe.price_weights.index(choice["price_weight"])]
-    model = Model(fitted.added_to(params, gates), arch, choice["threshold"])
+    model = Model({**params, "gates": gates}, arch, choice["threshold"])
     trackers = {policy: Tracker(model, policy) for policy in policies}
     for sequence in left:
       runs = {policy: track_sequence(tracker, sequence) for policy, tracker in trackers.items()}
@@ -100,7 +101,7 @@ def main() -> None:
   parser.add_argument("--root", required=True)
   parser.add_argument("--split", default="configs/splits/wide.json")
   parser.add_argument("--weights", default="")
-  parser.add_argument("--photos", default="", help="that the sequences for the package's gates are cut from")
+  parser.add_argument("--photos", default="", help="that the sequences for the gates are cut from")
   parser.add_argument("--workdir", type=pathlib.Path, required=True)
   parser.add_argument("--policies", default="hard")
   arguments = parser.parse_args()
@@ -112,8 +113,8 @@ def main() -> None:
   sequences = [sequence for side in sides.values() for sequence in side]
   params = starting_params(config, arch, arguments.workdir)
   pairs_of = {"arch": arch, "keys": KEYS[arguments.model], "frames": 0, "threads": config.threads}
-  pairs_of["drifted"] = arch.reader == "box"
-  drawn_from = source.for_gates(sides) if arguments.model == "package" else sequences
+  pairs_of["errors"] = drift if arch.reader == "box" else None
+  drawn_from = sequences if arguments.model == "paper" else source.for_gates(sides)
   table = pair_table(params, drawn_from, **pairs_of, folder=arguments.workdir / "responses", description="responses")
   table = on_device(table)
   folds = grouped_folds(table.sequence, config.gates.folds, config.seed)

@@ -45,7 +45,7 @@ def test_the_exits_of_a_budget_are_those_of_its_thresholds_in_order():
 @pytest.fixture
 def scores():
   table = planted_table([(0, 0)] * 4, [[(0, 0)] * 5] * 4)
-  return score_table(table, exit_ious({}, table, arch=ARCH), arch=ARCH, costs=Costs(COSTS, COSTS, 16.0))
+  return score_table(table, exit_ious(table, arch=ARCH), arch=ARCH, costs=Costs(COSTS, COSTS, 16.0))
 
 
 ALWAYS_FIRST = np.tile(np.array([0.9, 0, 0, 0, 0.1], np.float32), (4, 1))

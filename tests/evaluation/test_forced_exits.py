@@ -42,5 +42,5 @@ def test_a_forced_model_keeps_all_but_its_gates(model):
 
 def test_templates_are_left_as_they_were_from_their_exit_on():
   maps = tuple(np.full((2, 3, 3, 4), k + 1, np.float32) for k in range(5))
-  found = templates_that_exit(Template(maps, None, np.ones((2, 2)), None, None), (0, 3)).maps
+  found = templates_that_exit(Template(maps, None, np.ones((2, 2)), None), (0, 3)).maps
   np.testing.assert_array_equal([[m[i].max() for m in found] for i in range(2)], [[1, 2, 3, 4, 5], [0, 0, 0, 4, 5]])

@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from planted_pairs import ARCH
 
+from adadepth.data.drifted_pairs import drift
 from adadepth.data.pairs import cut_group, cut_key_search, evaluation_keys
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.evaluation import responses
+from adadepth.maths.peaks import highest_cell
 from adadepth.models.box_head import init_box_heads
-from adadepth.models.network import block_outputs, group_maps, make_template, ncc_on_grid, pair_responses
+from adadepth.models.network import correlation_maps, group_maps, make_template, pair_responses, respond
+from adadepth.tracking.reader import SURE
 
 BOX = dataclasses.replace(ARCH, reader="box")
-RIDGE = dataclasses.replace(ARCH, template="ridge", reader="fusion")
+RIDGE = dataclasses.replace(ARCH, template="ridge")
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +27,9 @@ def sequences():
   return [render_sequence(seed=s, name=f"s{s}", frames=9, difficulty=Difficulty()) for s in range(2)]
 
 
-def table(params, sequences, folder=None, arch=ARCH, drifted=False):
+def table(params, sequences, folder=None, arch=ARCH, errors=None):
   return responses.pair_table(
-    *(params, sequences), arch=arch, keys=0, frames=0, threads=2, folder=folder, description="test", drifted=drifted
+    *(params, sequences), arch=arch, keys=0, frames=0, threads=2, folder=folder, description="test", errors=errors
   )
 
 
@@ -56,36 +59,38 @@ def test_chunks_and_padding_change_nothing(params, sequences):
   np.testing.assert_array_equal(found.last_size[own], group.last_size)
 
 
-def test_ncc_is_kept_for_every_pair(params, sequences):
+def test_the_papers_reader_reads_the_highest_cell_and_the_keys_size(params, sequences):
+  found = table(params, sequences[:1])
+  cell = highest_cell(jnp.asarray(found.responses), template_cells=ARCH.template_cells)
+  np.testing.assert_array_equal(found.center, 8 * cell)
+  np.testing.assert_array_equal(found.size, np.repeat(found.size_in_crop[:, None], 5, axis=1))
+  np.testing.assert_array_equal(found.score, np.full((8, 5), SURE))
+
+
+def test_ridge_filters_are_what_is_correlated(params, sequences):
   found, group = table(params, sequences[:1], arch=RIDGE), only_group(sequences[0], RIDGE)
   key_search = jnp.asarray(cut_key_search(sequences[0], group.key, RIDGE))
   template = jax.jit(make_template, static_argnames="arch")(
     params, jnp.asarray(group.template), key_search, jnp.asarray(group.size_in_crop), arch=RIDGE
   )
-  assert found.ncc.shape == (len(group), 5, 17, 17)
-  (output,) = block_outputs(params, jnp.asarray(group.search[-1:]), arch=RIDGE, depths=1)
-  expected = ncc_on_grid(template.ncc, output[0], arch=RIDGE)
-  np.testing.assert_allclose(found.ncc[-1], expected, atol=1e-3)  # half precision
-
-
-def test_the_papers_reader_has_no_ncc_and_no_boxes(params, sequences):
-  found = table(params, sequences[:1])
-  assert found.ncc.shape == (8, 0, 0, 0)
-  assert found.center.shape == found.size.shape == (8, 5, 2) and found.score.shape == (8, 5)
-  assert not any(column.any() for column in (found.center, found.size, found.score))
+  maps = jax.jit(correlation_maps, static_argnames="arch")(params, jnp.asarray(group.search[-1:]), arch=RIDGE)
+  for depth, searched in enumerate(maps):
+    expected = respond(template.filters[depth], searched, arch=RIDGE)[0]
+    np.testing.assert_allclose(found.responses[-1, depth], expected, atol=1e-3)
 
 
 def test_box_heads_read_every_pair_at_every_depth(headed, sequences):
-  found, group = table(headed, sequences[:1], arch=BOX), only_group(sequences[0], BOX)
+  surer = {**headed, "head": {"log_scale": jnp.full(5, np.log(100.0))}}  # than the prior of motion
+  found, group = table(surer, sequences[:1], arch=BOX), only_group(sequences[0], BOX)
   np.testing.assert_array_equal(found.last_size, group.last_size)
   np.testing.assert_array_equal(found.size, np.repeat(group.last_size[:, None], 5, axis=1))
   np.testing.assert_array_equal(found.center % 8, np.zeros((8, 5, 2)))
   np.testing.assert_array_equal(found.score, np.zeros((8, 5)))
-  assert found.center.any() and found.ncc.shape == (8, 0, 0, 0)
+  assert found.center.any()
 
 
 def test_drifted_pairs_are_off_and_the_same_again(headed, sequences):
-  true, found, again = (table(headed, sequences[:1], arch=BOX, drifted=d) for d in (False, True, True))
+  true, found, again = (table(headed, sequences[:1], arch=BOX, errors=e) for e in (None, drift, drift))
   for field in dataclasses.fields(found):
     np.testing.assert_array_equal(getattr(found, field.name), getattr(again, field.name))
   off = found.displacement_in_search(BOX) - true.displacement_in_search(BOX)
@@ -166,7 +171,7 @@ def test_another_network_is_computed_anew(params, sequences, tmp_path, computed)
 def test_other_heads_and_other_crops_are_computed_anew(headed, sequences, tmp_path, computed):
   other = {**headed, "box": jax.tree.map(lambda leaf: leaf + 0.1, headed["box"])}
   first, second = (table(p, sequences[:1], tmp_path, BOX) for p in (headed, other))
-  table(headed, sequences[:1], tmp_path, BOX, drifted=True)
+  table(headed, sequences[:1], tmp_path, BOX, errors=drift)
   assert computed == ["s0", "s0", "s0"]
   assert np.all(first.score != second.score)
 

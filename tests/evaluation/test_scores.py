@@ -7,12 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
-from planted_pairs import ARCH, FUSION, planted_table
+from planted_pairs import ARCH, planted_table
 
 from adadepth.evaluation.costs import Costs
 from adadepth.evaluation.scores import (
-  as_pairs,
-  as_tracked,
   compare_hard,
   confidences_of,
   exit_ious,
@@ -26,13 +24,10 @@ from adadepth.evaluation.scores import (
   soft_ious,
   table_features,
 )
-from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.gates import init_gates
 
 COSTS = Costs(np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.array([1.0, 2.5, 5.0, 9.0, 17.0]), 17.0)
 BOX = dataclasses.replace(ARCH, reader="box")
-# Each depth gives weight to its own map alone, and all of a change of scale is read.
-OWN_MAP = {**init_fusion(), "response": 60 * jnp.eye(5), "scale_gain": jnp.ones(5)}
 
 
 @pytest.fixture
@@ -45,7 +40,7 @@ def table():
 
 @pytest.fixture
 def scores(table):
-  return score_table(table, exit_ious({}, table, arch=ARCH), arch=ARCH, costs=COSTS)
+  return score_table(table, exit_ious(table, arch=ARCH), arch=ARCH, costs=COSTS)
 
 
 @pytest.fixture
@@ -57,50 +52,8 @@ def confidences():
 # What is read.
 
 
-def test_the_papers_reader_follows_the_planted_peaks(scores):
+def test_what_was_read_at_each_depth_is_scored(scores):
   np.testing.assert_allclose(scores.ious, [[0, 0, 1, 1, 1], [0, 0, 0, 1, 1]], atol=1e-6)
-
-
-def test_fusion_follows_the_planted_peaks(table):
-  found = exit_ious(OWN_MAP, table, arch=FUSION)
-  # A cubic peak of one cell is read to within a pixel or two of 16.
-  assert np.all(found[[0, 0, 0, 1, 1], [2, 3, 4, 3, 4]] > 0.8), found
-  assert np.all(found[[0, 0, 1, 1, 1], [0, 1, 0, 1, 2]] < 0.1), found
-
-
-def test_fusion_reads_every_map_until_the_exit_and_none_after_it():
-  table = planted_table([(1, 1)], [[(1, 1), (-2, 0), (-2, 0), (-2, 0), (-2, 0)]])
-  first_alone = {**OWN_MAP, "response": jnp.zeros((5, 5)).at[:, 0].set(60)}
-  last_alone = {**OWN_MAP, "response": jnp.zeros((5, 5)).at[:, 4].set(60)}
-  assert np.all(exit_ious(first_alone, table, arch=FUSION) > 0.7)
-  without_a_map = exit_ious(last_alone, table, arch=FUSION)[0, :4]
-  np.testing.assert_allclose(without_a_map, np.full(4, without_a_map[0]))
-
-
-def test_with_fusion_every_exit_reads_the_size_that_ncc_has_seen():
-  truth = np.array([[32 - 9.3, 32 - 9.3, 18.6, 18.6]], np.float32)  # 16 px, grown by exp(0.15)
-  table = planted_table([(0, 0)], [[(0, 0)] * 5])
-  ncc = table.ncc.copy()
-  ncc[0, 3, 8, 8] = 1  # that size at the middle
-  table = dataclasses.replace(table, ncc=ncc, truth_in_search=truth)
-  np.testing.assert_allclose(exit_ious(OWN_MAP, table, arch=FUSION), np.ones((1, 5)), atol=0.01)
-  np.testing.assert_allclose(exit_ious({}, table, arch=ARCH), np.full((1, 5), 16**2 / 18.6**2), atol=0.01)
-
-
-def test_each_pair_is_read_by_its_own_fusion(table):
-  by_pair = jax.tree.map(lambda *leaves: jnp.stack(leaves), init_fusion(), OWN_MAP)
-  mixed, *alone = (exit_ious(fusion, table, arch=FUSION) for fusion in (by_pair, init_fusion(), OWN_MAP))
-  np.testing.assert_allclose(mixed, np.stack([alone[0][0], alone[1][1]]), atol=1e-6)
-  assert not np.allclose(*alone, atol=0.1)
-
-
-def test_a_tracker_that_drifts_reads_less_well_than_a_pair():
-  table = planted_table([(0, 0)] * 64, [[(0, 0)] * 5] * 64)
-  slipped = as_tracked(64, arch=FUSION, rng=np.random.default_rng(0))
-  assert slipped.center.std() == pytest.approx(8, rel=0.2)  # an eighth of 64 px
-  unsure = {**OWN_MAP, "response": 5 * jnp.eye(5)}
-  as_pair, tracked = (exit_ious(unsure, table, last, arch=FUSION).mean() for last in (as_pairs(64), slipped))
-  assert tracked < as_pair
 
 
 @pytest.fixture
@@ -113,8 +66,8 @@ def boxed_table():
   return dataclasses.replace(table, center=center[None], size=size[None], score=score)
 
 
-def test_the_boxes_of_box_heads_are_taken_as_they_were_read(boxed_table):
-  found = exit_ious({}, boxed_table, arch=BOX)
+def test_the_boxes_are_taken_as_they_were_read(boxed_table):
+  found = exit_ious(boxed_table, arch=BOX)
   # Boxes of 16 px that overlap in 16, 12, 8 and 4 columns, over 16 and what they do not share.
   np.testing.assert_allclose(found, [[1, 12 / 20, 8 / 24, 4 / 28, 1 / 2]], rtol=1e-5)
 
@@ -130,20 +83,13 @@ def test_the_score_of_box_heads_is_a_feature(boxed_table):
 def test_with_the_papers_reader_soft_gating_reads_the_weighted_map():
   table = planted_table([(1, 1)], [[(1, 1), (0, 0), (0, 0), (0, 0), (0, 0)]])
   first, rest = (np.array([c], np.float32) for c in ([0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0]))
-  assert soft_ious({}, table, first, arch=ARCH) == pytest.approx([1])
-  assert soft_ious({}, table, rest, arch=ARCH)[0] < 0.5
-
-
-def test_with_fusion_soft_gating_averages_the_depths_weights():
-  table = planted_table([(1, 1)], [[(1, 1), (-2, 0), (-2, 0), (-2, 0), (-2, 0)]])
-  first, rest = (np.array([c], np.float32) for c in ([0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0]))
-  assert soft_ious(OWN_MAP, table, first, arch=FUSION)[0] > 0.7
-  assert soft_ious(OWN_MAP, table, rest, arch=FUSION)[0] < 0.3
+  assert soft_ious(table, first, arch=ARCH) == pytest.approx([1])
+  assert soft_ious(table, rest, arch=ARCH)[0] < 0.5
 
 
 def test_with_box_heads_soft_gating_averages_the_boxes(boxed_table):
   half = np.float32([[0, 0, 0.5, 0, 0.5]])  # 4 px to the right, 12 px wide
-  assert soft_ious({}, boxed_table, half, arch=BOX) == pytest.approx([10 / 18])  # they share 10 of 18 columns
+  assert soft_ious(boxed_table, half, arch=BOX) == pytest.approx([10 / 18])  # they share 10 of 18 columns
 
 
 # Entries of results.json.
@@ -160,7 +106,7 @@ def test_bounds_are_those_of_center_and_truth(scores):
 
 def test_bounds_have_the_last_boxs_size(table):
   smaller = dataclasses.replace(table, last_size=np.full((2, 2), 8, np.float32))
-  bounds = score_bounds(score_table(smaller, exit_ious({}, table, arch=ARCH), arch=ARCH, costs=COSTS))
+  bounds = score_bounds(score_table(smaller, exit_ious(table, arch=ARCH), arch=ARCH, costs=COSTS))
   assert bounds["perfect_displacement"]["iou@25"] == pytest.approx(64 / 256)
 
 

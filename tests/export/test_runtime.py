@@ -29,10 +29,10 @@ CALIBRATION = Calibration(
 
 
 @pytest.fixture(scope="module")
-def models(params, box_params, arch, boxed, fused) -> dict[str, Model]:
+def models(params, box_params, arch, boxed) -> dict[str, Model]:
   return {
     "paper": Model(params, arch, 0.3),
-    "ridge": Model(params, dataclasses.replace(fused, template="ridge"), 0.3),
+    "ridge": Model(box_params, dataclasses.replace(boxed, template="ridge"), 0.3),
     "box": Model(box_params, boxed, 0.3, CALIBRATION),
   }
 

@@ -133,17 +133,17 @@ def test_the_main_job_writes_results_models_and_figures(finished):
 
 @pytest.fixture(scope="module")
 def headline(tmp_path_factory):
-  """A finished run of VGG-19's plan with ridge templates and fusion, from a backbone of random weights."""
+  """A finished run of VGG-19's plan with ridge templates and box heads, from a backbone of random weights."""
   workdir = tmp_path_factory.mktemp("headline")
   config = small("gating", "vgg19")
-  config.finetune.frames, config.eval.tracking = 1, "hard"
+  config.eval.tracking = "hard"
   TASKS["gating"](config, workdir)
   return workdir
 
 
 def test_the_headline_configuration_runs_from_pairs_to_tracks(headline):
   results, arch = results_of(headline), load_model(headline).arch
-  assert (arch.template, arch.reader, arch.scaling) == ("ridge", "fusion", "min_max")
+  assert (arch.template, arch.reader, arch.scaling) == ("ridge", "box", "min_max")
   check_results(results, {"hard"})
   check_choice(results)
 

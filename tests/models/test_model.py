@@ -8,7 +8,6 @@ import pytest
 
 from adadepth.errors import InputError
 from adadepth.models.architecture import DEPTH_NAMES, Architecture
-from adadepth.models.fusion_weights import init_fusion
 from adadepth.models.model import (
   EMBEDDED,
   VGG19,
@@ -64,7 +63,7 @@ def test_box_heads_come_back(model, box_params, boxed, tmp_path):
 
 
 def test_gates_without_a_backbone_are_a_model_too(model, tmp_path):
-  gates = {name: model.params[name] for name in ("head", "gates", "fusion")}
+  gates = {name: model.params[name] for name in ("head", "gates")}
   save_model(tmp_path / "gates.safetensors", model._replace(params=gates))
   assert set(load_model(tmp_path / "gates.safetensors").params) == set(gates)
 
@@ -99,8 +98,8 @@ def test_the_embedded_model_is_small_and_loads():
 
 def test_the_packages_gates_for_vgg19_load_without_its_backbone():
   model = load_model(VGG19)
-  assert model.arch == Architecture(template="ridge", reader="fusion")
-  assert set(model.params) == {"head", "gates", "fusion"}
+  assert model.arch == Architecture(template="ridge", reader="box")
+  assert set(model.params) == {"head", "box", "gates"}
 
 
 @pytest.mark.parametrize("name", [EMBEDDED, VGG19])
@@ -147,9 +146,7 @@ def test_an_unfinished_workdir_is_named(tmp_path):
   [
     ({}, {"architecture": {"width": 0.25, "finer_px": 3.0}}, "finer_px"),
     ({"beliefs": {"tail": np.zeros(5, np.float32)}}, {}, "beliefs"),
-    ({"fusion": {**init_fusion(), "tail": np.zeros(5, np.float32)}}, {}, "tail"),
-    ({"fusion": {"ncc": np.ones(5, np.float32)}}, {}, "log_motion, response, scale_cost, scale_gain"),
-    ({"fusion": {**init_fusion(), "ncc": np.full(5, -1, np.float32)}}, {}, "a negative ncc"),
+    ({"fusion": {"ncc": np.ones(5, np.float32)}}, {}, "fusion"),
     ({}, {"calibration": [[0.5], [[1, 0, 0, 0, 0]], [0.5]]}, "a calibration"),
   ],
 )

@@ -1,4 +1,4 @@
-"""From crops to responses and to NCC: Siamese, registered, and the same however they are batched."""
+"""From crops to responses: Siamese, registered, and the same however they are batched."""
 
 import dataclasses
 import functools
@@ -7,25 +7,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.ndimage
 
-from adadepth.maths.ncc import LOG_SCALES
 from adadepth.maths.peaks import highest_cell
 from adadepth.maths.ridge import box_mask
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import (
   Template,
-  block_outputs,
   correlation_maps,
+  filter_of,
   group_maps,
   init_params,
   logit_scales,
   make_template,
-  ncc_on_grid,
   pair_responses,
   respond,
   respond_each,
-  scaled_keys,
 )
 from adadepth.models.weights import load_vgg19
 
@@ -39,13 +35,7 @@ maps_of = jax.jit(correlation_maps, static_argnames=("arch", "depths"))
 @functools.partial(jax.jit, static_argnames="arch")
 def responses_of(params: dict, template: Template, searches: np.ndarray, *, arch: Architecture) -> jax.Array:
   maps = correlation_maps(params, searches, arch=arch)
-  return jnp.stack([respond(t, m, arch=arch) for t, m in zip(template.maps, maps, strict=True)], axis=1)
-
-
-@functools.partial(jax.jit, static_argnames="arch")
-def ncc_of(params: dict, template: Template, search: np.ndarray, *, arch: Architecture) -> jax.Array:
-  (first,) = block_outputs(params, search[None], arch=arch, depths=1)
-  return ncc_on_grid(template.ncc, first[0], arch=arch)
+  return jnp.stack([respond(filter_of(template, k), m, arch=arch) for k, m in enumerate(maps)], axis=1)
 
 
 def planted(plant, arch: Architecture, displacements_px, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -159,7 +149,7 @@ def test_the_papers_template_does_not_look_around_the_key_or_at_the_box(params, 
     template_of(params, crops[0][0], crops[1][0, search], size, arch=arch)
     for search, size in ((1, SIZE), (2, 2 * SIZE))
   )
-  assert found.ncc is None
+  assert found.filters is found.recent is None
   np.testing.assert_array_equal([found.size, other.size], [SIZE, 2 * SIZE])  # kept, for who reads the box
   jax.tree.map(np.testing.assert_array_equal, found.maps, other.maps)
 
@@ -168,7 +158,7 @@ def test_a_ridge_template_is_of_the_targets_box_alone(params, ridged, crops):
   template = template_of(params, crops[0][0], crops[1][0, 1], SIZE, arch=ridged)
   outside = np.asarray(box_mask(SIZE, ridged.template_cells, ridged.stride_px)) == 0
   assert 0 < outside.sum() < outside.size
-  for maps in template.maps:
+  for maps in template.filters:
     assert not np.asarray(maps)[outside].any()
     assert np.asarray(maps)[~outside].any()
 
@@ -182,77 +172,6 @@ def test_a_ridge_template_tells_its_target_from_what_is_around_it(params, arch, 
     return (responses.max((-2, -1)) - responses.mean((-2, -1))) / responses.std((-2, -1))
 
   assert np.all(sharpness(ridged) > sharpness(arch))
-
-
-def test_the_readers_template_changes_nothing_that_is_correlated(params, arch, fused, crops):
-  paper, fusion = (template_of(params, crops[0][0], crops[1][0, 1], SIZE, arch=a) for a in (arch, fused))
-  for one, other in zip(paper.maps, fusion.maps, strict=True):
-    np.testing.assert_allclose(one, other, atol=1e-5)  # whitened values of order 1, two programs
-
-
-# NCC: invariants.
-
-
-@pytest.mark.parametrize("shift", [(0, 0), (8, -4), (-20, 12)])
-def test_ncc_peaks_where_a_planted_target_is(params, fused, plant, shift):
-  key, key_search, searches = planted(plant, fused, [shift])
-  template = template_of(params, key, key_search, SIZE, arch=fused)
-  found = np.asarray(ncc_of(params, template, searches[0], arch=fused))
-  same_scale = found[LOG_SCALES.index(0.0)]
-  d = np.asarray(fused.grid.displacements_px)
-  row, col = np.unravel_index(same_scale.argmax(), same_scale.shape)
-  np.testing.assert_array_equal((d[col], d[row]), shift)
-
-
-def test_ncc_of_the_key_frame_itself_is_near_1(params, fused, plant):
-  key, key_search, _ = planted(plant, fused, [])
-  found = ncc_of(params, template_of(params, key, key_search, SIZE, arch=fused), key_search, arch=fused)
-  middle = fused.grid.places // 2
-  # The same box, but whitened over the search crop, and with another border for its convolutions.
-  assert np.all(found[LOG_SCALES.index(0.0), middle, middle] > 0.95)
-  assert np.all(np.abs(found) < 1 + 1e-3)
-
-
-@pytest.mark.parametrize("log_scale", [-0.15, 0.15])
-def test_ncc_of_a_grown_or_shrunk_target_is_highest_at_its_scale(params, fused, plant, log_scale):
-  key, key_search, _ = planted(plant, fused, [])
-  scale, half = np.exp(log_scale), fused.search_px / 2
-  y, x = np.meshgrid(*2 * [(np.arange(fused.search_px) + 0.5 - half) / scale + half - 0.5], indexing="ij")
-  seen = [
-    scipy.ndimage.map_coordinates(key_search[..., c].astype(float), (y, x), order=1, mode="nearest") for c in range(3)
-  ]
-  found = ncc_of(
-    params,
-    template_of(params, key, key_search, SIZE, arch=fused),
-    np.stack(seen, axis=-1).round().astype(np.uint8),
-    arch=fused,
-  )
-  best = found.max((-2, -1)).argmax()
-  assert best == LOG_SCALES.index(log_scale)
-
-
-def test_ncc_is_on_the_grid(params, arch):
-  for pools, template_px in ((3, 64), (4, 128)):
-    fusion = dataclasses.replace(arch, pools=pools, template_px=template_px, search_px=2 * template_px, reader="fusion")
-    crops = (jnp.zeros((px, px, 3), jnp.uint8) for px in (template_px, 2 * template_px))
-    template = jax.eval_shape(functools.partial(make_template, arch=fusion), params, *crops, SIZE)
-    search = jnp.zeros((2 * template_px, 2 * template_px, 3), jnp.uint8)
-    found = jax.eval_shape(functools.partial(ncc_of, arch=fusion), params, template, search)
-    assert found.shape == (len(LOG_SCALES), fusion.grid.places, fusion.grid.places)
-
-
-def test_keys_of_other_scales_are_the_key_frame_seen_larger_or_smaller(fused):
-  px = fused.search_px
-  search = np.zeros((px, px, 3), np.uint8)
-  y, x = np.mgrid[:px, :px] + 0.5 - px / 2
-  search[(np.abs(x) < 20) & (np.abs(y) < 12)] = 200
-  start = (px - fused.template_px) // 2
-  key = search[start:-start, start:-start]
-  for log_scale, seen in zip(LOG_SCALES, scaled_keys(jnp.asarray(key), jnp.asarray(search), arch=fused), strict=True):
-    area = float(seen[..., 0].sum()) / 200
-    assert area == pytest.approx(40 * 24 * np.exp(2 * log_scale), rel=0.02)
-    middle_of_mass = (np.asarray(seen[..., 0]).sum(0) @ (np.arange(fused.template_px) + 0.5)) / (200 * area)
-    assert middle_of_mass == pytest.approx(fused.template_px / 2, abs=0.05)
 
 
 # Limits.

@@ -17,7 +17,7 @@ def results() -> dict:
   """Of two pairs, which hard gating stops at depths 3 and 4 at T = 0.5, as late after their key as frames 3 and 4."""
   table = planted_table([RIGHT] * 2, [[WRONG, WRONG, RIGHT, RIGHT, RIGHT], [WRONG] * 3 + [RIGHT] * 2])
   table = table.__class__(**{**vars(table), "frames_after_key": np.array([3, 4], np.int32)})
-  scores = score_table(table, exit_ious({}, table, arch=ARCH), arch=ARCH, costs=COSTS)
+  scores = score_table(table, exit_ious(table, arch=ARCH), arch=ARCH, costs=COSTS)
   confidences = np.array([[0.1, 0.1, 0.7, 0.05, 0.05], [0.1, 0.1, 0.1, 0.6, 0.1]], np.float32)
   found = score_pairs(scores, confidences, scores.center, (0.25, 0.5))
   return {**found, "comparison": compare_hard(scores, confidences, 0.5, "xcorr5")}

@@ -16,14 +16,12 @@ from adadepth.evaluation.forced_exits import (
   templates_that_exit,
 )
 from adadepth.evaluation.responses import _searches
-from adadepth.evaluation.scores import read_pair
 from adadepth.maths.cascade import exit_depth
-from adadepth.maths.fusion import at_center
 from adadepth.models.architecture import DEPTHS, VGG19_CONVS, Architecture
-from adadepth.models.network import Template, make_template
+from adadepth.models.network import Template, filter_of, make_template
 from adadepth.tracking import partial_batch
-from adadepth.tracking.policies import FIXED, Decision, filter_of, gated_confidences, policy_named
-from adadepth.tracking.reader import DRIFT, Reading, Search
+from adadepth.tracking.policies import FIXED, Decision, gated_confidences, policy_named
+from adadepth.tracking.reader import Reading, Search, average, read_paper
 
 EXITS = (2, 0, 4, 1, 3)
 N = len(EXITS)
@@ -31,7 +29,7 @@ SHIFTS = [(8 * i - 16, 16 - 8 * i) for i in range(N)]  # of the planted targets,
 TOLD = np.full(N, FORCED_THRESHOLD, np.float32)
 SIZE = jnp.full(2, 32.0)
 LAST_SIZES = np.float32([(32 + 2 * i, 32 - i) for i in range(N)])
-READERS = ("paper", "fusion", "box")
+READERS = ("paper", "box")
 each_reader = pytest.mark.parametrize("reader", READERS)
 
 
@@ -44,8 +42,8 @@ def chunks():
 
 
 @pytest.fixture(scope="module")
-def archs(arch, fused, boxed) -> dict[str, Architecture]:
-  return {"paper": arch, "fusion": fused, "box": boxed}
+def archs(arch, boxed) -> dict[str, Architecture]:
+  return {"paper": arch, "box": boxed}
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +53,10 @@ def params(box_params) -> dict:
 
 
 @pytest.fixture(scope="module")
-def seen(params, fused, plant) -> tuple[Template, Search]:
+def seen(params, arch, plant) -> tuple[Template, Search]:
   """Templates and search crops of five targets, each displaced and textured in its own way."""
-  found = [plant(fused.template_px, [(0, 0), shift], seed=i) for i, shift in enumerate(SHIFTS)]
-  of_one = jax.jit(functools.partial(make_template, arch=fused))
+  found = [plant(arch.template_px, [(0, 0), shift], seed=i) for i, shift in enumerate(SHIFTS)]
+  of_one = jax.jit(functools.partial(make_template, arch=arch))
   templates = [of_one(params, key, searches[0], SIZE) for key, searches in found]
   crops = np.stack([searches[1] for _, searches in found])
   return jax.tree.map(lambda *leaves: jnp.stack(leaves), *templates), Search(crops, LAST_SIZES)
@@ -67,8 +65,7 @@ def seen(params, fused, plant) -> tuple[Template, Search]:
 def targets_for(reader: str, seen: tuple) -> tuple[Template, Search]:
   """The same targets as a reader takes them."""
   template, search = seen
-  as_read = {"paper": {"ncc": None}, "fusion": {}, "box": {"ncc": None, "recent": template.maps}}
-  return template._replace(**as_read[reader]), search
+  return template._replace(recent=template.maps if reader == "box" else None), search
 
 
 def told_to_exit(targets: tuple, exits=EXITS) -> tuple[Template, Search]:
@@ -105,10 +102,9 @@ def assert_same_reading(found: Reading, expected: Reading, *, px: float) -> None
 
 
 class Evaluated(NamedTuple):
-  """Responses [n, 5, r, r], NCC [n, s, i, i] and readings [n, 5] as evaluation computes them."""
+  """Responses [n, 5, r, r] and readings [n, 5] as evaluation computes them."""
 
   responses: np.ndarray
-  ncc: np.ndarray
   readings: Reading
 
 
@@ -121,8 +117,8 @@ def evaluated(params, archs, seen) -> dict[str, Evaluated]:
     rows = [
       _searches(params, jax.tree.map(lambda leaf, i=i: leaf[i], template), *row(search, i), arch=arch) for i in range(N)
     ]
-    responses, ncc, *readings = (np.concatenate(parts) for parts in zip(*rows, strict=True))
-    found[reader] = Evaluated(responses, ncc, Reading(*readings))
+    responses, *readings = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    found[reader] = Evaluated(responses, Reading(*readings))
   return found
 
 
@@ -137,17 +133,12 @@ def confidences(params, archs, evaluated) -> dict[str, np.ndarray]:
   }
 
 
-def read_as_evaluation_does(params, evaluated: Evaluated, confidences, arch: Architecture) -> Reading:
-  """What `evaluation.scores` reads of each target that a tracker follows."""
-  if arch.reader == "box":
-    return jax.tree.map(lambda leaf: np.einsum("nk,nk...->n...", confidences, leaf), evaluated.readings)
-  one = jax.jit(functools.partial(read_pair, last=at_center(DRIFT * arch.search_px), arch=arch))
-  rows = zip(evaluated.responses, evaluated.ncc, jnp.asarray(confidences), strict=True)
-  readings = [one(params["fusion"], responses, ncc, SIZE, c[None]) for responses, ncc, c in rows]
-  return jax.tree.map(lambda *leaves: np.concatenate(leaves), *readings)
-
-
-EVALUATION_PX = 0.1  # crop pixels: evaluation keeps NCC as float16
+def read_as_evaluation_does(evaluated: Evaluated, confidences, arch: Architecture) -> Reading:
+  """What evaluation reads of each target, by so much confidence in each depth."""
+  if arch.reader == "paper" and (confidences.max(1) < 1).any():
+    maps = np.einsum("nk,nkyx->nyx", confidences, evaluated.responses)
+    return read_paper(jnp.asarray(maps), jnp.tile(SIZE, (N, 1)), arch=arch)
+  return average(jax.tree.map(jnp.asarray, evaluated.readings), jnp.asarray(confidences))
 
 
 # Registration.
@@ -157,9 +148,8 @@ EVALUATION_PX = 0.1  # crop pixels: evaluation keeps NCC as float16
 def test_a_planted_target_comes_back_at_its_true_centre_at_every_depth(told, archs, seen, reader):
   decision = compiled("hard", archs[reader])(told, *told_to_exit(targets_for(reader, seen)), TOLD)
   np.testing.assert_array_equal(np.sort(decision.depth), range(DEPTHS))
-  # Fusion's posterior leans to where the target was.
   # Random box heads read some tenths of a cell of 8 px.
-  np.testing.assert_allclose(decision.reading.center, SHIFTS, atol={"paper": 0, "fusion": 1, "box": 3.9}[reader])
+  np.testing.assert_allclose(decision.reading.center, SHIFTS, atol={"paper": 0, "box": 3.9}[reader])
 
 
 # Hard gating.
@@ -174,7 +164,7 @@ def test_hard_gating_of_any_mix_of_exits_is_that_of_each_alone(told, archs, seen
     assert_same(row(together, i), hard(told, *row(targets, i), TOLD[:1]))
 
 
-@pytest.mark.parametrize("reader", ["fusion", "box"])
+@each_reader
 @pytest.mark.parametrize("threshold", [0.05, 0.3, 0.99])
 def test_hard_gating_stops_where_the_cascade_says(params, archs, seen, confidences, threshold, reader):
   targets = targets_for(reader, seen)
@@ -186,16 +176,16 @@ def test_hard_gating_stops_where_the_cascade_says(params, archs, seen, confidenc
   np.testing.assert_allclose(decision.confidences, as_far_as_it_looked, rtol=1e-3, atol=1e-5)
 
 
-def test_each_target_has_a_threshold_of_its_own(params, fused, seen, confidences):
+def test_each_target_has_a_threshold_of_its_own(params, boxed, seen, confidences):
   thresholds = np.array([0.05, 0.99, 0.05, 0.99, 0.3], np.float32)
-  decision = compiled("hard", fused)(params, *seen, thresholds)
-  expected = [int(exit_depth(jnp.asarray(c), float(t))) for c, t in zip(confidences["fusion"], thresholds, strict=True)]
+  decision = compiled("hard", boxed)(params, *targets_for("box", seen), thresholds)
+  expected = [int(exit_depth(jnp.asarray(c), float(t))) for c, t in zip(confidences["box"], thresholds, strict=True)]
   np.testing.assert_array_equal(decision.depth, expected)
   assert len(set(expected)) > 1
 
 
-def test_confidences_of_a_run_to_the_last_depth_sum_to_one(params, fused, seen):
-  decision = compiled("hard", fused)(params, *seen, np.ones(N, np.float32))
+def test_confidences_of_a_run_to_the_last_depth_sum_to_one(params, boxed, seen):
+  decision = compiled("hard", boxed)(params, *targets_for("box", seen), np.ones(N, np.float32))
   np.testing.assert_array_equal(decision.depth, [DEPTHS - 1] * N)
   np.testing.assert_allclose(decision.confidences.sum(1), 1, rtol=1e-6)  # five float32 terms
 
@@ -206,8 +196,8 @@ def test_hard_gating_reads_what_evaluation_reads(params, archs, seen, evaluated,
   targets = targets_for(reader, seen)
   decision = compiled("hard", archs[reader])(params, *targets, np.full(N, threshold, np.float32))
   at_exit = np.eye(DEPTHS, dtype=np.float32)[np.asarray(decision.depth)]
-  expected = read_as_evaluation_does(params, evaluated[reader], at_exit, archs[reader])
-  assert_same_reading(decision.reading, expected, px=EVALUATION_PX)
+  expected = read_as_evaluation_does(evaluated[reader], at_exit, archs[reader])
+  assert_same_reading(decision.reading, expected, px=0.02)
 
 
 # What a target does not need is not computed for it.
@@ -232,8 +222,8 @@ def test_deeper_blocks_never_show(told, archs, seen, reader, deepest):
   jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-def test_deeper_blocks_show_in_the_rows_that_need_them_alone(told, fused, seen):
-  hard, targets = compiled("hard", fused), told_to_exit(seen)
+def test_deeper_blocks_show_in_the_rows_that_need_them_alone(told, boxed, seen):
+  hard, targets = compiled("hard", boxed), told_to_exit(targets_for("box", seen))
   found, expected = (hard(p, *targets, TOLD).reading.center for p in (poisoned(told, 2), told))
   np.testing.assert_array_equal((found != expected).any(1), np.array(EXITS) > 2)
 
@@ -254,14 +244,14 @@ def test_of_many_targets_every_block_is_there_once_for_each_size_of_chunk(params
 
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
-def test_a_fixed_depth_has_nothing_deeper_in_its_program(params, fused, seen, depth):
-  text = compiled(FIXED[depth], fused).lower(params, *row(seen, 0), TOLD[:1]).as_text()
+def test_a_fixed_depth_has_nothing_deeper_in_its_program(params, arch, seen, depth):
+  text = compiled(FIXED[depth], arch).lower(params, *row(targets_for("paper", seen), 0), TOLD[:1]).as_text()
   assert text.count("stablehlo.convolution") == sum(VGG19_CONVS[: depth + 1])
 
 
 @pytest.mark.parametrize("policy", ["xcorr1", "soft", "hard"])
-def test_a_policy_never_calls_back_to_the_host(params, fused, seen, policy):
-  assert "callback" not in compiled(policy, fused).lower(params, *seen, TOLD).as_text()
+def test_a_policy_never_calls_back_to_the_host(params, boxed, seen, policy):
+  assert "callback" not in compiled(policy, boxed).lower(params, *targets_for("box", seen), TOLD).as_text()
 
 
 def test_a_host_callback_would_be_seen():
@@ -272,7 +262,7 @@ def test_a_host_callback_would_be_seen():
 # Fixed depths: one reader.
 
 
-@pytest.mark.parametrize(("reader", "depth"), [("paper", 2), ("fusion", 0), ("fusion", 3), ("box", 0), ("box", 4)])
+@pytest.mark.parametrize(("reader", "depth"), [("paper", 2), ("box", 0), ("box", 4)])
 def test_a_fixed_depth_reads_what_hard_gating_reads_that_exits_there(params, archs, seen, reader, depth):
   targets = targets_for(reader, seen)
   fixed = compiled(FIXED[depth], archs[reader])(params, *targets, TOLD)
@@ -290,8 +280,8 @@ def test_soft_gating_reads_what_evaluation_reads(params, archs, seen, evaluated,
   decision = compiled("soft", archs[reader])(params, *targets_for(reader, seen), TOLD)
   np.testing.assert_allclose(decision.confidences, confidences[reader], atol=1e-5)  # two programs
   np.testing.assert_array_equal(decision.depth, [DEPTHS - 1] * N)
-  expected = read_as_evaluation_does(params, evaluated[reader], confidences[reader], archs[reader])
-  assert_same_reading(decision.reading, expected, px=EVALUATION_PX)
+  expected = read_as_evaluation_does(evaluated[reader], confidences[reader], archs[reader])
+  assert_same_reading(decision.reading, expected, px=0.02)
 
 
 def test_the_papers_soft_gating_is_the_peak_of_the_average_by_confidence(params, arch, seen, evaluated, confidences):
@@ -304,7 +294,7 @@ def test_the_papers_soft_gating_is_the_peak_of_the_average_by_confidence(params,
     np.testing.assert_array_equal(decision.reading.center[i], [8 * (col - 7), 8 * (row_of_peak - 7)])
 
 
-@pytest.mark.parametrize("reader", ["fusion", "box"])
+@each_reader
 def test_with_all_confidence_in_the_first_depth_soft_gating_reads_what_hard_gating_does(params, archs, seen, reader):
   targets, sure = targets_for(reader, seen), {**params, "gates": gates_that_exit(0)}
   soft, hard = (compiled(policy, archs[reader])(sure, *targets, TOLD).reading for policy in ("soft", "hard"))
@@ -314,9 +304,9 @@ def test_with_all_confidence_in_the_first_depth_soft_gating_reads_what_hard_gati
 # One program.
 
 
-def test_a_policy_is_one_object_however_often_it_is_asked_for(arch, fused):
+def test_a_policy_is_one_object_however_often_it_is_asked_for(arch, boxed):
   assert policy_named("hard", arch=arch) is policy_named("hard", arch=Architecture(**vars(arch)))
-  assert policy_named("hard", arch=arch) is not policy_named("hard", arch=fused)
+  assert policy_named("hard", arch=arch) is not policy_named("hard", arch=boxed)
 
 
 # What templates learn from.

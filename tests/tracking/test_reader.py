@@ -24,7 +24,7 @@ def params() -> dict:
 
 def read(params: dict, template, search, response, depth: int = 1) -> tuple[Reading, Patch]:
   n = len(response)
-  target = Template((jnp.asarray(template),) * DEPTHS, None, jnp.full((n, 2), 16.0), None, None)
+  target = Template((jnp.asarray(template),) * DEPTHS, None, jnp.full((n, 2), 16.0), None)
   arrays = (jnp.asarray(array) for array in (search, response, LAST_SIZES[:n]))
   return read_peak(params, target, *arrays, depth=depth, arch=ARCH)
 
@@ -80,7 +80,7 @@ def test_a_response_that_says_nothing_is_read_unmoved(params):
 def test_a_peak_must_outweigh_the_prior_of_motion(params, more, read_at):
   """The prior takes log(1 + d^2 / (2 s^2)) nats off a displacement of d pixels."""
   d2 = (6 * STRIDE) ** 2 + (3 * STRIDE) ** 2
-  nats = MOTION * np.log(1 + d2 / (2 * (MOTION_SCALE * arch.template_px) ** 2))
+  nats = MOTION * np.log(1 + d2 / (2 * (MOTION_SCALE * ARCH.template_px) ** 2))
   np.testing.assert_array_equal(blind(params, peaks((6, -3), height=more * nats / 40)), [read_at])
 
 

@@ -86,7 +86,7 @@ def test_a_state_begins_with_the_given_boxes_and_thresholds(start):
 
 
 # In float32, eight steps of conjugate gradients on the maps of a random network keep two digits.
-@pytest.mark.parametrize(("values", "error"), [({"reader": "fusion"}, 1e-4), ({"template": "ridge"}, 0.2)], ids=str)
+@pytest.mark.parametrize(("values", "error"), [({"reader": "box"}, 1e-4), ({"template": "ridge"}, 0.2)], ids=str)
 def test_templates_of_many_are_those_of_each(params, arch, crops, values, error):
   arch = dataclasses.replace(arch, **values)
   together = compiled_init(params, *crops, BOXES, np.zeros(2, np.float32), arch=arch).template

@@ -27,7 +27,7 @@ def choice(iou25: float, cost: float, error: float = 0.0, threshold: float = 0.5
 @pytest.fixture
 def scores():
   table = planted_table([(0, 0)] * 4, [[(2, 0), (0, 0), (0, 0), (0, 0), (0, 0)]] * 4)
-  return score_table(table, exit_ious({}, table, arch=ARCH), arch=ARCH, costs=COSTS)
+  return score_table(table, exit_ious(table, arch=ARCH), arch=ARCH, costs=COSTS)
 
 
 # Folds.

@@ -34,7 +34,6 @@ def tree() -> dict:
     "head": {"log_scale": jnp.full(2, 0.2)},
     "box": {"depth1": jnp.full(4, 0.4)},
     "gates": {"gate1": gate},
-    "fusion": {"ncc": jnp.full(2, 25.0)},
   }
 
 
