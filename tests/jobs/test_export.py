@@ -12,9 +12,9 @@ from configs.export import get_config
 
 
 @pytest.fixture
-def config(tmp_path, small, small_params):
+def config(tmp_path, boxed, box_params):
   """Of a tiny model, whose first static exit is quickly traced."""
-  save_model(tmp_path / "model.safetensors", Model(small_params, small, 0.4))
+  save_model(tmp_path / "model.safetensors", Model(box_params, boxed, 0.4))
   config = get_config()
   config.model, config.policy = str(tmp_path), "xcorr1"
   return config
@@ -44,9 +44,9 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(config, t
   assert not (tmp_path / "run").exists()
 
 
-def test_a_model_without_gates_is_exported_as_a_static_exit_alone(config, tmp_path, small, small_params):
-  ungated = {name: part for name, part in small_params.items() if name != "gates"}
-  save_model(tmp_path / "model.safetensors", Model(ungated, small, 0.4))
+def test_a_model_without_gates_is_exported_as_a_static_exit_alone(config, tmp_path, boxed, box_params):
+  ungated = {name: part for name, part in box_params.items() if name != "gates"}
+  save_model(tmp_path / "model.safetensors", Model(ungated, boxed, 0.4))
   config.policy = "hard"
   with pytest.raises(InputError, match="has no gates"):
     run_export(config, tmp_path / "run")
