@@ -11,14 +11,14 @@ import importlib.util
 import os
 import pathlib
 import re
-import shlex
 import signal
 import sys
 import warnings
 
 from absl import app, flags, logging
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 
+from adadepth.config_fields import as_flags, fields_of
 from adadepth.errors import InputError
 from adadepth.io.workdir import cannot_be_written
 from adadepth.jobs import task_named
@@ -164,7 +164,8 @@ def overview(program: str) -> str:
       "",
       *lines,
       "",
-      f"{program} NAME --help shows its variants and fields.",
+      f"{program} NAME --help shows its variants and fields. A first one:",
+      f"{program} track --config.video=clip.mp4 --config.box=120,80,64,48 --workdir=runs/clip",
     )
   )
 
@@ -173,18 +174,8 @@ def description(program: str) -> str:
   """What the config that was given says of itself, and its fields."""
   path = pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0])
   text = re.sub(r"python run\.py --config=configs/(\w+)\.py", rf"{program} \1", docstring(path))
-  return "\n".join(
-    (text, "", f"Fields, as they are now; {path} says what each is:", *fields(CONFIG.value, "  --config"))
-  )
-
-
-def fields(config: ConfigDict, prefix: str) -> list[str]:
-  """Every field as the flag that sets it to what it is."""
-  lines = []
-  for name, value in config.items():
-    flag = f"{prefix}.{name}"
-    lines += fields(value, flag) if isinstance(value, ConfigDict) else [f"{flag}={shlex.quote(str(value))}"]
-  return lines
+  fields = as_flags(fields_of(CONFIG.value, path, config_folder()))
+  return f"{text}\n\n--workdir=FOLDER takes the results. Fields, as they are now:\n{fields}"
 
 
 def docstring(path: pathlib.Path) -> str:

@@ -23,11 +23,12 @@ def get_config(arg: str = "") -> ConfigDict:
     config.network.update({"width": 0.25, "template_px": 64, "search_px": 128, "pools": 3, "scaling": "none"})
   config.large = common.vgg19_network()  # of the part ships, beside the package's network
   config.backbone = ConfigDict()
-  config.backbone.weights = ""  # see configs/gating.py
+  # A VGG-19 file (any official format), a finished workdir, "embedded", "download"; "": random.
+  config.backbone.weights = ""
   config.policy = common.policy()
   del config.policy.budget, config.policy.budget_unit  # are not measured
   config.gates = common.gates()  # of the part phase2
-  config.finetune = ConfigDict({"map_loss": "label"})  # its Eq. 2: see configs/common.py
+  config.finetune = ConfigDict({"map_loss": "label"})  # of the part phase2: Eq. 2 as in configs/common.py
   config.benchmark = ConfigDict()
   config.benchmark.parts = ""  # some of "steps,sequence,pytorch,batch,peak,start,phase2,ships"; "": all
   config.benchmark.rounds = 100 if arg else 20  # of one call each in turn, at most; medians are reported

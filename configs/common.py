@@ -56,14 +56,14 @@ def finetune() -> ConfigDict:
   finetune = ConfigDict()
   finetune.objective = "all"  # Eq. 3: "deepest" or "all"
   finetune.map_loss = "label"  # Eq. 2: "label" (the reference's reading) or "printed" (the poster's)
-  finetune.steps = 0  # 0: phase 1 is skipped
+  finetune.steps = 0  # of phase 1; 0: it is skipped
   finetune.groups = 16  # keys a step, each with one search frame
   finetune.learning_rate = 2e-3  # Adam's peak, after warm-up and before the cosine
   finetune.warmup_steps = 20  # in which the learning rate rises from 0
-  finetune.clip_norm = 1.0  # of the gradient
+  finetune.clip_norm = 1.0  # the gradient's norm is cut to it
   finetune.rollouts = 0  # steps after that, in which box heads learn on their own tracks (training/rollouts.py)
-  finetune.log_every = 10  # steps
-  finetune.checkpoint_every = 250  # steps
+  finetune.log_every = 10  # steps from one line of metrics.jsonl to the next
+  finetune.checkpoint_every = 250  # steps from one checkpoint to the next
   finetune.dtype = "float32"  # the backbone computes in it: "float32", or "bfloat16" on an accelerator
   return finetune
 
@@ -79,7 +79,7 @@ def paper_finetune() -> ConfigDict:
   """The same without box heads, as the paper draws pairs."""
   settings = vgg19_finetune()
   del settings.rollouts  # are of box heads
-  settings.groups = 1
+  settings.update({"groups": 1})
   settings.frames = 6  # search frames a key
   settings.jitter_px = 8.0  # search crops are shifted by up to this many crop pixels on each axis
   settings.key_every = 10  # keys are drawn from every n-th frame
@@ -92,9 +92,9 @@ def gates() -> ConfigDict:
   gates.loss = "iou"  # L_i of Eq. 5: "iou", 1 - IoU, or "cross_entropy", Eq. 2's
   gates.p = 2.0  # the price of depth i is p^(i-1)
   gates.price_weights = (0.005, 0.01)  # lambda; of several, one is chosen by cross-fitting
-  gates.learning_rate = 1e-2  # Adam
+  gates.learning_rate = 1e-2  # Adam's
   gates.steps = 1000  # of each set of gates
-  gates.batch = 512  # pairs
+  gates.batch = 512  # pairs a step
   gates.keys_per_sequence = 0  # keys that train the gates, evenly spread over a sequence; 0: every tenth frame
   gates.folds = 7  # train and dev videos are dealt into so many; each is judged by gates that have not seen it
   return gates
@@ -115,7 +115,7 @@ def policy() -> ConfigDict:
 def evaluation() -> ConfigDict:
   """What is reported."""
   evaluation = ConfigDict()
-  evaluation.keys_per_sequence = 0  # evenly spread; 0: every tenth frame
+  evaluation.keys_per_sequence = 0  # keys of pair evaluation, evenly spread over a sequence; 0: every tenth frame
   evaluation.frames_per_key = 0  # search frames of a pair evaluation's key; 0: all 25
   evaluation.frames_per_sequence = 0  # tracking stops after so many; 0: all
   evaluation.timing_rounds = 25  # steps of each policy, timed for Figure 6 and budgets in ms; 0: no times

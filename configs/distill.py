@@ -1,4 +1,4 @@
-"""A start for the small network, from VGG-19's maps of photos and videos; phase 1 then takes it as its backbone.
+r"""A start for the small network, from VGG-19's maps of photos and videos; phase 1 then takes it as its backbone.
 
 python run.py --config=configs/distill.py --config.data.root=DATA --config.data.photos=PHOTOS \
   --config.backbone.weights=VGG19 --workdir=runs/distill

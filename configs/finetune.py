@@ -24,7 +24,8 @@ def get_config(arg: str = "all") -> ConfigDict:
   config.threads = 2  # that decode and cut crops ahead of the network
   config.network = common.small_network() if network == "quick" else common.paper_network()
   config.backbone = ConfigDict()
-  config.backbone.weights = ""  # where to start: see configs/gating.py
+  # Where to start: a VGG-19 file (any official format), a finished workdir, "embedded", "download"; "": random.
+  config.backbone.weights = ""
   config.data = common.data()
   config.finetune = common.finetune() if network == "quick" else common.paper_finetune()
   config.finetune.objective = objective

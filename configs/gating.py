@@ -1,4 +1,4 @@
-"""The main job: phase 1 where no backbone is given, phase 2, then every policy on the test split.
+r"""The main job: phase 1 where no backbone is given, phase 2, then every policy on the test split.
 
 python run.py --config=configs/gating.py          embedded: rendered sequences, the network of the package
 python run.py --config=configs/gating.py:scratch  the same from random weights

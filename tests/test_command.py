@@ -141,4 +141,5 @@ def test_help_for_a_config_has_its_commands_and_fields_as_set():
   done = run_python("run.py", "track", "--help", "--config.policy=soft", cwd=ROOT)
   assert done.returncode == 0, done.stderr
   assert "python run.py track --config.video=VIDEO --config.box=x,y,w,h" in done.stdout
-  assert "  --config.policy=soft\n" in done.stdout and "  --config.backbone.weights=''\n" in done.stdout
+  assert '  --config.policy=soft\n      "xcorr1".."xcorr5", "soft" or "hard"\n' in done.stdout
+  assert done.stdout.index("--config.video=''\n") < done.stdout.index("--config.backbone.weights=''\n")

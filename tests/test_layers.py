@@ -11,10 +11,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Bottom to top.
 LAYERS = (
   *("errors", "maths", "io", "models", "data", "tracking", "export"),
-  *("evaluation", "training", "reports", "benchmark", "jobs", "command", "trax_server"),
+  *("evaluation", "training", "reports", "benchmark", "jobs", "config_fields", "command", "trax_server"),
 )
 FLAGS = ("absl", "ml_collections")
 HEAVY = (*FLAGS, "tensorflow", "tensorflow_datasets", "torch", "cv2")
+# What `pip install ".[train]"` adds.
+TRAIN = ("array_record", "grain", "importlib_resources", "tensorflow_datasets")
 # TFDS is for who builds records; flags and configs for the command and the jobs that it runs.
 USERS_OF_TFDS = {"adadepth.data.builders"}
 # OpenCV's trackers and its window are imported when one is asked for.
@@ -104,7 +106,7 @@ def test_the_library_works_without_configs_and_tensorflow():
   needs_heavy = {name for name, others in with_all.items() if any(uses(other, HEAVY) for other in others)}
   rest = sorted(MODULES.keys() - needs_heavy)
   assert {"adadepth.tracking.tracker", "adadepth.models.model", "adadepth.tracking.step"} <= set(rest)
-  # absl stays: grain imports it itself.
+  # absl stays: optax and orbax import it themselves.
   blocked = [package for package in HEAVY if package != "absl"]
   code = f"""
 import importlib, sys
@@ -113,6 +115,19 @@ for name in {rest}:
   importlib.import_module(name)
 import adadepth
 adadepth.Tracker, adadepth.Architecture, adadepth.InputError, adadepth.load_model
+"""
+  done = run_python(code)
+  assert done.returncode == 0, done.stderr
+
+
+def test_all_but_the_builders_imports_where_the_data_tools_are_not_installed():
+  assert {name for name in MODULES if uses(name, TRAIN)} == USERS_OF_TFDS
+  names = sorted(MODULES.keys() - USERS_OF_TFDS - {"adadepth.trax_server"})  # the latter is for vot-trax
+  code = f"""
+import importlib, sys
+sys.modules.update(dict.fromkeys({TRAIN}))
+for name in {names}:
+  importlib.import_module(name)
 """
   done = run_python(code)
   assert done.returncode == 0, done.stderr

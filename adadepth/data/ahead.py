@@ -1,7 +1,9 @@
-"""Decoding and cutting ahead: grain's threads work on the next items while the caller uses this one."""
+"""Decoding and cutting ahead: threads work on the next items while the caller uses this one."""
 
+import collections
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Listing
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from adadepth.data.sequence import FrameSource
 
 
 def map_ahead(function: Callable, items: Listing, *, threads: int, buffer: int) -> Iterator:
-  """Yields function(item) for every item, in order.
+  """Yields function(item) for every item, in order; what it raises comes at its item.
 
   Args:
     function: runs in threads; must not change what it shares.
@@ -17,10 +19,17 @@ def map_ahead(function: Callable, items: Listing, *, threads: int, buffer: int) 
     threads: how many work at a time.
     buffer: results made in advance, at most; they are held in memory.
   """
-  import grain  # a third of a second, for which a tracker that reads no files ahead need not wait
-
-  options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=buffer)
-  return iter(grain.MapDataset.source(items).map(function).to_iter_dataset(options))
+  pool = ThreadPoolExecutor(threads)
+  under_way: collections.deque[Future] = collections.deque()
+  try:
+    for index in range(len(items)):
+      under_way.append(pool.submit(lambda i: function(items[i]), index))
+      if len(under_way) > buffer:
+        yield under_way.popleft().result()
+    while under_way:
+      yield under_way.popleft().result()
+  finally:
+    pool.shutdown(wait=False, cancel_futures=True)
 
 
 def read_ahead(

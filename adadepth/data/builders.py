@@ -4,9 +4,10 @@
     builder.download_and_prepare()
     sequences = sequences_from_tfds(builder, "train")
 
-`file_format` is array_record, so records are read by index (`as_data_source`), by any number of grain
-threads. Records lie in order: a sequence is a run of them. Nothing else in the library imports this
-module, so TFDS is needed by its users only.
+They are for who builds a pipeline of their own, or moves a data set as a few large files: `file_format` is
+array_record, so records are read by index (`as_data_source`), by any number of grain threads. Records lie in order: a
+sequence is a run of them. Nothing else in the library imports this module, so TFDS is needed by its users only:
+`pip install "adadepth[train]"`.
 
 Three things in TFDS 4.9 need TensorFlow and are gone round here: encoding an array as an image (records
 get the bytes of a file), sorting a split of more than 1 GB (it is written as it comes), a split
@@ -23,10 +24,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, SupportsIndex
 
 import numpy as np
-import tensorflow_datasets as tfds
 from jaxtyping import UInt8
 from rich.progress import track
-from tensorflow_datasets.core import example_serializer, file_adapters
 
 from adadepth.data.layouts import read_sequences, roots_of
 from adadepth.data.problems import Problems
@@ -34,6 +33,12 @@ from adadepth.data.sequence import FrameSource, Sequence
 from adadepth.data.split import SIDES, load_split
 from adadepth.errors import InputError
 from adadepth.io.images import ImageFolder, decode_image, encode_png, is_rgb_file
+
+try:
+  import tensorflow_datasets as tfds
+  from tensorflow_datasets.core import example_serializer, file_adapters
+except ImportError as error:
+  raise ImportError(f'records are written with TFDS: run `pip install "adadepth[train]"` ({error})') from error
 
 
 class FrameRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence as Listing
 
-from adadepth.data.layouts import LAYOUT_FOLDERS, read_sequences, roots_of
+from adadepth.data.layouts import layout_folders, read_sequences, roots_of
 from adadepth.data.render import render_split
 from adadepth.data.sequence import Sequence
 from adadepth.data.split import SIDES, load_split
@@ -48,7 +48,7 @@ class Source:
       if not self._count(side):
         raise InputError(
           f"`config.data.rendered` (={self.rendered}) leaves {side} empty and `config.data.root` (='') names no "
-          f"folder that holds any of {LAYOUT_FOLDERS}: give either"
+          f"folder that holds any of {layout_folders()}: give either"
         )
     return {side: self._render(side) for side in sides}
 
@@ -68,7 +68,7 @@ class Source:
     for root in roots_of(self.root):
       if not root.is_dir():
         raise InputError(
-          f"`config.data.root` (={str(root)!r}): no such folder; name one that holds any of {LAYOUT_FOLDERS}"
+          f"`config.data.root` (={str(root)!r}): no such folder; name one that holds any of {layout_folders()}"
         )
     names, found = load_split(self.root, self.split, on_error=self.on_error), {}
     for side in sides:

@@ -1,5 +1,6 @@
 """The measures that trackers are published with, of one pass over sequences: for a table, a plot and each attribute."""
 
+from collections.abc import Callable
 from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
@@ -21,7 +22,6 @@ from adadepth.maths.metrics import (
 )
 
 PRECISION_AT = 20  # of both precision curves: 20 px, and 0.2
-SCORES = ("success", "precision", "normalised_precision", "normalised_precision_20", "ao", "sr_50", "sr_75")
 # Label of the axis and thresholds of each curve.
 CURVES = {
   "success": ("overlap threshold", OTB_OVERLAPS),
@@ -67,11 +67,53 @@ def frames_of(sequence: Sequence, track: Track) -> Frames:
   )
 
 
-def one_pass_measures(sequences: Listing[Sequence], tracks: Listing[Track]) -> dict:
-  """The measures over sequences, of each, and per attribute.
+class Score(NamedTuple):
+  """A number of one pass, which has a column in tables.
 
-  Success, precision and normalised precision are means over sequences of their curves, in which the given first box is
-  a hit; AO and SR are over all frames but the given ones (`maths.metrics`).
+  Attributes:
+    title: of the column.
+    of: the number of a pass's frames; None where they have none.
+    pooled: whether it is of the frames of all sequences together; else the mean over sequences of their own.
+  """
+
+  title: str
+  of: Callable[[Frames], float | None]
+  pooled: bool = False
+
+  def over(self, frames: Listing[Frames]) -> float | None:
+    """The number of several sequences."""
+    if self.pooled:
+      return self.of(Frames(*(np.concatenate(column) for column in zip(*frames, strict=True))))
+    known = [value for value in map(self.of, frames) if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _of_bounded(rate: Callable[[np.ndarray], float]) -> Callable[[Frames], float | None]:
+  """A rate of GOT-10k's, None where no second frame has a true box."""
+  return lambda frames: float(rate(frames.bounded)) if len(frames.bounded) else None
+
+
+# By name; a measure of one's own is an entry more. Of the first three there are plots, of their `CURVES`.
+SCORES = {
+  "success": Score("success (AUC)", lambda frames: float(_curves(frames)["success"].mean())),
+  "precision": Score("precision at 20 px", lambda frames: float(_curves(frames)["precision"][PRECISION_AT])),
+  "normalised_precision": Score(
+    "norm. precision (AUC)", lambda frames: float(_curves(frames)["normalised_precision"].mean())
+  ),
+  "normalised_precision_20": Score(
+    "norm. precision at 0.2", lambda frames: float(_curves(frames)["normalised_precision"][PRECISION_AT])
+  ),
+  "ao": Score("AO", _of_bounded(np.mean), pooled=True),
+  "sr_50": Score("SR 0.5", _of_bounded(lambda ious: success_rate(ious, 0.5)), pooled=True),
+  "sr_75": Score("SR 0.75", _of_bounded(lambda ious: success_rate(ious, 0.75)), pooled=True),
+}
+
+
+def one_pass_measures(sequences: Listing[Sequence], tracks: Listing[Track]) -> dict:
+  """`SCORES` over sequences, of each, and what there is per attribute.
+
+  Success, precision and normalised precision are those of curves, in which the given first box is a hit; AO and SR are
+  over all frames but the given ones (`maths.metrics`).
 
   Returns:
     {score: value or None, "curves": {name: [values]}, "by_sequence": {name: {score: value or None}}, "attributes":
@@ -79,16 +121,13 @@ def one_pass_measures(sequences: Listing[Sequence], tracks: Listing[Track]) -> d
   """
   frames = [frames_of(sequence, track) for sequence, track in zip(sequences, tracks, strict=True)]
   curves = [_curves(found) for found in frames]
-  means = {name: np.mean([of_one[name] for of_one in curves], axis=0) for name in CURVES}
-  rows = {
-    sequence.name: _curve_scores(of_one) | _rates(found.bounded)
-    for sequence, found, of_one in zip(sequences, frames, curves, strict=True)
-  }
   return {
-    **_curve_scores(means),
-    **_rates(np.concatenate([found.bounded for found in frames])),
-    "curves": {name: curve.tolist() for name, curve in means.items()},
-    "by_sequence": rows,
+    **{name: score.over(frames) for name, score in SCORES.items()},
+    "curves": {name: np.mean([of_one[name] for of_one in curves], axis=0).tolist() for name in CURVES},
+    "by_sequence": {
+      sequence.name: {name: score.of(found) for name, score in SCORES.items()}
+      for sequence, found in zip(sequences, frames, strict=True)
+    },
     "attributes": _attributes(sequences, frames),
   }
 
@@ -99,21 +138,6 @@ def _curves(frames: Frames) -> dict[str, np.ndarray]:
     "precision": precision_curve(frames.errors_px),
     "normalised_precision": precision_curve(frames.errors, NORMALISED_ERRORS),
   }
-
-
-def _curve_scores(curves: dict[str, np.ndarray]) -> dict[str, float]:
-  return {
-    "success": float(curves["success"].mean()),
-    "precision": float(curves["precision"][PRECISION_AT]),
-    "normalised_precision": float(curves["normalised_precision"].mean()),
-    "normalised_precision_20": float(curves["normalised_precision"][PRECISION_AT]),
-  }
-
-
-def _rates(bounded: Float[np.ndarray, "n"]) -> dict[str, float | None]:
-  if not len(bounded):
-    return {"ao": None, "sr_50": None, "sr_75": None}
-  return {"ao": float(bounded.mean()), "sr_50": success_rate(bounded, 0.5), "sr_75": success_rate(bounded, 0.75)}
 
 
 def _attributes(sequences: Listing[Sequence], frames: Listing[Frames]) -> dict[str, dict]:

@@ -43,9 +43,8 @@ from adadepth.reports.tracker_tables import attribute_table, comparison_table, l
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.tracker import Tracker
 
-# Of each protocol: the scores in a table, and those of a sequence that differences are of.
-TABLES = {
-  "one_pass": (SCORES, SCORES[:5]),
+# Of VOT's protocols: the scores in a table, and those of a sequence that differences are of.
+VOT_TABLES = {
   "supervised": (("accuracy", "robustness", "eao"), ("accuracy", "failures")),
   "multi_start": (("accuracy", "robustness", "eao"), ("accuracy", "robustness")),
 }
@@ -201,13 +200,18 @@ def _multi_start(
 RUN = {"one_pass": _one_pass, "supervised": _supervised, "multi_start": _multi_start}
 
 
+def scores_of(protocol: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+  """The scores in a table, and those of a sequence that differences are of."""
+  return (tuple(SCORES), tuple(SCORES)) if protocol == "one_pass" else VOT_TABLES[protocol]
+
+
 def _results(config: ConfigDict, sequences: Listing[Sequence], entries: dict[str, dict]) -> dict:
   """What results.json holds: of each tracker its scores, and what it has more than the first, paired by video."""
   first, *others = entries
   rows = {name: entry["measures"]["by_sequence"] for name, entry in entries.items()}
   for other in others:
     entries[other]["minus_first"] = {
-      score: difference(rows[other], rows[first], score) for score in TABLES[config.protocol][1]
+      score: difference(rows[other], rows[first], score) for score in scores_of(config.protocol)[1]
     }
   return {
     "protocol": config.protocol,
@@ -228,7 +232,7 @@ def difference(of_one: dict[str, dict], of_other: dict[str, dict], score: str) -
 
 def _report(protocol: str, workdir: pathlib.Path, entries: dict[str, dict]) -> None:
   """Tables and plots; the table is printed too."""
-  scores, paired = TABLES[protocol]
+  scores, paired = scores_of(protocol)
   tables = [comparison_table(entries, scores, paired), attribute_table(entries)]
   text = "\n".join(table for table in tables if table)
   (workdir / "trackers.md").write_text(text)

@@ -10,16 +10,18 @@ DEPTHS = 5
 DEPTH_NAMES = tuple(f"xcorr{k + 1}" for k in range(DEPTHS))
 VGG19_CONVS = (2, 2, 4, 4, 4)
 VGG19_CHANNELS = (64, 128, 256, 512, 512)
-# Channels and strides of the convolutions of the small plan's blocks: strided first, so that depth 1 costs little.
-SMALL_CONVS = (
-  ((24, 2), (32, 2)),
-  ((64, 2), (64, 1)),
-  ((96, 1), (96, 1)),
-  ((128, 1), (128, 1)),
-  ((128, 1), (128, 1)),
-)
+# Plans that stride where VGG-19 pools: of each block its 3x3 convolutions, (channels, stride) each. The small one
+# strides first, so that depth 1 costs little. A plan of one's own is an entry more.
+STRIDED = {
+  "small": (
+    ((24, 2), (32, 2)),
+    ((64, 2), (64, 1)),
+    ((96, 1), (96, 1)),
+    ((128, 1), (128, 1)),
+    ((128, 1), (128, 1)),
+  ),
+}
 CHOICES = {
-  "plan": ("vgg19", "small"),
   "scaling": ("min_max", "none"),
   "template": ("crop", "ridge"),
   "reader": ("paper", "box"),
@@ -44,12 +46,12 @@ class Architecture:
   """A Siamese network; the defaults are the paper's.
 
   Attributes:
-    plan: "vgg19", or "small", which strides where VGG-19 pools, and early.
+    plan: "vgg19", or one of `STRIDED`: "small", which strides where VGG-19 pools, and early.
     width: multiplier of the plan's channels, in (0, 1]; 1 is the paper's network.
     template_px: side of the square template (key) crop, pixels.
     search_px: side of the square search crop, pixels.
-    pools: how many of VGG-19's first blocks end in a 2x2 max pool, 1..4; every response has stride 2**pools. The
-      small plan has 3 halvings of its own.
+    pools: how many of VGG-19's first blocks end in a 2x2 max pool, 1..4; every response has stride 2**pools. A
+      strided plan has its own halvings, the small one 3.
     scaling: "min_max" scales each response map to [0, 1] (reference); "none" leaves the correlation as it is.
     template: "crop", the map of the key crop (paper), or "ridge", a correlation filter of the target's box that ridge
       regression has trained on the key frame (`maths.ridge`).
@@ -71,11 +73,11 @@ class Architecture:
       raise InputError(f"`width` (={self.width}) must lie in (0, 1]; the paper's is 1")
     if self.pools not in (1, 2, 3, 4):
       raise InputError(f"`pools` (={self.pools}) must be 1, 2, 3 or 4; the paper's is 4")
-    for name, choices in CHOICES.items():
+    for name, choices in {"plan": ("vgg19", *STRIDED), **CHOICES}.items():
       if getattr(self, name) not in choices:
         raise InputError(f"`{name}` (={getattr(self, name)!r}) must be one of {', '.join(choices)}")
-    if self.plan == "small" and self.pools != 3:
-      raise InputError(f'`pools` (={self.pools}) must be 3 in the plan "small", which halves three times')
+    if self.plan in STRIDED and self.stride_px != (own := math.prod(block.stride for block in self.blocks)):
+      raise InputError(f"`pools` (={self.pools}): 2**pools must be {own}, the stride of the plan {self.plan!r}")
     for name in ("template_px", "search_px"):
       px = getattr(self, name)
       if px < self.stride_px or px % (2 * self.stride_px):
@@ -93,8 +95,8 @@ class Architecture:
   @property
   def blocks(self) -> tuple[BlockPlan, ...]:
     """The five blocks of the plan at this width."""
-    if self.plan == "small":
-      return tuple(BlockPlan(tuple((self._wide(c), s) for c, s in convs), 1) for convs in SMALL_CONVS)
+    if self.plan in STRIDED:
+      return tuple(BlockPlan(tuple((self._wide(c), s) for c, s in convs), 1) for convs in STRIDED[self.plan])
     counts = zip(VGG19_CONVS, VGG19_CHANNELS, strict=True)
     return tuple(
       BlockPlan(((self._wide(c), 1),) * n, 2 if depth < self.pools else 1) for depth, (n, c) in enumerate(counts)

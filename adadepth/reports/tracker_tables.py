@@ -3,21 +3,10 @@
 from collections.abc import Mapping
 from collections.abc import Sequence as Listing
 
+from adadepth.evaluation.measures import SCORES
 from adadepth.reports.report import shown
 
-TITLES = {
-  "success": "success (AUC)",
-  "precision": "precision at 20 px",
-  "normalised_precision": "norm. precision (AUC)",
-  "normalised_precision_20": "norm. precision at 0.2",
-  "ao": "AO",
-  "sr_50": "SR 0.5",
-  "sr_75": "SR 0.75",
-  "accuracy": "accuracy",
-  "robustness": "robustness",
-  "failures": "failures",
-  "eao": "EAO",
-}
+VOT_TITLES = {"accuracy": "accuracy", "robustness": "robustness", "failures": "failures", "eao": "EAO"}
 
 Entries = Mapping[str, Mapping]  # by tracker, of results.json
 
@@ -30,12 +19,12 @@ def comparison_table(entries: Entries, scores: Listing[str], paired: Listing[str
     scores: of their "measures".
     paired: of their "minus_first".
   """
-  lines = _markdown(["tracker", *(TITLES[score] for score in scores)])
+  lines = _markdown(["tracker", *map(_title, scores)])
   lines += _rows([[name, *(shown(entry["measures"][score]) for score in scores)] for name, entry in entries.items()])
   first, *others = entries
   if others:
     lines += ["", f"Over videos, more than {first}, with the 95 % interval of a paired bootstrap:", ""]
-    lines += _markdown(["tracker", *(TITLES[score] for score in paired)])
+    lines += _markdown(["tracker", *map(_title, paired)])
     lines += _rows([[name, *(_interval(entries[name]["minus_first"][score]) for score in paired)] for name in others])
   return "\n".join(lines) + "\n"
 
@@ -59,13 +48,17 @@ def latex_table(entries: Entries, scores: Listing[str]) -> str:
   lines = [
     rf"\begin{{tabular}}{{l{'r' * len(scores)}}}",
     r"\toprule",
-    " & ".join(["Tracker", *(TITLES[score] for score in scores)]) + r" \\",
+    " & ".join(["Tracker", *map(_title, scores)]) + r" \\",
     r"\midrule",
   ]
   for name, entry in entries.items():
     cells = [_latex_cell(entry["measures"][score], best[score]) for score in scores]
     lines.append(" & ".join([_escaped(name), *cells]) + r" \\")
   return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _title(score: str) -> str:
+  return SCORES[score].title if score in SCORES else VOT_TITLES[score]
 
 
 def _best(entries: Entries, score: str) -> float | None:

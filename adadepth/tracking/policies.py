@@ -29,7 +29,6 @@ from adadepth.tracking.partial_batch import on_rows
 from adadepth.tracking.reader import Patch, Reading, Search, average, read_paper, read_peak, weighted_sum
 
 FIXED = DEPTH_NAMES  # a policy each
-POLICIES = (*FIXED, "soft", "hard")
 
 
 class Decision(NamedTuple):
@@ -114,8 +113,29 @@ def soft_policy(params: dict, template: Template, search: Search, _: Array, *, a
   return on_rows(weigh_all, (template, search))
 
 
-def hard_policy(params: dict, template: Template, search: Search, threshold: Array, *, arch: Architecture) -> Decision:
-  """The shallowest depth whose c_i exceeds T (the last if none); nothing deeper is computed for that target."""
+def stop_share(params: dict, at: AtDepth, *, depth: int, arch: Architecture) -> Float[Array, "n"]:
+  """sigmoid(phi_i): how much of the confidence that is left a depth takes; the last takes all."""
+  if depth == DEPTHS - 1:
+    return jnp.ones(len(at.response))
+  see = functools.partial(gate_features, depth=depth, template_cells=arch.template_cells)
+  features = jax.vmap(functools.partial(see, logit_scale=logit_scales(params)[depth]))(at.response, at.reading.score)
+  return jax.nn.sigmoid(apply_gate(params["gates"], features, depth=depth))
+
+
+def hard_policy(
+  params: dict,
+  template: Template,
+  search: Search,
+  threshold: Array,
+  *,
+  arch: Architecture,
+  share: Callable[..., Array] = stop_share,
+) -> Decision:
+  """The shallowest depth whose c_i exceeds T (the last if none); nothing deeper is computed for that target.
+
+  Args:
+    share: what a depth takes of the confidence that is left, as `stop_share`; of a policy of one's own, another.
+  """
   n = len(search.crops)
   x, active, left = preprocess(search.crops), jnp.ones(n, bool), jnp.ones(n)
   confidences, exits = jnp.zeros((n, DEPTHS)), jnp.zeros(n, jnp.int32)
@@ -126,7 +146,7 @@ def hard_policy(params: dict, template: Template, search: Search, threshold: Arr
       template, x, last_size = inputs
       x = apply_block(params["backbone"], x, depth=depth, arch=arch)
       at = look_at(params, template, x, last_size, depth=depth, arch=arch)
-      return x, at, stop_share(params, at, depth=depth, arch=arch)
+      return x, at, share(params, at, depth=depth, arch=arch)
 
     x, at, stop = on_rows(next_block, (template, x, search.last_size), active if depth else None)
     patches.append(at.patch)
@@ -152,23 +172,18 @@ def gated_confidences(
   return exit_confidences(gate_logits(params["gates"], features))
 
 
-def stop_share(params: dict, at: AtDepth, *, depth: int, arch: Architecture) -> Float[Array, "n"]:
-  """sigmoid(phi_i): how much of the confidence that is left a depth takes; the last takes all."""
-  if depth == DEPTHS - 1:
-    return jnp.ones(len(at.response))
-  see = functools.partial(gate_features, depth=depth, template_cells=arch.template_cells)
-  features = jax.vmap(functools.partial(see, logit_scale=logit_scales(params)[depth]))(at.response, at.reading.score)
-  return jax.nn.sigmoid(apply_gate(params["gates"], features, depth=depth))
+# By name; a policy of one's own is an entry more.
+POLICIES: dict[str, Callable[..., Decision]] = {
+  **{name: functools.partial(fixed_policy, depth=depth) for depth, name in enumerate(FIXED)},
+  "soft": soft_policy,
+  "hard": hard_policy,
+}
 
 
 @functools.cache
 def policy_named(name: str, *, arch: Architecture) -> Policy:
-  """ "xcorr1".."xcorr5", "soft" or "hard" with everything bound but (params, template, search, threshold).
+  """One of `POLICIES` with everything bound but (params, template, search, threshold).
 
   Equal arguments give the same object, so that jit does not trace it twice.
   """
-  if name == "hard":
-    return functools.partial(hard_policy, arch=arch)
-  if name == "soft":
-    return functools.partial(soft_policy, arch=arch)
-  return functools.partial(fixed_policy, arch=arch, depth=FIXED.index(name))
+  return functools.partial(POLICIES[name], arch=arch)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
+import grain
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -116,6 +117,12 @@ def test_frames_read_ahead_by_threads_keep_their_order(rendered):
   assert all((one == frames[index]).all() for index, one in enumerate(ahead))
 
 
+def test_grain_reads_the_records_by_index(rendered):
+  source = rendered.as_data_source("train", decoders={"image": tfds.decode.SkipDecoding()})
+  numbers = grain.MapDataset.source(source).map(lambda record: int(record["frame"]))
+  assert list(numbers.to_iter_dataset(grain.ReadOptions(num_threads=2))) == [0, 1, 2] * COUNTS["train"]
+
+
 def test_another_seed_has_another_folder(rendered, tmp_path):
   one, other = (RenderedTracks(counts=COUNTS, seed=seed, data_dir=tmp_path) for seed in (3, 4))
   assert one.data_dir != other.data_dir
@@ -197,6 +204,13 @@ def test_an_unknown_split_is_an_error(rendered):
 def test_the_layouts_import_without_tfds():
   code = "import sys, adadepth.data.split; assert 'tensorflow_datasets' not in sys.modules"
   subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_tfds_a_line_says_what_to_install():
+  code = "import sys; sys.modules['tensorflow_datasets'] = None; import adadepth.data.builders"
+  done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+  last = 'ImportError: records are written with TFDS: run `pip install "adadepth[train]"`'
+  assert done.stderr.splitlines()[-1].startswith(last)
 
 
 def test_no_tensorflow_is_imported(rendered):

@@ -92,7 +92,7 @@ def test_width_scales_channels():
     ({"pools": 0}, "`pools` (=0) must be 1, 2, 3 or 4; the paper's is 4"),
     ({"pools": 5}, "`pools` (=5) must be 1, 2, 3 or 4; the paper's is 4"),
     ({"plan": "vgg16"}, "`plan` (='vgg16') must be one of vgg19, small"),
-    ({"plan": "small"}, '`pools` (=4) must be 3 in the plan "small", which halves three times'),
+    ({"plan": "small"}, "`pools` (=4): 2**pools must be 8, the stride of the plan 'small'"),
     ({"scaling": "max"}, "`scaling` (='max') must be one of min_max, none"),
     ({"template": "mean"}, "`template` (='mean') must be one of crop, ridge"),
     ({"reader": "peak"}, "`reader` (='peak') must be one of paper, box"),

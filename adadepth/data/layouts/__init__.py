@@ -2,8 +2,9 @@
 
 from adadepth.data.layouts.ground_truth import SequenceFiles
 from adadepth.data.layouts.roots import (
-  LAYOUT_FOLDERS,
+  LAYOUTS,
   find_sequences,
+  layout_folders,
   layout_named,
   read_sequences,
   roots_of,
@@ -12,9 +13,10 @@ from adadepth.data.layouts.roots import (
 )
 
 __all__ = [
-  "LAYOUT_FOLDERS",
+  "LAYOUTS",
   "SequenceFiles",
   "find_sequences",
+  "layout_folders",
   "layout_named",
   "read_sequences",
   "roots_of",

@@ -26,11 +26,8 @@ from adadepth.data.problems import Problems
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 
-# In the order of sequences.
-LAYOUTS = (VOT, TLP, OTB, UAV123, UAVDT, LASOT, GOT10K, TRACKINGNET, NFS, TC128, VIDEOS)
-# In the order of telling: first those that others would take for their own, whose files have the same names.
-TELLING = (GOT10K, LASOT, *(layout for layout in LAYOUTS if layout not in (GOT10K, LASOT)))
-LAYOUT_FOLDERS = ", ".join(f"{layout.name}/" for layout in LAYOUTS)
+# In the order of sequences; a layout of one's own is an entry more.
+LAYOUTS = [VOT, TLP, OTB, UAV123, UAVDT, LASOT, GOT10K, TRACKINGNET, NFS, TC128, VIDEOS]
 
 
 class ReadResult(NamedTuple):
@@ -38,6 +35,17 @@ class ReadResult(NamedTuple):
 
   sequences: list[Sequence]
   problems: Problems
+
+
+def telling() -> list[Layout]:
+  """The layouts in the order of telling: first those that others, whose files are called alike, would claim."""
+  first = [GOT10K, LASOT]
+  return first + [layout for layout in LAYOUTS if layout not in first]
+
+
+def layout_folders() -> str:
+  """The folders that a data root may hold, for people."""
+  return ", ".join(f"{layout.name}/" for layout in LAYOUTS)
 
 
 def roots_of(root: str | pathlib.Path) -> list[pathlib.Path]:
@@ -121,7 +129,7 @@ def read_sequences(root: str | pathlib.Path, names: list[str] | None = None, *, 
 def _find_under(root: pathlib.Path, problems: Problems) -> list[SequenceFiles]:
   """Every target under one root."""
   if not root.is_dir():
-    raise InputError(f"`root` (={str(root)!r}): no such folder; name one that holds any of {LAYOUT_FOLDERS}")
+    raise InputError(f"`root` (={str(root)!r}): no such folder; name one that holds any of {layout_folders()}")
   places = [root / layout.name for layout in LAYOUTS if (root / layout.name).is_dir()] or [root]
   found = [files for place in places for folder in _folders(place, problems) for files in _targets(folder)]
   if not found:
@@ -135,7 +143,7 @@ def _folders(place: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
     return _listed(place, problems)
   if here := [path for path in sorted(place.iterdir()) if _targets(path)]:
     return here
-  for layout in TELLING:
+  for layout in telling():
     for pattern in layout.below:
       found = [path for path in sorted(place.glob(pattern)) if path.is_dir() and layout.targets(path)]
       parents = dict.fromkeys(path.parent for path in found)
@@ -161,7 +169,7 @@ def _listed(place: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
 
 def _targets(path: pathlib.Path) -> list[SequenceFiles]:
   """The targets of one sequence by the first layout that it has, none if it is no sequence; a file may be a video."""
-  for layout in TELLING if path.is_dir() else (VIDEOS,):
+  for layout in telling() if path.is_dir() else (VIDEOS,):
     if targets := layout.targets(path):
       name = f"{layout.name}/{path.stem if path.is_file() else path.name}"
       return [SequenceFiles(f"{name}{number}", path, file, layout) for number, file in targets.items()]
@@ -175,5 +183,5 @@ def _nothing_found(root: pathlib.Path, places: list[pathlib.Path]) -> str:
   looked = " and ".join(map(str, places))
   return (
     f"`root` (={str(root)!r}) holds no sequence: looked for {signs} in {looked};"
-    f" name a folder that holds any of {LAYOUT_FOLDERS}, or is one of them"
+    f" name a folder that holds any of {layout_folders()}, or is one of them"
   )
