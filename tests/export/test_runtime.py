@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import onnx
 import onnxruntime
@@ -91,7 +92,7 @@ def test_a_budget_moves_the_threshold_by_its_rule(exported, moving_target):
   for frame in moving_target.frames[1:3]:
     before = target.states[0]["state/threshold"]
     target, track = tracker.update(target, frame)
-    expected = next_threshold(before[0], track.depth, tracker.budget)
+    expected = next_threshold(jnp.asarray(before[0]), jnp.asarray(track.depth), tracker.budget)
     np.testing.assert_allclose(target.states[0]["state/threshold"], expected, rtol=1e-5)
     assert target.states[0]["state/threshold"] != before
 
