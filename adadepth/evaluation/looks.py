@@ -1,0 +1,77 @@
+"""What every depth sees in the frames that hard gating tracks, past its exits too: for people who look on."""
+
+import functools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from adadepth.data.ahead import read_ahead
+from adadepth.data.sequence import Sequence
+from adadepth.models.architecture import DEPTHS, Architecture
+from adadepth.models.network import Template
+from adadepth.tracking.policies import look_at_all
+from adadepth.tracking.reader import Search
+from adadepth.tracking.step import Track
+from adadepth.tracking.tracker import Target, Tracker, given_track
+
+
+class AllDepths(NamedTuple):
+  """One search, by all depths.
+
+  Attributes:
+    square_xyw: the part of the frame that was searched: its corner and side, image pixels, [3].
+    responses: of each depth over that square, [5, r, r].
+    confidences: c_1..c_5; the tracker's own as deep as it went, [5].
+    threshold: T, which a confidence must exceed.
+  """
+
+  square_xyw: Float[np.ndarray, "3"]
+  responses: Float[np.ndarray, "5 r r"]
+  confidences: Float[np.ndarray, "5"]
+  threshold: float
+
+
+class Look(NamedTuple):
+  """One frame: its number in the sequence, its pixels, the track, and what all depths saw; None of the given box."""
+
+  number: int
+  frame: UInt8[np.ndarray, "h w 3"]
+  track: Track
+  seen: AllDepths | None
+
+
+@functools.partial(jax.jit, static_argnames="arch")
+def _all_depths(params, template: Template, search: Search, *, arch: Architecture) -> tuple[Array, Array]:
+  return look_at_all(params, template, search, arch=arch)[1:]
+
+
+def see(tracker: Tracker, target: Target, frame: UInt8[np.ndarray, "h w 3"]) -> AllDepths:
+  """What all depths see where the next frame is searched for one target."""
+  arch = tracker.model.arch
+  crops, centers, sides_px = tracker.search_crops(target, frame)
+  last_size = target.box_xywh[:, 2:] * np.float32(arch.search_px / sides_px)[:, None]
+  found = _all_depths(tracker.params, target.state.template, Search(crops, last_size), arch=arch)
+  responses, confidences = (np.asarray(leaf[0], np.float32) for leaf in jax.device_get(found))
+  square = np.float32([*(centers[0] - sides_px[0] / 2), sides_px[0]])
+  return AllDepths(square, responses, confidences, float(target.state.threshold[0]))
+
+
+def look_along(tracker: Tracker, sequence: Sequence, *, frames: int) -> Iterator[Look]:
+  """Tracks the first frames of a sequence from its first box on, and looks at each with all depths.
+
+  Args:
+    frames: at most so many, the given one included.
+  """
+  start = sequence.first_box
+  read = read_ahead(sequence.frames, start=start, stop=min(start + frames, len(sequence)))
+  first = next(read)
+  target = tracker.init(first, sequence.boxes_xywh[start])
+  yield Look(start, first, given_track(sequence.boxes_xywh[start]), None)
+  for number, frame in enumerate(read, start + 1):
+    seen = see(tracker, target, frame)
+    target, track = tracker.update(target, frame)
+    own = np.where(np.arange(DEPTHS) <= track.depth, track.confidences, seen.confidences)
+    yield Look(number, frame, track, seen._replace(confidences=own))
