@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.models.architecture import DEPTHS, Architecture
-from adadepth.models.network import Template
-from adadepth.tracking.policies import look_at_all
-from adadepth.tracking.reader import Search
+from adadepth.models.network import Template, block_outputs, correlation_map, filter_of, respond_each
 from adadepth.tracking.step import Track
 from adadepth.tracking.tracker import Target, Tracker, given_track
 
@@ -24,7 +23,7 @@ class AllDepths(NamedTuple):
   Attributes:
     square_xyw: the part of the frame that was searched: its corner and side, image pixels, [3].
     responses: of each depth over that square, [5, r, r].
-    confidences: c_1..c_5; the tracker's own as deep as it went, [5].
+    confidences: c_1..c_5, the tracker's own as deep as it went, [5].
     threshold: T, which a confidence must exceed.
   """
 
@@ -44,19 +43,24 @@ class Look(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames="arch")
-def _all_depths(params, template: Template, search: Search, *, arch: Architecture) -> tuple[Array, Array]:
-  return look_at_all(params, template, search, arch=arch)[1:]
+def all_responses(params: dict, template: Template, crops: Array, *, arch: Architecture) -> Float[Array, "n 5 r r"]:
+  """The response of each depth to search crops, RGB 0..255, [n, search_px, search_px, 3], a template each."""
+  outputs = block_outputs(params, crops, arch=arch, depths=DEPTHS)
+  maps = [correlation_map(x, depth=k, arch=arch) for k, x in enumerate(outputs)]
+  return jnp.stack([respond_each(filter_of(template, k), x, arch=arch) for k, x in enumerate(maps)], axis=1)
 
 
 def see(tracker: Tracker, target: Target, frame: UInt8[np.ndarray, "h w 3"]) -> AllDepths:
-  """What all depths see where the next frame is searched for one target."""
-  arch = tracker.model.arch
+  """What all depths see where the next frame is searched for one target.
+
+  The confidences come from hard gating itself, with a threshold that none of them reaches: its program is there.
+  """
   crops, centers, sides_px = tracker.search_crops(target, frame)
-  last_size = target.box_xywh[:, 2:] * np.float32(arch.search_px / sides_px)[:, None]
-  found = _all_depths(tracker.params, target.state.template, Search(crops, last_size), arch=arch)
-  responses, confidences = (np.asarray(leaf[0], np.float32) for leaf in jax.device_get(found))
+  responses = all_responses(tracker.params, target.state.template, crops, arch=tracker.model.arch)
+  no_exit = target._replace(state=target.state._replace(threshold=np.full(1, 2, np.float32)))
+  confidences = tracker.update(no_exit, frame)[1].confidences
   square = np.float32([*(centers[0] - sides_px[0] / 2), sides_px[0]])
-  return AllDepths(square, responses, confidences, float(target.state.threshold[0]))
+  return AllDepths(square, np.asarray(responses[0], np.float32), confidences, float(target.state.threshold[0]))
 
 
 def look_along(tracker: Tracker, sequence: Sequence, *, frames: int) -> Iterator[Look]:
@@ -73,5 +77,4 @@ def look_along(tracker: Tracker, sequence: Sequence, *, frames: int) -> Iterator
   for number, frame in enumerate(read, start + 1):
     seen = see(tracker, target, frame)
     target, track = tracker.update(target, frame)
-    own = np.where(np.arange(DEPTHS) <= track.depth, track.confidences, seen.confidences)
-    yield Look(number, frame, track, seen._replace(confidences=own))
+    yield Look(number, frame, track, seen)

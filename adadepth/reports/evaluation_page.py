@@ -217,13 +217,11 @@ def lead_of(results: dict, threshold: float) -> str:
     return (
       f"On pairs, hard gating has IOU@25 {shown(entry['iou@25'])} at {entry['relative_cost']:.2f} times xcorr1's cost."
     )
-  first, last = hard["exits"][0], hard["exits"][-1]
+  often = sorted(zip(hard["exits"], FIXED, strict=True), reverse=True)
+  exits = ", ".join(f"{name} in {100 * share:.0f} %" for share, name in often if share >= 0.005)
   others = [f"{name} {entry['mean_iou']:.3f}" for name, entry in results["tracking"].items() if name != HARD_GATING]
   against = f" ({', '.join(others)})" if others else ""
-  return (
-    f"Hard gating tracks with a mean IoU of {hard['mean_iou']:.3f}{against}. "
-    f"The first depth was enough in {100 * first:.0f} % of the frames; {100 * last:.0f} % took all five."
-  )
+  return f"Hard gating tracks with a mean IoU of {hard['mean_iou']:.3f}{against}. Of the frames, it stops at {exits}."
 
 
 def numbers_of(results: dict, threshold: float) -> list[tuple[str, str]]:

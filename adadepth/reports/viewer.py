@@ -130,13 +130,14 @@ def ious_of(trail: Trail, truth: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, 
   return ious
 
 
-def hardness(trail: Trail) -> Float[np.ndarray, "n"]:
-  """How hard each frame was for the tracker, from its exit and its score; a lost target is harder than any that is not.
+def hardness(trail: Trail, truth: Float[np.ndarray, "n 4"] | None = None) -> Float[np.ndarray, "n"]:
+  """How hard each frame was for the tracker: from 0, where the first depth was enough and sure, and right, to 3.
 
-  Of what a tracker knows itself: from 0, where the first depth was enough and sure, to 2; 3 and more where it was lost.
+  A step for each of depth, score and, where the truth is known, an IoU below 0.5; 3 more where the target is lost.
   """
   score = np.nan_to_num(trail.score, nan=1.0)  # of a target that has not begun
-  return np.maximum(trail.depth, 0) / (len(DEPTH_NAMES) - 1) + (1 - score) + 3.0 * trail.lost
+  missed = np.zeros(len(score)) if truth is None else np.nan_to_num(np.maximum(0, 1 - 2 * ious_of(trail, truth)))
+  return np.maximum(trail.depth, 0) / (len(DEPTH_NAMES) - 1) + (1 - score) + missed + 3.0 * trail.lost
 
 
 def hard_moments(film: Film, trails: Listing[Trail]) -> list[dict[str, Any]]:
@@ -145,22 +146,24 @@ def hard_moments(film: Film, trails: Listing[Trail]) -> list[dict[str, Any]]:
   if not told:
     return []
   shown = np.array(film.shown)
-  hard = np.stack([hardness(trail)[shown] for trail in told])
+  hard = np.stack([hardness(trail, film.truth)[shown] for trail in told])
   left, moments, apart = hard.max(axis=0), [], max(1, len(shown) // 20)
   while len(moments) < MOMENTS and left.max() >= HARD:
     s = int(left.argmax())
     trail = told[int(hard[:, s].argmax())]
-    moments.append({"still": s, "number": film.first + film.shown[s], "why": reason(trail, film.shown[s], told)})
+    moments.append({"still": s, "number": film.first + film.shown[s], "why": reason(trail, film.shown[s], film, told)})
     left[max(0, s - apart) : s + apart + 1] = -1
   return sorted(moments, key=lambda moment: moment["still"])
 
 
-def reason(trail: Trail, t: int, told: Listing[Trail]) -> str:
-  """What made a frame hard, in words; the target's name where there are several."""
+def reason(trail: Trail, t: int, film: Film, told: Listing[Trail]) -> str:
+  """What says that a frame was hard, in words; the target's name where there are several."""
   name = f"{trail.name}: " if len(told) > 1 else ""
+  overlap = np.nan if film.truth is None else ious_of(trail, film.truth)[t]
+  known = f", IoU {overlap:.2f}" if np.isfinite(overlap) else ""
   if trail.lost[t]:
-    return f"{name}lost"
-  return f"{name}{DEPTH_NAMES[max(0, trail.depth[t])]}, score {trail.score[t]:.2f}"
+    return f"{name}lost{known}"
+  return f"{name}{DEPTH_NAMES[max(0, trail.depth[t])]}, score {trail.score[t]:.2f}{known}"
 
 
 def exit_shares(trails: Listing[Trail]) -> list[dict[str, Any]]:

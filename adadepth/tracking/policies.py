@@ -77,17 +77,6 @@ def look_at(
   return AtDepth(response, *read_peak(params, template, searched, response, last_size, depth=depth, arch=arch))
 
 
-def look_at_all(
-  params: dict, template: Template, search: Search, *, arch: Architecture
-) -> tuple[list[AtDepth], Float[Array, "n 5 r r"], Float[Array, "n 5"]]:
-  """What every depth adds; their responses, and c of Eq. 4."""
-  outputs = block_outputs(params, search.crops, arch=arch, depths=DEPTHS)
-  found = [look_at(params, template, x, search.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
-  responses = jnp.stack([at.response for at in found], axis=1)
-  scores = jnp.stack([at.reading.score for at in found], axis=1)
-  return found, responses, gated_confidences(params, responses, scores, arch=arch)
-
-
 def fixed_policy(
   params: dict, template: Template, search: Search, _: Array, *, arch: Architecture, depth: int
 ) -> Decision:
@@ -109,8 +98,11 @@ def soft_policy(params: dict, template: Template, search: Search, _: Array, *, a
 
   def weigh_all(inputs: tuple[Template, Search]) -> Decision:
     template, search = inputs
-    found, responses, confidences = look_at_all(params, template, search, arch=arch)
+    outputs = block_outputs(params, search.crops, arch=arch, depths=DEPTHS)
+    found = [look_at(params, template, x, search.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
+    responses = jnp.stack([at.response for at in found], axis=1)
     readings = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *(at.reading for at in found))
+    confidences = gated_confidences(params, responses, readings.score, arch=arch)
     if arch.reader == "paper":
       reading = read_paper(weighted_sum(confidences, responses), template.size, arch=arch)
     else:

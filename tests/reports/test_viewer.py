@@ -44,17 +44,27 @@ def test_a_strip_has_no_more_columns_than_frames_and_is_bounded():
 
 def test_hard_frames_are_the_deep_the_unsure_and_the_lost_in_their_order():
   moments = hard_moments(film(), [trail()])
-  assert [(moment["number"], moment["why"]) for moment in moments] == [(106, "xcorr5, score 0.60"), (108, "lost")]
+  assert [(moment["number"], moment["why"]) for moment in moments] == [
+    (106, "xcorr5, score 0.60, IoU 0.82"),
+    (108, "lost, IoU 0.82"),
+  ]
   easy = trail()._replace(depth=np.zeros(FRAMES, int), score=np.ones(FRAMES), lost=np.zeros(FRAMES, bool))
   assert hard_moments(film(), [easy]) == []
   assert hard_moments(film(), [trail("other", "#ff0000")]) == []
 
 
+def test_a_sure_tracker_that_is_wrong_had_a_hard_frame_where_the_truth_is_known():
+  sure = trail()._replace(depth=np.zeros(FRAMES, int), score=np.ones(FRAMES), lost=np.zeros(FRAMES, bool))
+  sure.boxes_xywh[4, :2] += 100
+  assert [moment["why"] for moment in hard_moments(film(), [sure])] == ["xcorr1, score 1.00, IoU 0.00"]
+  assert hard_moments(film(truth=None), [sure]) == []
+
+
 def test_of_several_targets_the_hard_one_is_named():
   easy = trail("cat")._replace(depth=np.zeros(FRAMES, int), score=np.ones(FRAMES), lost=np.zeros(FRAMES, bool))
   assert [moment["why"] for moment in hard_moments(film(), [easy, trail("dog")])] == [
-    "dog: xcorr5, score 0.60",
-    "dog: lost",
+    "dog: xcorr5, score 0.60, IoU 0.82",
+    "dog: lost, IoU 0.82",
   ]
 
 
