@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation.looks import look_along
 from adadepth.evaluation.one_pass import TrackedSequence
 from adadepth.io.progress import progress
 from adadepth.io.workdir import PAGE
+from adadepth.maths.metrics import iou
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model
 from adadepth.reports.overlay import DEPTH_COLORS
@@ -86,16 +88,18 @@ def write_comparison(
   Args:
     text: its tables, in Markdown.
     tracks: of one pass; {} of other protocols, which leaves nothing to look at.
-    ours: the name of hard gating among the trackers, with its model; None where it is not.
+    ours: the name of hard gating among the trackers, with its model; None where it is not, which leaves boxes alone.
   """
-  config = record["config"]
+  config, viewed = record["config"], None
+  if tracks:
+    viewed = look(ours[1], tracks, sequences, ours=ours[0]) if ours else watch(tracks, sequences)
   page = Page(
     title=f"Comparison on {len(sequences)} sequences",
     lead=f"Protocol: {config['protocol'].replace('_', ' ')}. Every difference is paired over videos.",
     numbers=[],
     tables=[Table("Trackers", text)],
     figures=[workdir / name for name in FIGURES],
-    viewed=look(ours[1], tracks, sequences, ours=ours[0]) if ours and tracks else None,
+    viewed=viewed,
     record=record,
   )
   write_page(workdir / PAGE, page)
@@ -144,6 +148,34 @@ def look(
   return Viewed(
     viewer_data(film, trails), hard_moments(film, trails), exit_shares(trails), notes_of(sequence, film, len(sequences))
   )
+
+
+def watch(tracks: Runs, sequences: Listing[Sequence]) -> Viewed:
+  """The boxes of any trackers, which have no depths, in the sequence where these differ most by their IoU."""
+  i = most_disputed(tracks, sequences)
+  sequence, stills = sequences[i], Stills()
+  start = sequence.first_box
+  n = min(LOOKED_AT, *(len(runs[i].boxes_xywh) for runs in tracks.values()))
+  for frame in read_ahead(sequence.frames, start=start, stop=start + n):
+    stills.add(frame)
+  truth, numbers = sequence.boxes_xywh[start : start + n], stills.numbers
+  film = Film(sequence.name, sequence.frame_wh, start, stills.jpegs, numbers, FPS, truth)
+  trails = colored([trail_of(name, runs[i], n) for name, runs in tracks.items()])
+  shown_of = f"{len(numbers)} of its {len(sequence)} frames"
+  notes = f"Of {len(sequences)} sequences the one in which trackers differ most: {shown_of}."
+  return Viewed(viewer_data(film, trails), [], [], notes)
+
+
+def most_disputed(tracks: Runs, sequences: Listing[Sequence]) -> int:
+  """The index of the sequence in which the mean IoUs of the trackers lie farthest apart."""
+
+  def spread(i: int) -> float:
+    truth = sequences[i].boxes_xywh[sequences[i].first_box :]
+    means = [iou(run.boxes_xywh, truth[: len(run.boxes_xywh)]) for run in (runs[i] for runs in tracks.values())]
+    means = [np.nanmean(values) for values in means if np.isfinite(values).any()]
+    return float(np.ptp(means)) if means else 0.0
+
+  return max(range(len(sequences)), key=spread)
 
 
 def notes_of(sequence: Sequence, film: Film, sequences: int) -> str:
