@@ -91,11 +91,12 @@ def write_track_page(folder: pathlib.Path, film: Film, trails: list[Trail], lead
   """report.html."""
   from adadepth.reports.page import Page, Viewed, write_page  # Jinja, for which the first box need not wait
 
-  frames = len(trails[0].depth)
+  frames, shown = len(trails[0].depth), len(film.shown)
+  kept = f"All {frames} frames" if shown == frames else f"{shown} of {frames} frames, evenly spread,"
   notes = (
-    f"{len(film.shown)} of {frames} frames are shown, evenly spread and made small; the strip is of all of them, and a "
-    "click on it goes there. The box and the bars have the colour of the depth where the tracker stopped; a lost "
-    "target is grey. What lies deeper was not computed, and responses are not kept while tracking."
+    f"{kept} are shown, made small; the strip is of all, and a click on it goes there. The box and the bars have the "
+    "colour of the depth where the tracker stopped, and a lost target is grey. What lies deeper was not computed, and "
+    "responses are not kept while tracking."
   )
   viewed = Viewed(viewer_data(film, trails), hard_moments(film, trails), exit_shares(trails), notes)
   page = Page(f"Tracked: {film.name}", f"{lead}.", [], [], [folder / TIMELINE], viewed, record)

@@ -58,7 +58,7 @@ def write_assessment(
   tables = [
     Table("Policies on pairs of frames", describe(results, model.threshold)),
     Table("Policies while tracking", describe_tracking(results["tracking"])),
-    Table("Sequences, the hardest first", sequence_table(results, tracks, sequences)),
+    Table("Sequences, those that took most depth first", sequence_table(results, tracks, sequences)),
     Table("Budgets", describe_budgets(results["budgets"]), folded=True),
     Table("Cost of each policy", (workdir / "table1.md").read_text().partition("\n")[2], folded=True),
   ]
@@ -227,7 +227,7 @@ def sequence_table(results: dict, tracks: Runs, sequences: Listing[Sequence]) ->
     return ""
   ious = {name: results["tracking"][name]["mean_iou_by_sequence"] for name in tracks}
   lines = [
-    f"| sequence | frames | {' | '.join(f'IoU, {name}' for name in tracks)} | mean depth | lost |",
+    f"| sequence | frames | mean depth | lost | {' | '.join(f'IoU, {name}' for name in tracks)} |",
     f"| --- | --- |{' --- |' * (len(tracks) + 2)}",
   ]
   rows = []
@@ -236,7 +236,7 @@ def sequence_table(results: dict, tracks: Runs, sequences: Listing[Sequence]) ->
     depth = float(run.depth[1:].mean() + 1) if run and len(run.depth) > 1 else 0.0
     lost = f"{100 * np.mean(is_lost(run.missed)):.0f} %" if run else "-"
     scores = " | ".join(shown(ious[name].get(sequence.name)) for name in tracks)
-    row = f"| {as_text(sequence.name)} | {len(sequence)} | {scores} | {shown(depth or None, 2)} | {lost} |"
+    row = f"| {as_text(sequence.name)} | {len(sequence)} | {shown(depth or None, 2)} | {lost} | {scores} |"
     rows.append((-depth, row))
   return "\n".join([*lines, *(row for _, row in sorted(rows, key=lambda pair: pair[0]))]) + "\n"
 

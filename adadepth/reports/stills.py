@@ -39,6 +39,6 @@ class Stills:
 def small_jpeg(frame: UInt8[np.ndarray, "h w 3"]) -> bytes:
   """A frame as a JPEG of at most `WIDEST_PX` in width, and in height."""
   image, file = Image.fromarray(frame), io.BytesIO()
-  image.thumbnail((WIDEST_PX, WIDEST_PX), Image.Resampling.BILINEAR)
+  image.thumbnail((WIDEST_PX, WIDEST_PX), Image.Resampling.BILINEAR, reducing_gap=1.0)  # averages first: fast
   image.save(file, "jpeg", quality=QUALITY)
   return file.getvalue()

@@ -193,6 +193,7 @@ function view(data) {
     const top = Math.max(0, Math.min(height - tall, y + h / 2 - tall / 2));
     small.setAttribute("viewBox", `${left} ${top} ${wide} ${tall}`);
     small.append(...rect(trail.boxes[i], colorOf(trail, i), 2, trail.lost[i] ? "6 5" : ""));
+    if (data.truth && data.truth[i]) small.append(rect(data.truth[i], TRUTH, 1.5, "5 4")[1]);
   }
   at("which").hidden = told.length < 2;
   at("target").addEventListener("change", (event) => { main = told[event.target.selectedIndex]; show(now); });

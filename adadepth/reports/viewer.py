@@ -153,7 +153,16 @@ def hard_moments(film: Film, trails: Listing[Trail]) -> list[dict[str, Any]]:
     trail = told[int(hard[:, s].argmax())]
     moments.append({"still": s, "number": film.first + film.shown[s], "why": reason(trail, film.shown[s], film, told)})
     left[max(0, s - apart) : s + apart + 1] = -1
+    if trail.lost[film.shown[s]]:  # one moment, however long it is lost
+      left[lost_around(trail.lost[shown], s)] = -1
   return sorted(moments, key=lambda moment: moment["still"])
+
+
+def lost_around(lost: Bool[np.ndarray, "s"], at: int) -> slice:
+  """The stretch of lost frames that holds one of them."""
+  found = np.flatnonzero(~lost)
+  before, after = found[found < at], found[found > at]
+  return slice(before[-1] + 1 if len(before) else 0, after[0] if len(after) else len(lost))
 
 
 def reason(trail: Trail, t: int, film: Film, told: Listing[Trail]) -> str:
@@ -162,7 +171,8 @@ def reason(trail: Trail, t: int, film: Film, told: Listing[Trail]) -> str:
   overlap = np.nan if film.truth is None else ious_of(trail, film.truth)[t]
   known = f", IoU {overlap:.2f}" if np.isfinite(overlap) else ""
   if trail.lost[t]:
-    return f"{name}lost{known}"
+    stretch = lost_around(trail.lost, t)
+    return f"{name}lost in frames {film.first + stretch.start} to {film.first + stretch.stop - 1}{known}"
   return f"{name}{DEPTH_NAMES[max(0, trail.depth[t])]}, score {trail.score[t]:.2f}{known}"
 
 

@@ -145,7 +145,7 @@ def test_the_report_shows_every_policy_on_one_sequence(finished):
   tracked = results_of(finished)["tracking"]["hard"]["mean_iou"]
   for words in (
     f"mean IoU of {tracked:.3f}",
-    "Sequences, the hardest first",
+    "Sequences, those that took most depth",
     "Phase 1",
     "finetune.steps",
     "versions.jax",

@@ -46,11 +46,16 @@ def test_hard_frames_are_the_deep_the_unsure_and_the_lost_in_their_order():
   moments = hard_moments(film(), [trail()])
   assert [(moment["number"], moment["why"]) for moment in moments] == [
     (106, "xcorr5, score 0.60, IoU 0.82"),
-    (108, "lost, IoU 0.82"),
+    (108, "lost in frames 108 to 108, IoU 0.82"),
   ]
   easy = trail()._replace(depth=np.zeros(FRAMES, int), score=np.ones(FRAMES), lost=np.zeros(FRAMES, bool))
   assert hard_moments(film(), [easy]) == []
   assert hard_moments(film(), [trail("other", "#ff0000")]) == []
+
+
+def test_a_target_that_is_long_lost_is_one_moment():
+  gone = trail()._replace(lost=np.arange(FRAMES) >= 2, depth=np.zeros(FRAMES, int))
+  assert [m["why"].partition(",")[0] for m in hard_moments(film(), [gone])] == ["lost in frames 102 to 109"]
 
 
 def test_a_sure_tracker_that_is_wrong_had_a_hard_frame_where_the_truth_is_known():
@@ -64,7 +69,7 @@ def test_of_several_targets_the_hard_one_is_named():
   easy = trail("cat")._replace(depth=np.zeros(FRAMES, int), score=np.ones(FRAMES), lost=np.zeros(FRAMES, bool))
   assert [moment["why"] for moment in hard_moments(film(), [easy, trail("dog")])] == [
     "dog: xcorr5, score 0.60, IoU 0.82",
-    "dog: lost, IoU 0.82",
+    "dog: lost in frames 108 to 108, IoU 0.82",
   ]
 
 
