@@ -79,7 +79,7 @@ def paper_finetune() -> ConfigDict:
   """The same without box heads, as the paper draws pairs."""
   settings = vgg19_finetune()
   del settings.rollouts  # are of box heads
-  settings.groups = 1
+  settings.update({"groups": 1})
   settings.frames = 6  # search frames a key
   settings.jitter_px = 8.0  # search crops are shifted by up to this many crop pixels on each axis
   settings.key_every = 10  # keys are drawn from every n-th frame

@@ -20,6 +20,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.data.sources import Source
 from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.intervals import by_video, paired_interval
+from adadepth.evaluation.measures import SCORES
 from adadepth.evaluation.one_pass import TrackedSequence, score_tracking, track_all, track_all_with
 from adadepth.evaluation.scores import best_mix
 from adadepth.evaluation.trackers import OPENCV, OpenCV, opencv
@@ -28,6 +29,8 @@ from adadepth.io.json_files import write_json
 from adadepth.maths.geometry import box_center, box_from_center
 from adadepth.models.model import Model, load_model
 from adadepth.tracking.policies import FIXED, POLICIES
+
+MEASURES = ("success", "precision", "normalised_precision", "ao", "sr_50")  # of `evaluation.measures`, in the table
 
 
 def at_first_size(track: TrackedSequence) -> TrackedSequence:
@@ -92,14 +95,12 @@ def minus_others(entries: dict[str, dict], name: str = "hard") -> dict[str, dict
 
 def describe(entries: dict[str, dict], differences: dict[str, dict]) -> str:
   """The scores, and what hard gating has more, as tables."""
-  lines = [
-    "| tracker | mean IoU | success AUC | precision at 20 px | relative cost |",
-    "| --- | --- | --- | --- | --- |",
-  ]
+  titles = ["mean IoU", *(SCORES[name].title for name in MEASURES), "relative cost"]
+  lines = [f"| tracker | {' | '.join(titles)} |", "| --- " * (len(titles) + 1) + "|"]
   for name, row in entries.items():
     cost = "" if row["relative_cost"] is None else f"{row['relative_cost']:.2f}"
-    numbers = " | ".join(f"{row[key]:.3f}" if key in row else "" for key in ("mean_iou", "success_auc", "precision_20"))
-    lines.append(f"| {name} | {numbers} | {cost} |")
+    measures = [f"{row['measures'][key]:.3f}" if "measures" in row else "" for key in MEASURES]
+    lines.append(f"| {name} | {row['mean_iou']:.3f} | {' | '.join(measures)} | {cost} |")
   lines += ["", "| hard gating | mean IoU over videos | 95 % |", "| --- | --- | --- |"] if differences else []
   for name, d in differences.items():
     lines.append(f"| {name.replace('_', ' ')} | {d['mean']:+.3f} | {d['low']:+.3f} to {d['high']:+.3f} |")
