@@ -20,6 +20,7 @@ from adadepth.tracking.record import Record, save_record
 from adadepth.tracking.targets import Found
 from adadepth.tracking.tracker import computed_confidences
 
+PAGE_TARGETS = 80  # that a page shows, some 30 kB each
 FRAME_FOLDERS = ("img", "color", "frames", "images")  # as data sets call them, in a folder of the sequence's name
 
 
@@ -91,12 +92,14 @@ def write_track_page(folder: pathlib.Path, film: Film, trails: list[Trail], lead
   """report.html."""
   from adadepth.reports.page import Page, Viewed, write_page  # Jinja, for which the first box need not wait
 
-  frames, shown = len(trails[0].depth), len(film.shown)
+  frames, shown, targets = len(trails[0].depth), len(film.shown), len(trails)
+  trails = trails[:PAGE_TARGETS]
+  left_out = f" Of {targets} targets the first {PAGE_TARGETS} are shown." if targets > PAGE_TARGETS else ""
   kept = f"All {frames} frames" if shown == frames else f"{shown} of {frames} frames, evenly spread,"
   notes = (
     f"{kept} are shown, made small; the strip is of all, and a click on it goes there. The box and the bars have the "
     "colour of the depth where the tracker stopped, and a lost target is grey. What lies deeper was not computed, and "
-    "responses are not kept while tracking."
+    f"responses are not kept while tracking.{left_out}"
   )
   viewed = Viewed(viewer_data(film, trails), hard_moments(film, trails), exit_shares(trails), notes)
   page = Page(f"Tracked: {film.name}", f"{lead}.", [], [], [folder / TIMELINE], viewed, record)
