@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from adadepth.errors import InputError
 from adadepth.io.json_files import write_json
 
-IDENTITY = "identity.json"
+IDENTITY, PAGE = "identity.json", "report.html"
 RESULTS = (
   "results.json",
   "table1.md",
   "trackers.*",
+  PAGE,
   "*success.png",
   "*precision.png",
   "losses.png",
@@ -104,6 +105,12 @@ def _differences(a, b, prefix=""):
       yield from _differences(a.get(key), b.get(key), f"{prefix}.{key}".lstrip("."))
   elif a != b:
     yield prefix, a, b
+
+
+def put_aside(path: pathlib.Path) -> None:
+  """Moves a file, if there is one, to a name with when it was written (ns since 1970)."""
+  if path.exists():
+    path.replace(path.with_name(f"{path.stem}.{path.stat().st_mtime_ns}{path.suffix}"))
 
 
 def write_results(workdir: pathlib.Path, results: dict) -> pathlib.Path:

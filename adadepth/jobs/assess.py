@@ -1,7 +1,9 @@
 """What a model is worth on sequences it has not learnt from: pairs, budgets, times and tracking, as results.json."""
 
 import pathlib
+from collections.abc import Mapping
 from collections.abc import Sequence as Listing
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -24,10 +26,13 @@ from adadepth.evaluation.scores import (
   table_features,
 )
 from adadepth.evaluation.step_times import medians_ms, over_xcorr1, policy_trackers, step_seconds
-from adadepth.io.workdir import write_results
+from adadepth.io.metric_writer import METRICS_NAME
+from adadepth.io.workdir import PAGE, write_results
 from adadepth.jobs.checks import tracked_policies
+from adadepth.jobs.finetune import draw_losses
 from adadepth.models.model import Model
 from adadepth.reports.cost_table import table1_markdown
+from adadepth.reports.evaluation_page import write_assessment
 from adadepth.reports.report import describe, describe_budgets, describe_tracking, draw_figures
 from adadepth.reports.tracker_plots import draw_curves
 from adadepth.tracking.budget import Budget, budget_for, check_target
@@ -93,13 +98,15 @@ def assess(
   workdir: pathlib.Path,
   *,
   seconds: dict[str, Float[np.ndarray, "r"]],
+  record: Mapping[str, Any],
   choice: dict | None = None,
 ) -> None:
-  """Writes results.json and the figures to the workdir, and prints the tables.
+  """Writes results.json, the figures and report.html to the workdir, and prints the tables.
 
   Args:
     table: the sequences' pairs.
     seconds: of `time_steps`.
+    record: of `run_record`.
     choice: what phase 2 chose, with its cross-fitted static exits.
   """
   arch, params = model.arch, model.params
@@ -124,11 +131,14 @@ def assess(
   path = write_results(workdir, results)
   (workdir / "table1.md").write_text(table1_markdown(arch, over_xcorr1(seconds)))
   draw_figures(workdir, model, results, sequences)
+  if (workdir / "finetune" / METRICS_NAME).is_file():
+    draw_losses(workdir)
   if tracks:
     draw_curves(workdir, results["tracking"])
+  write_assessment(workdir, model, results, tracks, sequences, budget=budget, record=record)
   budgets, tracking = describe_budgets(results["budgets"]), describe_tracking(results["tracking"])
   print("\n".join(table for table in (describe(results, model.threshold), budgets, tracking) if table))
-  print(f"wrote {path}, table1.md and figures 1, 6 and 7 beside it")
+  print(f"wrote {path}, table1.md, figures 1, 6 and 7 and {PAGE} beside it")
 
 
 def best_exit(scores: PairScores) -> str:

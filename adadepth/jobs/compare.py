@@ -23,7 +23,7 @@ from adadepth.errors import InputError
 from adadepth.evaluation.cache import Task, each_once, file_of, key_of
 from adadepth.evaluation.intervals import by_video, paired_interval
 from adadepth.evaluation.measures import SCORES
-from adadepth.evaluation.one_pass import as_tracked, score_tracking, track_all, track_all_with
+from adadepth.evaluation.one_pass import TrackedSequence, as_tracked, score_tracking, track_all, track_all_with
 from adadepth.evaluation.restarts import (
   multi_start_pass,
   multi_start_scores,
@@ -33,11 +33,12 @@ from adadepth.evaluation.restarts import (
 )
 from adadepth.evaluation.trackers import OPENCV, AnyTracker, OpenCV, Ours, opencv
 from adadepth.io.run_record import run_record
-from adadepth.io.workdir import write_results
+from adadepth.io.workdir import PAGE, write_results
 from adadepth.jobs.checks import OURS, compared_trackers
 from adadepth.jobs.from_config import model_of
 from adadepth.maths.expected_overlap import STARTED, TRACKED
 from adadepth.models.model import Model, check_gates
+from adadepth.reports.evaluation_page import write_comparison
 from adadepth.reports.tracker_plots import draw_curves
 from adadepth.reports.tracker_tables import attribute_table, comparison_table, latex_table
 from adadepth.tracking.policies import FIXED
@@ -51,7 +52,7 @@ VOT_TABLES = {
 
 
 def compare(config: ConfigDict, workdir: pathlib.Path, sequences: Listing[Sequence]) -> None:
-  """Writes results.json, trackers.md, trackers.tex, plots and each tracker's result files to the workdir.
+  """Writes results.json, trackers.md, trackers.tex, plots, report.html and each tracker's result files to the workdir.
 
   The first tracker of `config.trackers`, else the first by name in `config.results`, is what others are compared with.
 
@@ -64,11 +65,13 @@ def compare(config: ConfigDict, workdir: pathlib.Path, sequences: Listing[Sequen
   if twice := sorted(set(names) & set(given)):
     raise InputError(f"`config.results` (={folder}) holds {twice[0]}, which `config.trackers` names too; rename one")
   live = _live(names, config, workdir)
-  run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
-  entries = RUN[config.protocol](config, workdir, sequences, live, given)
+  record = run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
+  entries, tracks = RUN[config.protocol](config, workdir, sequences, live, given)
   path = write_results(workdir, _results(config, sequences, entries))
-  _report(config.protocol, workdir, entries)
-  print(f"wrote {path}, trackers.md and trackers.tex beside it, and result files in {workdir / 'results'}")
+  text = _report(config.protocol, workdir, entries)
+  ours = next(((tracker.name, tracker.model) for tracker in live if tracker.policy == "hard"), None)
+  write_comparison(workdir, text, tracks, sequences, ours=ours, record=record)
+  print(f"wrote {path}, trackers.md, trackers.tex and {PAGE} beside it, and result files in {workdir / 'results'}")
 
 
 class Live(NamedTuple):
@@ -111,11 +114,13 @@ def _live(names: Listing[str], config: ConfigDict, workdir: pathlib.Path) -> lis
 
 
 Given = dict[str, pathlib.Path]
+# The entry of each tracker, and what was tracked in one pass; {} of other protocols.
+Measured = tuple[dict[str, dict], dict[str, list[TrackedSequence]]]
 
 
 def _one_pass(
   config: ConfigDict, workdir: pathlib.Path, sequences: Listing[Sequence], live: Listing[Live], given: Given
-) -> dict[str, dict]:
+) -> Measured:
   """The entry of each tracker: `score_tracking`'s."""
   frames, tracks = config.eval.frames_per_sequence, {}
   for tracker in live:
@@ -137,7 +142,8 @@ def _one_pass(
       boxes = read_one_pass(folder, sequence)[start:stop]
       tracks[name].append(as_tracked(boxes, np.zeros(len(boxes)), start))
   entries = {name: score_tracking(runs, sequences) for name, runs in tracks.items()}
-  return {name: entry if _has_exits(name, live) else {**entry, "exits": None} for name, entry in entries.items()}
+  entries = {name: entry if _has_exits(name, live) else {**entry, "exits": None} for name, entry in entries.items()}
+  return entries, tracks
 
 
 def _has_exits(name: str, live: Listing[Live]) -> bool:
@@ -146,7 +152,7 @@ def _has_exits(name: str, live: Listing[Live]) -> bool:
 
 def _supervised(
   config: ConfigDict, workdir: pathlib.Path, sequences: Listing[Sequence], live: Listing[Live], given: Given
-) -> dict[str, dict]:
+) -> Measured:
   """The entry of each tracker: {"measures": `supervised_scores`}."""
   del config
   passes = {}
@@ -162,12 +168,12 @@ def _supervised(
       write_vot(workdir / "results" / tracker.name, sequence, "001", boxes, marks)
   for name, folder in given.items():
     passes[name] = [read_supervised(folder, sequence) for sequence in sequences]
-  return {name: {"measures": supervised_scores(sequences, of_one)} for name, of_one in passes.items()}
+  return {name: {"measures": supervised_scores(sequences, of_one)} for name, of_one in passes.items()}, {}
 
 
 def _multi_start(
   config: ConfigDict, workdir: pathlib.Path, sequences: Listing[Sequence], live: Listing[Live], given: Given
-) -> dict[str, dict]:
+) -> Measured:
   """The entry of each tracker: {"measures": `multi_start_scores`}."""
   del config
   starts = {sequence.name: starts_of(sequence) for sequence in sequences}
@@ -194,7 +200,7 @@ def _multi_start(
       [(start, read_multi_start(folder, sequence, start.anchor, len(start.frames))) for start in starts[sequence.name]]
       for sequence in sequences
     ]
-  return {name: {"measures": multi_start_scores(sequences, of_one)} for name, of_one in runs.items()}
+  return {name: {"measures": multi_start_scores(sequences, of_one)} for name, of_one in runs.items()}, {}
 
 
 RUN = {"one_pass": _one_pass, "supervised": _supervised, "multi_start": _multi_start}
@@ -230,8 +236,8 @@ def difference(of_one: dict[str, dict], of_other: dict[str, dict], score: str) -
   return paired_interval(*values)
 
 
-def _report(protocol: str, workdir: pathlib.Path, entries: dict[str, dict]) -> None:
-  """Tables and plots; the table is printed too."""
+def _report(protocol: str, workdir: pathlib.Path, entries: dict[str, dict]) -> str:
+  """Tables and plots; the tables are printed too, and returned."""
   scores, paired = scores_of(protocol)
   tables = [comparison_table(entries, scores, paired), attribute_table(entries)]
   text = "\n".join(table for table in tables if table)
@@ -240,3 +246,4 @@ def _report(protocol: str, workdir: pathlib.Path, entries: dict[str, dict]) -> N
   if protocol == "one_pass":
     draw_curves(workdir, entries)
   print(text)
+  return text

@@ -17,7 +17,7 @@ from adadepth.models.model import check_gates
 
 
 def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
-  """Writes results.json and Figures 1, 6 and 7 to the workdir, or what `compare` writes."""
+  """Writes results.json, Figures 1, 6 and 7 and report.html to the workdir, or what `compare` writes."""
   check_config(config)
   sequences = source_of(config).read(("test",))["test"]
   if config.trackers or config.results:
@@ -29,7 +29,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
   check_budget(config, model.arch)
   seconds = time_steps(config, model)
   chosen_budget(config, model, medians_ms(seconds))  # what has none is refused before the work
-  run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
+  record = run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
   print(describe_sequences(sequences), flush=True)
   table = pair_table(
     model.params,
@@ -41,7 +41,7 @@ def run_evaluate(config: ConfigDict, workdir: pathlib.Path) -> None:
     folder=workdir / "responses",
     description="responses",
   )
-  assess(config, model, table, sequences, workdir, seconds=seconds)
+  assess(config, model, table, sequences, workdir, seconds=seconds, record=record)
 
 
 def describe_sequences(sequences: Listing[Sequence]) -> str:

@@ -66,7 +66,7 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   params = starting_params(config, arch, workdir)
   seconds = time_steps(config, Model(params, arch, 0.5))
   claim(workdir, identity)
-  run_record(workdir, config.to_dict(), config.seed)
+  record = run_record(workdir, config.to_dict(), config.seed)
   if config.finetune.steps or config.finetune.get("rollouts"):
     params = run_phase1(config, params, source.training(sequences["train"]), workdir)
   drawn_from = {"gates": source.for_gates(sequences), "test": sequences["test"]}
@@ -84,7 +84,7 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
   )
   log_curves(done.fitted.curves, recipe.price_weights, workdir)
   save_model(workdir / MODEL_NAME, done.model)
-  more = {"seconds": seconds, "choice": describe_choice(done)}
+  more = {"seconds": seconds, "record": record, "choice": describe_choice(done)}
   assess(config, done.model, tables["test"], sequences["test"], workdir, **more)
   print(f"chosen by cross-fitting: {describe(done)}; wrote {MODEL_NAME} too")
 

@@ -19,7 +19,7 @@ from adadepth.io.run_record import run_record
 from adadepth.io.toolkit_formats import parse_formats
 from adadepth.io.video import FrameStream, TimedFrame, VideoInfo, VideoWriter
 from adadepth.io.window import Window
-from adadepth.io.workdir import all_or_none, files_under
+from adadepth.io.workdir import PAGE, all_or_none, files_under, put_aside
 from adadepth.jobs.track_inputs import (
   BOXES,
   RUN,
@@ -37,8 +37,19 @@ from adadepth.jobs.track_inputs import (
   record_to_go_on,
   video_in_full,
 )
-from adadepth.jobs.track_results import not_begun, shown_targets, summary, video_name, write_formats, write_tables
+from adadepth.jobs.track_results import (
+  not_begun,
+  shown_targets,
+  summary,
+  trails_of,
+  video_name,
+  write_formats,
+  write_tables,
+  write_track_page,
+)
 from adadepth.reports.overlay import draw_targets
+from adadepth.reports.stills import Stills
+from adadepth.reports.viewer import Film
 from adadepth.tracking.record import Record
 from adadepth.tracking.targets import Batch, begin_batch, follow_all, state_of
 from adadepth.tracking.tracker import Tracker
@@ -92,9 +103,10 @@ def track_and_write(run: Run) -> None:
   """All files of the run, and a line that sums it up."""
   config, workdir, record, first_boxes = run.config, run.workdir, run.record, run.first_boxes
   formats = parse_formats(config.format, argument="config.format")
+  stills = Stills()
   with all_or_none(workdir, older=earlier_files(workdir)) as folder:
     with stop_when_asked(STOPPING) as stop:
-      track_stream(run, folder, stop)
+      track_stream(run, folder, stop, stills)
     if not record.found:
       raise InputError(f"`config.video` (={video_in_full(config.video)}) was stopped before its first frame")
     if len(not_begun(record, first_boxes)) == len(first_boxes):
@@ -104,12 +116,32 @@ def track_and_write(run: Run) -> None:
     write_tables(folder, record, first_boxes)
     write_formats(folder, formats, video_name(video_in_full(config.video)), record, first_boxes)
     written = run_record(folder, {**config.to_dict(), "video": video_in_full(config.video)}, 0, name=RUN)
+    draw_page(folder, run, stills, written)
     write_json(folder / RUN, {**written, "files": files_under(folder)})
+    if PAGE not in earlier_files(workdir):  # a page of the model's own run, say
+      put_aside(workdir / PAGE)
   tell(run, stopped=stop.is_set())
 
 
-def track_stream(run: Run, folder: pathlib.Path, stop: threading.Event) -> None:
-  """Tracks what the record does not hold yet, into it, and writes track.mp4 to the folder."""
+def draw_page(folder: pathlib.Path, run: Run, stills: Stills, record: dict) -> None:
+  """report.html."""
+  stream, tracker = run.stream, run.tracker
+  film = Film(
+    name=video_name(video_in_full(run.config.video)),
+    size_wh=(stream.info.width, stream.info.height),
+    first=0,
+    jpegs=stills.jpegs,
+    shown=stills.numbers,
+    fps=min(15.0, stream.info.fps / stills.every),
+  )
+  if tracker.policy == "hard" and tracker.budget is None:
+    film = film._replace(threshold=np.full(len(run.record.found), tracker.threshold, np.float32))
+  lead = summary(run.record, tracker.model)
+  write_track_page(folder, film, trails_of(run.record, run.first_boxes), lead, record)
+
+
+def track_stream(run: Run, folder: pathlib.Path, stop: threading.Event, stills: Stills) -> None:
+  """Tracks what the record does not hold yet, into it, writes track.mp4 to the folder, and keeps stills."""
   stream, record = run.stream, run.record
   times: list[tuple[float, float]] = []
   batches: list[Batch] | None = None
@@ -121,6 +153,7 @@ def track_stream(run: Run, folder: pathlib.Path, stop: threading.Event) -> None:
         record.found.append(step.found)
         record.seconds.append(step.seconds)
         batches = step.batches
+      stills.add(step.frame)
       shown = shown_targets(record.found[t], run.first_boxes)
       annotated = draw_targets(step.frame, shown, confidences=run.config.confidences)
       video.write(annotated, start_s=times[t][0], duration_s=times[t][1])

@@ -9,15 +9,18 @@ from jaxtyping import Float
 from adadepth.io.boxes_csv import BoxRow, write_boxes_csv
 from adadepth.io.first_boxes import FirstBox
 from adadepth.io.toolkit_formats import Result, result_files, write_files
+from adadepth.io.workdir import PAGE
 from adadepth.jobs.track_inputs import ARRAYS, BOXES, TIMELINE
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.flops import cascade_flops
 from adadepth.models.model import Model
 from adadepth.reports.overlay import Shown
+from adadepth.reports.viewer import GIVEN, Film, Trail, exit_shares, hard_moments, viewer_data
 from adadepth.tracking.record import Record, save_record
 from adadepth.tracking.targets import Found
 from adadepth.tracking.tracker import computed_confidences
 
+PAGE_TARGETS = 80  # that a page shows, some 30 kB each
 FRAME_FOLDERS = ("img", "color", "frames", "images")  # as data sets call them, in a folder of the sequence's name
 
 
@@ -57,6 +60,50 @@ def csv_rows(record: Record) -> Iterator[BoxRow]:
       confidence = 1.0 if given else score * float(track.confidences.max())
       box = (float(value) for value in track.box_xywh)
       yield BoxRow(t, record.times[t][0], number, *box, score, confidence, int(track.depth) + 1, bool(track.lost))
+
+
+def trails_of(record: Record, first_boxes: list[FirstBox]) -> list[Trail]:
+  """What was found of each target in every frame, for the page's viewer."""
+  trails, n = [], len(record.found)
+  for number, target in record.targets().items():
+    track, given = target.track, np.arange(len(target.frames)) == 0
+    computed = (np.arange(DEPTHS) <= track.depth[:, None]) & ~given[:, None]
+    confidences = np.where(computed, track.confidences, np.float32(np.nan))
+    columns = (
+      (track.box_xywh, np.nan),
+      (np.where(given, GIVEN, track.depth), GIVEN),
+      (track.score, np.nan),
+      (track.lost, False),
+      (confidences, np.nan),
+    )
+    name = first_boxes[number].name if len(first_boxes) > 1 else "target"
+    trails.append(Trail(name, "", *(spread(*column, target.frames, n) for column in columns)))
+  return trails
+
+
+def spread(values: np.ndarray, fill: float, frames: np.ndarray, n: int) -> np.ndarray:
+  """Values of some of n frames as values of all, with `fill` for the others."""
+  found = np.full((n, *values.shape[1:]), fill, values.dtype)
+  found[frames] = values
+  return found
+
+
+def write_track_page(folder: pathlib.Path, film: Film, trails: list[Trail], lead: str, record: dict) -> None:
+  """report.html."""
+  from adadepth.reports.page import Page, Viewed, write_page  # Jinja, for which the first box need not wait
+
+  frames, shown, targets = len(trails[0].depth), len(film.shown), len(trails)
+  trails = trails[:PAGE_TARGETS]
+  left_out = f" Of {targets} targets the first {PAGE_TARGETS} are shown." if targets > PAGE_TARGETS else ""
+  kept = f"All {frames} frames" if shown == frames else f"{shown} of {frames} frames, evenly spread,"
+  notes = (
+    f"{kept} are shown, made small; the strip is of all, and a click on it goes there. The box and the bars have the "
+    "colour of the depth where the tracker stopped, and a lost target is grey. What lies deeper was not computed, and "
+    f"responses are not kept while tracking.{left_out}"
+  )
+  viewed = Viewed(viewer_data(film, trails), hard_moments(film, trails), exit_shares(trails), notes)
+  page = Page(f"Tracked: {film.name}", f"{lead}.", [], [], [folder / TIMELINE], viewed, record)
+  write_page(folder / PAGE, page)
 
 
 def shown_targets(found: list[Found], first_boxes: list[FirstBox]) -> list[Shown | None]:

@@ -43,6 +43,20 @@ class Target(NamedTuple):
   frame_shape: tuple[int, ...]
 
 
+class SearchCrops(NamedTuple):
+  """The parts of a frame in which n targets are looked for.
+
+  Attributes:
+    crops: RGB, [n, search_px, search_px, 3].
+    centers: where they were cut, image pixels, [n, 2].
+    sides_px: of the squares that were cut, image pixels, [n].
+  """
+
+  crops: UInt8[np.ndarray | Array, "n s s 3"]
+  centers: Float[np.ndarray, "n 2"]
+  sides_px: Float[np.ndarray, "n"]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Tracker:
   """Tracks a target, or many at once; holds the network and the policy, never the targets.
@@ -124,10 +138,7 @@ class Tracker:
     """
     check_next_frame(frame, target.frame_shape)
     arch = self.model.arch
-    scale = arch.search_px / arch.template_px
-    where = target.box_xywh, target.first_size_wh, target.missed
-    centers, sides_px = search_region(*where, reader=arch.reader, search_over_template=scale)
-    searches = self._cut(frame, centers, sides_px, arch.search_px)
+    searches, centers, _ = self.search_crops(target, frame)
     frame_wh = np.float32(target.frame_shape[-2:-4:-1])
     policy = policy_named(self.policy, arch=arch)
     state, track = compiled_update(
@@ -136,6 +147,13 @@ class Tracker:
     track = jax.device_get(track)
     shaped = jax.tree.map(lambda leaf: leaf.reshape(target.shape + leaf.shape[1:]), track)
     return target._replace(state=state, box_xywh=track.box_xywh, missed=track.missed), shaped
+
+  def search_crops(self, target: Target, frame: UInt8[np.ndarray | Array, "*n h w 3"]) -> SearchCrops:
+    """Where each target is looked for in the next frame: what `update` gives to the network."""
+    arch = self.model.arch
+    where, scale = (target.box_xywh, target.first_size_wh, target.missed), arch.search_px / arch.template_px
+    centers, sides_px = search_region(*where, reader=arch.reader, search_over_template=scale)
+    return SearchCrops(self._cut(frame, centers, sides_px, arch.search_px), centers, sides_px)
 
   def track(self, frames, box_xywh) -> Track:
     """Tracks a target, or n, through a video in memory.

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from adadepth.errors import InputError
-from adadepth.io.workdir import all_or_none, check_claim, claim, write_results
+from adadepth.io.workdir import all_or_none, check_claim, claim, put_aside, write_results
 
 
 def test_the_same_settings_may_come_again(tmp_path):
@@ -86,3 +86,12 @@ def test_files_in_folders_are_moved_and_older_ones_that_did_not_come_again_go(tm
         (folder / name / "x").write_text(formats)
   files = {path.relative_to(run).as_posix(): path.read_text() for path in run.rglob("*") if path.is_file()}
   assert files == {"b/x": "bc", "c/x": "bc"} and mine.exists()
+
+
+def test_a_file_that_is_put_aside_keeps_its_content_under_a_name_with_its_time(tmp_path):
+  put_aside(tmp_path / "report.html")  # nothing there is nothing to do
+  (tmp_path / "report.html").write_text("the model's own")
+  written = (tmp_path / "report.html").stat().st_mtime_ns
+  put_aside(tmp_path / "report.html")
+  assert [path.name for path in tmp_path.iterdir()] == [f"report.{written}.html"]
+  assert (tmp_path / f"report.{written}.html").read_text() == "the model's own"

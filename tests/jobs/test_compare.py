@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -80,6 +81,22 @@ def test_ours_and_peers_are_compared_by_one_protocol(root, peers, model, tmp_pat
   assert r"\begin{tabular}" in (tmp_path / "run" / "trackers.tex").read_text()
   for name in ("success.png", "precision.png", "normalised_precision.png"):
     assert np.asarray(Image.open(tmp_path / "run" / name)).std() > 0
+  data = viewed_in(tmp_path / "run")
+  assert [trail["name"] for trail in data["trails"]] == ["xcorr1", "csrt"] and len(data["frames"]) == FRAMES
+  assert data["trails"][1]["boxes"] == [data["truth"][0]] * FRAMES and data["maps"] is None
+
+
+def test_with_hard_gating_the_page_tells_of_its_depths(root, peers, model, tmp_path):
+  run(root, tmp_path / "run", trackers="csrt,ours", model=model)
+  data = viewed_in(tmp_path / "run")
+  assert [trail["name"] for trail in data["trails"]] == ["ours", "csrt"] and data["maps"] is not None
+  assert data["trails"][0]["strip"] and not data["trails"][1]["strip"]
+
+
+def viewed_in(workdir: pathlib.Path) -> dict:
+  """What the viewer of the run's page is given."""
+  text = (workdir / "report.html").read_text()
+  return json.loads(re.search(r'id="viewer-data">(.*?)</script>', text, re.DOTALL)[1])
 
 
 def test_a_second_run_tracks_nothing_and_keeps_older_results(root, peers, tmp_path):
@@ -108,6 +125,7 @@ def test_vots_protocols_run_are_written_and_read_back(root, peers, tmp_path, pro
   for score in ("accuracy", "robustness", "eao"):
     assert read["tracking"]["kcf"]["measures"][score] == live["tracking"]["kcf"]["measures"][score]
   assert "EAO" in (tmp_path / "read" / "trackers.md").read_text()
+  assert "EAO" in (tmp_path / "read" / "report.html").read_text()
 
 
 def test_tracking_may_stop_early(root, peers, tmp_path):

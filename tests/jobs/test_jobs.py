@@ -19,7 +19,7 @@ from adadepth.io.metric_writer import read_metrics
 from adadepth.jobs import TASKS, assess
 from adadepth.jobs.from_config import architecture_of, source_of, starting_params
 from adadepth.models.model import load_model
-from adadepth.reports import figure7
+from adadepth.reports import evaluation_page, figure7
 from adadepth.tracking.tracker import Tracker
 
 POLICIES = {"xcorr1", "xcorr2", "xcorr3", "xcorr4", "xcorr5", "soft", "hard"}
@@ -34,9 +34,10 @@ def _standard_promotion():
 
 @pytest.fixture(autouse=True, scope="module")
 def _short_films():
-  """Figure 7 of a few frames; test_figure7 has its rule."""
+  """Figure 7 and the report of a few frames; test_figure7 and test_looks have their rules."""
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(figure7, "FRAMES", 5)
+    patch.setattr(evaluation_page, "LOOKED_AT", 6)
     yield
 
 
@@ -129,6 +130,28 @@ def test_the_main_job_writes_results_models_and_figures(finished):
   assert float(soft[5]) == pytest.approx(results_of(finished)["pairs"]["soft"]["relative_cost"], abs=0.005)
   assert json.loads((finished / "run.json").read_text())["seed"] == 0
   assert load_model(finished).threshold == results_of(finished)["threshold"]
+
+
+def viewed_in(workdir) -> dict:
+  """What the viewer of a run's page is given."""
+  text = (workdir / "report.html").read_text()
+  return json.loads(re.search(r'id="viewer-data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_the_report_shows_every_policy_on_one_sequence(finished):
+  data, text = viewed_in(finished), (finished / "report.html").read_text()
+  assert [trail["name"] for trail in data["trails"]] == ["hard", "xcorr1"] and len(data["frames"]) == 6
+  assert data["name"] in results_of(finished)["sequences"] and data["maps"]["side"] == 8
+  tracked = results_of(finished)["tracking"]["hard"]["mean_iou"]
+  for words in (
+    f"mean IoU of {tracked:.3f}",
+    "Sequences, those that took most depth",
+    "Phase 1",
+    "finetune.steps",
+    "versions.jax",
+  ):
+    assert words in text
+  assert text.count("data:image/webp") == 7  # Figures 1, 6, 7, the curves of one pass, and of phase 1
 
 
 @pytest.fixture(scope="module")
@@ -320,6 +343,10 @@ def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
   assert list(rows[0]) == ["frame", "time", "target", "x", "y", "w", "h", "score", "confidence", "depth", "lost"]
   assert all(1 <= int(row["depth"]) <= 5 and 0 <= float(row["confidence"]) <= 1 for row in rows)
   assert (tmp_path / "track.mp4").stat().st_size > 0
+  data = viewed_in(tmp_path)
+  assert data["numbers"] == [0, 1, 2, 3, 4] and [trail["name"] for trail in data["trails"]] == ["target"]
+  boxes = [[float(row[name]) for name in "xywh"] for row in rows]
+  np.testing.assert_allclose(data["trails"][0]["boxes"], boxes, atol=0.051)  # shown to a tenth of a pixel
   assert (tmp_path / "track.json").is_file() and not (tmp_path / "run.json").exists()  # which is the model's, if there
 
 

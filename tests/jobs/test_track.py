@@ -20,6 +20,7 @@ from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.io.images import Levels
 from adadepth.io.video import VideoWriter
+from adadepth.io.workdir import PAGE
 from adadepth.jobs import track as job
 from adadepth.jobs import track_inputs
 from adadepth.jobs.track import run_track
@@ -143,7 +144,7 @@ def test_a_clip_in_the_home_folder_is_tracked_to_the_home_folder(inputs, tmp_pat
   flags = ("--config.video=~/clip.mp4", "--config.box=109,110,38,115", "--workdir=~/runs/x")
   done = command(*flags, HOME=str(tmp_path), **environment)
   assert done.returncode == 0, done.stderr
-  assert sorted(path.name for path in (tmp_path / "runs" / "x").iterdir()) == sorted(OUTPUTS)
+  assert sorted(path.name for path in (tmp_path / "runs" / "x").iterdir()) == sorted([*OUTPUTS, PAGE])
   assert not (tmp_path / "~").exists()
 
 
@@ -273,7 +274,7 @@ def test_targets_are_tracked_from_their_first_frames_and_written_for_toolkits(fr
   # Another run's result files go.
   tracked(frames[0], tmp_path / "run", frames[1], policy="xcorr1", format="otb")
   files = {path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-  assert files == {*OUTPUTS, f"otb/{frames[0].name}.txt", f"otb/times/{frames[0].name}_time.txt"}
+  assert files == {*OUTPUTS, PAGE, f"otb/{frames[0].name}.txt", f"otb/times/{frames[0].name}_time.txt"}
 
 
 @pytest.mark.parametrize(
