@@ -32,6 +32,8 @@ def get_config(arg: str = "") -> ConfigDict:
   config.backbone.weights = "" if arg else "embedded"
   config.data = common.data()
   config.finetune = common.vgg19_finetune() if arg == "vgg19" else common.finetune()
+  if paper:
+    config.finetune = common.paper_finetune()
   config.gates = common.gates()
   config.policy = common.policy()
   config.eval = common.evaluation()
@@ -68,7 +70,6 @@ def get_config(arg: str = "") -> ConfigDict:
 def gate_as_in_the_paper(config: ConfigDict) -> None:
   """The paper's template and reader, linear gates trained by Eq. 5 as printed with Eq. 2's loss."""
   config.network = common.paper_network()
-  config.finetune = common.paper_finetune()
   config.data.rendered = (0, 0, 0)
   config.gates.keys_per_sequence = 5
   config.gates.loss = "cross_entropy"

@@ -25,7 +25,7 @@ from adadepth.models.architecture import DEPTH_NAMES, DEPTHS
 from adadepth.models.model import EMBEDDED, Model, load_model
 from adadepth.models.network import block_outputs, make_template
 from adadepth.reports.plots import BLUE, GREEN, VERMILION, save
-from adadepth.tracking.lost import BELIEVED
+from adadepth.tracking.belief import BELIEVED
 from adadepth.tracking.policies import gated_confidences, look_at, stacked_readings
 from adadepth.tracking.tracker import Tracker
 
