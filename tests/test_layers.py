@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Bottom to top.
 LAYERS = (
-  *("errors", "maths", "io", "models", "data", "tracking"),
+  *("errors", "maths", "io", "models", "data", "tracking", "export"),
   *("evaluation", "training", "reports", "benchmark", "jobs", "config_fields", "command", "trax_server"),
 )
 FLAGS = ("absl", "ml_collections")

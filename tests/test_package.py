@@ -59,11 +59,14 @@ def pinned(file: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
   ("file", "asked"),
-  [("requirements.txt", [*PROJECT["dependencies"], *EXTRAS["train"]]), ("requirements-test.txt", EXTRAS["test"])],
+  [
+    ("requirements.txt", [*PROJECT["dependencies"], *EXTRAS["train"]]),
+    ("requirements-test.txt", [*EXTRAS["test"], *EXTRAS["docs"], *EXTRAS["export"]]),
+  ],
 )
 def test_what_is_pinned_is_what_the_package_asks_for(file, asked):
   versions, wanted = pinned(file), by_name(asked)
-  wanted.pop("adadepth", None)  # the extra `test` has all of `train`
+  wanted.pop("adadepth", None)  # the extra `test` has all of `train`, `docs` and `export`
   assert versions.keys() == wanted.keys()
   assert [name for name, asks in wanted.items() if not asks.specifier.contains(versions[name])] == []
 

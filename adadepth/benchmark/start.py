@@ -1,5 +1,6 @@
 """How long a person waits: for the import, and for the first start and the later ones of a job that tracks."""
 
+import functools
 import os
 import pathlib
 import shutil
@@ -34,17 +35,17 @@ def run_python(*arguments: str, root: pathlib.Path, **env: str) -> str:
   return done.stdout
 
 
-def process_clock(*arguments: str, cache: pathlib.Path) -> Clock:
-  """A process from its start to its end, that keeps its compiled programs in a folder."""
-  return clock(lambda: run_python(*arguments, root=ROOT, JAX_COMPILATION_CACHE_DIR=str(cache)) and None)
+def track_clock(*arguments: str, root: pathlib.Path, cache: pathlib.Path | None = None) -> Clock:
+  """A run of a checkout from its start to its end, in a new workdir, so that nothing is taken up again.
 
-
-def cold_clock(*arguments: str, root: pathlib.Path) -> Clock:
-  """The same of any checkout, that finds no compiled program."""
+  Args:
+    cache: where compiled programs are kept and found; None: none are found.
+  """
 
   def run() -> None:
-    with tempfile.TemporaryDirectory() as cache:
-      run_python(*arguments, root=root, JAX_COMPILATION_CACHE_DIR=cache)
+    with tempfile.TemporaryDirectory() as folder:
+      kept = str(cache or f"{folder}/cache")
+      run_python(*arguments, f"--workdir={folder}/track", root=root, JAX_COMPILATION_CACHE_DIR=kept)
 
   return clock(run)
 
@@ -58,11 +59,11 @@ def measure_start(subject: Subject) -> list[dict]:
   save_model(folder / "model.safetensors", subject.model._replace(params=params))
   box = ",".join(f"{v:.1f}" for v in subject.box_xywh)
   track = ["run.py", "--config=configs/track.py", f"--config.video={folder / 'frames'}", f"--config.box={box}"]
-  track.append(f"--workdir={folder / 'track'}")
-  job = process_clock(*track, f"--config.model={folder / 'model.safetensors'}", cache=folder / "cache")
+  job = track_clock(*track, f"--config.model={folder / 'model.safetensors'}", root=ROOT, cache=folder / "cache")
   first = job()
   imports = {"import": "import adadepth", "tracker": "import adadepth; adadepth.Tracker"}
-  clocks = {name: process_clock("-c", code, cache=folder / "cache") for name, code in imports.items()} | {"again": job}
+  clocks = {name: clock(functools.partial(run_python, "-c", code, root=ROOT)) for name, code in imports.items()}
+  clocks["again"] = job
   seconds = alternate(clocks, rounds=STARTS, limit_s=subject.settings.seconds, title="start")
   return [
     *(row(f"start_{name}", f"a process that does `{code}`", seconds[name], "s") for name, code in imports.items()),
@@ -77,7 +78,7 @@ def cold_starts(subject: Subject, track: list[str]) -> list[dict]:
   if not subject.settings.before:
     return empty_rows(AGAINST_BEFORE, "config.benchmark.before names no worktree of 9df193a")
   roots = {"now": ROOT, "before": pathlib.Path(subject.settings.before).resolve()}
-  clocks = {name: cold_clock(*track, root=root) for name, root in roots.items()}
+  clocks = {name: track_clock(*track, root=root) for name, root in roots.items()}
   try:
     seconds = alternate(clocks, rounds=STARTS, limit_s=subject.settings.seconds, title="cold start")
   except PeerError as error:

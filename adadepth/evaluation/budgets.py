@@ -6,8 +6,9 @@ from jaxtyping import Float, Int
 
 from adadepth.evaluation.scores import PairScores, score_exits
 from adadepth.maths.cascade import exit_depth
-from adadepth.models.model import Calibration
-from adadepth.tracking.budget import Budget, budget_for, expected_iou, next_threshold
+from adadepth.models.calibration import Calibration
+from adadepth.tracking.budget import Budget, budget_for, expected_iou
+from adadepth.tracking.threshold import next_threshold
 
 UNITS = ("relative", "ms")
 

@@ -13,7 +13,7 @@ from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import Template, block_outputs, correlation_map, filter_of, respond_each
-from adadepth.tracking.step import Track
+from adadepth.tracking.track import Track
 from adadepth.tracking.tracker import Target, Tracker, given_track
 
 

@@ -21,6 +21,7 @@ TASKS = {
   "finetune": _task("finetune", "run_finetune"),
   "evaluate": _task("evaluate", "run_evaluate"),
   "track": _task("track", "run_track"),
+  "export": _task("export", "run_export"),
   "benchmark": _task("benchmark", "run_benchmark"),
   "table1": _task("table1", "run_table1"),
   "vot": _task("vot", "run_vot"),

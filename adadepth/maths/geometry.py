@@ -9,10 +9,12 @@ origin at its top left), `in_search` (displacement from the search crop's centre
 NumPy arrays on the host or of JAX arrays on the device alike.
 """
 
-import numpy as np
-from jaxtyping import Array, Float
+from typing import Any
 
-Arrays = Array | np.ndarray
+import numpy as np
+from jaxtyping import Float
+
+Arrays = Any  # without JAX's name, so that what runs where there is no JAX can import this
 
 
 def _concat(parts: list) -> Arrays:

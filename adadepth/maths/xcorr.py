@@ -1,5 +1,6 @@
 """Whitening, cross-correlation and the scaling of responses."""
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -38,6 +39,7 @@ def cross_correlate(template: Float[Array, "h w c"], search: Float[Array, "n r s
   return response[..., 0] / template.size
 
 
+@jax.jit
 def cross_correlate_each(template: Float[Array, "n h w c"], search: Float[Array, "n r s c"]) -> Float[Array, "n r s"]:
   """`cross_correlate` of each template with its own search map.
 

@@ -11,30 +11,13 @@ import jax.numpy as jnp
 
 from adadepth.errors import InputError
 from adadepth.models.architecture import Architecture
+from adadepth.models.calibration import Calibration
 from adadepth.models.weights import load_safetensors, save_safetensors
 
 MODEL_NAME = "model.safetensors"
 # Models in the package: the small network, and gates for the ImageNet VGG-19, whose weights the user brings.
 EMBEDDED, VGG19 = "embedded", "vgg19"
 ASSETS = {EMBEDDED: "small.safetensors", VGG19: "vgg19_gates.safetensors"}
-
-
-class Calibration(NamedTuple):
-  """What thresholds do to video that the gates have not learnt from: how a budget finds its T.
-
-  Attributes:
-    thresholds: T, ascending.
-    exits: the share of frames that stop at each depth, for each T.
-    iou25: IOU@25 of hard gating, for each T.
-    relative_costs: FLOPs of a frame that stops at each depth, relative to xcorr1, [5].
-    reference: the best static exit there, "xcorr1".."xcorr5", whose cost defines the shares of budgets.
-  """
-
-  thresholds: list[float]
-  exits: list[list[float]]
-  iou25: list[float]
-  relative_costs: list[float]
-  reference: str
 
 
 class Model(NamedTuple):

@@ -64,6 +64,7 @@ def max_pool(x: Float[Array, "b h w c"], window: int) -> Float[Array, "b i j c"]
   return x if window == 1 else nn.max_pool(x, (window, window), (window, window))
 
 
+@jax.jit
 def preprocess(crop_rgb: UInt8[Array, "b h w 3"] | Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
   """RGB in 0..255 to what VGG-19 was trained on: BGR minus ImageNet's mean."""
   mean = jnp.asarray(IMAGENET_MEAN_BGR, jnp.float32).reshape(1, 1, 1, 3)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from adadepth.tracking.step import Track
+from adadepth.tracking.track import Track
 from adadepth.tracking.tracker import Target, Tracker
 
 

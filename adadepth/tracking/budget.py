@@ -2,18 +2,12 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float
 
 from adadepth.errors import InputError
-from adadepth.models.model import Calibration
-
-# Chosen by simulation on train and dev (by hand, the script was not kept): less is slow on a new video, more pays in
-# accuracy.
-GAIN = 0.2
-LIMIT = 7.0  # of logit T, so that a budget that no threshold holds winds nothing up
+from adadepth.maths.geometry import Arrays
+from adadepth.models.calibration import Calibration
 
 
 class Budget(NamedTuple):
@@ -25,21 +19,9 @@ class Budget(NamedTuple):
     start: T at the first frame, in (0, 1), from the calibration.
   """
 
-  target: float | Float[Array, ""]
-  cost_by_exit: Float[Array, "5"]
-  start: float | Float[Array, ""]
-
-
-def next_threshold(threshold: Float[Array, ""], depth: Int[Array, ""], budget: Budget) -> Float[Array, ""]:
-  """T for the next frame, after one that stopped at `depth`.
-
-  logit T' = logit T - GAIN * (cost - target) / target. T rises after a frame that was cheaper than the target, and a
-  higher T never exits earlier. The sum of the steps says that over n frames the mean cost misses the target by
-  (logit T_0 - logit T_n) / (GAIN * n) of it: a tenth at most after n = 10 * |logit T_0 - logit T_n| / GAIN frames.
-  """
-  over = jnp.asarray(budget.cost_by_exit)[depth] / budget.target - 1
-  logit = jnp.log(threshold) - jnp.log1p(-threshold)
-  return jax.nn.sigmoid(jnp.clip(logit - GAIN * over, -LIMIT, LIMIT))
+  target: float | Float[Arrays, ""]
+  cost_by_exit: Float[Arrays, "5"]
+  start: float | Float[Arrays, ""]
 
 
 def check_target(target: float, cost_by_exit: Float[np.ndarray, "5"], unit: str, *, argument: str = "budget") -> None:

@@ -1,14 +1,10 @@
 """Knowing that a target is lost, and where to look for it then."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from adadepth.maths.geometry import Arrays
 
-# What is read with a lower probability is not taken; and not believed, so that it counts as a miss. Chosen on dev.
-TAKEN, BELIEVED = 0.02, 0.2
 PATIENCE = 6  # frames in a row that are not believed before a target is called lost
 # Where search crops are centred while a target is lost, frame by frame, in crops from its last place: there and on two
 # rings around it, every other time in the middle.
@@ -29,16 +25,6 @@ def search_center(
   turn = np.maximum(missed - PATIENCE, -1)
   offset = np.where((turn < 0)[:, None], 0, LOOKED_AT[turn % len(LOOKED_AT)])
   return (center + offset * side_px[:, None]).astype(np.float32)
-
-
-def next_missed(score: Float[Array, "n"], missed: Int[Array, "n"]) -> Int[Array, "n"]:
-  """How many frames in a row each target was not found; `score` is a logit."""
-  return jnp.where(jax.nn.sigmoid(score) < BELIEVED, missed + 1, 0)
-
-
-def stays(score: Float[Array, "n"], missed: Int[Array, "n"]) -> Bool[Array, "n"]:
-  """Whether a box stays where it was: its target is lost, or what was read is surely not it; `score` is a logit."""
-  return is_lost(missed) | (jax.nn.sigmoid(score) < TAKEN)
 
 
 def is_lost(missed: Int[Arrays, "*n"]) -> Bool[Arrays, "*n"] | np.bool_:

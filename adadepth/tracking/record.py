@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adadepth.tracking.step import Track
 from adadepth.tracking.targets import Earlier, Found
+from adadepth.tracking.track import Track
 
 
 class TargetRecord(NamedTuple):

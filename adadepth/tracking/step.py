@@ -8,17 +8,19 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from adadepth.maths.geometry import Arrays, box_from_center, crop_scale, displacement_in_image
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import Template, make_template
-from adadepth.tracking.budget import Budget, next_threshold
+from adadepth.tracking.belief import next_missed, stays
+from adadepth.tracking.budget import Budget
 from adadepth.tracking.learning import learn
-from adadepth.tracking.lost import is_lost, next_missed, stays
 from adadepth.tracking.policies import Policy
 from adadepth.tracking.reader import Search
+from adadepth.tracking.region import size_of_crop
+from adadepth.tracking.threshold import next_threshold
+from adadepth.tracking.track import Track
 
 # Of the reader "box": how far a size moves to what is read, in logarithms, and how far from the first it may get.
 SIZE_RATE, SIZE_RANGE = 0.6, 5.0
@@ -40,29 +42,6 @@ class TrackerState(NamedTuple):
   threshold: Float[Array, "n"]
   first_size_wh: Float[Array, "n 2"]
   missed: Int[Array, "n"]
-
-
-class Track(NamedTuple):
-  """What the tracker says of one frame; of t frames or n targets, with leading axes.
-
-  Attributes:
-    box_xywh: image pixels, [*n, 4].
-    confidences: c_1..c_5 (see `policies.Decision`), [*n, 5].
-    depth: the deepest block computed, 0..4, [*n].
-    score: the probability that the target is where it was read, [*n]; 1 with readers that do not say.
-    missed: frames in a row in which it was not believed to be there, [*n].
-  """
-
-  box_xywh: Float[Array, "*n 4"]
-  confidences: Float[Array, "*n 5"]
-  depth: Int[Array, "*n"]
-  score: Float[Array, "*n"]
-  missed: Int[Array, "*n"]
-
-  @property
-  def lost(self) -> Bool[Arrays, "*n"] | np.bool_:
-    """Whether the target is lost: not believed to be there for `lost.PATIENCE` frames or more. Its box then stays."""
-    return is_lost(self.missed)
 
 
 def init(
@@ -106,13 +85,13 @@ def update(
   crops -> features -> responses -> confidences -> displacement in the crop -> in the image -> box.
 
   Args:
-    searches: crops at the scale of `size_of_crop`, RGB 0..255, [n, search_px, search_px, 3].
+    searches: crops at the scale of `region.size_of_crop`, RGB 0..255, [n, search_px, search_px, 3].
     centers: where they were cut, image pixels: see `lost.search_center`.
     frame_wh: (width, height) of the frames; centres stay inside.
     budget: T then follows what the exits cost; None: T stays.
     policy: of `policies.policy_named`.
   """
-  size_wh = size_of_crop(state.box_xywh[:, 2:], state.first_size_wh, arch=arch)
+  size_wh = size_of_crop(state.box_xywh[:, 2:], state.first_size_wh, reader=arch.reader)
   scale = crop_scale(size_wh, arch.template_px)
   decision = policy(params, state.template, Search(searches, size_wh * scale[:, None]), state.threshold)
   center = centers + displacement_in_image(decision.reading.center, scale)
@@ -127,13 +106,6 @@ def update(
   template = learn(state.template, decision, arch=arch)
   state = state._replace(template=template, box_xywh=box, threshold=threshold, missed=missed)
   return state, Track(box, decision.confidences, decision.depth, score, missed)
-
-
-def size_of_crop(
-  size_wh: Float[Arrays, "*n 2"], first_size_wh: Float[Arrays, "*n 2"], *, arch: Architecture
-) -> Float[Arrays, "*n 2"]:
-  """The size of target that a search crop is cut for: the last box's where the reader is "box", else the first's."""
-  return size_wh if arch.reader == "box" else first_size_wh
 
 
 def next_size(

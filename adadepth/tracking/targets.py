@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from adadepth.io.first_boxes import FirstBox
-from adadepth.tracking.step import Track
+from adadepth.tracking.track import Track
 from adadepth.tracking.tracker import Target, Tracker, given_track
 
 

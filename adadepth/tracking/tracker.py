@@ -8,18 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-from adadepth.data.crops import crop_square, crop_square_on_device
+from adadepth.data.crops import crop_square
+from adadepth.data.device_crops import crop_square_on_device
 from adadepth.errors import InputError
 from adadepth.maths.geometry import box_center, template_side
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import EMBEDDED, Model, check_gates, load_model
 from adadepth.models.network import prepare_params
+from adadepth.tracking.accepted import box_array, check_box, check_frame, check_next_frame
 from adadepth.tracking.budget import Budget, budget_for
-from adadepth.tracking.lost import search_center
 from adadepth.tracking.policies import FIXED, POLICIES, policy_named
-from adadepth.tracking.step import Track, TrackerState, compiled_init, compiled_update, size_of_crop
-
-MOSTLY_OUTSIDE = 0.2  # of a box in the frame; a quarter is, where its centre is and it is no larger than the frame
+from adadepth.tracking.region import search_region
+from adadepth.tracking.step import TrackerState, compiled_init, compiled_update
+from adadepth.tracking.track import Track
 
 
 class Target(NamedTuple):
@@ -135,7 +136,7 @@ class Tracker:
     Raises:
       InputError: the frame has another size or type than the first.
     """
-    check_next_frame(frame, target)
+    check_next_frame(frame, target.frame_shape)
     arch = self.model.arch
     searches, centers, _ = self.search_crops(target, frame)
     frame_wh = np.float32(target.frame_shape[-2:-4:-1])
@@ -149,10 +150,10 @@ class Tracker:
 
   def search_crops(self, target: Target, frame: UInt8[np.ndarray | Array, "*n h w 3"]) -> SearchCrops:
     """Where each target is looked for in the next frame: what `update` gives to the network."""
-    size_wh = size_of_crop(target.box_xywh[:, 2:], target.first_size_wh, arch=self.model.arch)
-    sides_px = self._side_px(size_wh, self.model.arch.search_px)
-    centers = search_center(box_center(target.box_xywh), sides_px, target.missed)
-    return SearchCrops(self._cut(frame, centers, sides_px, self.model.arch.search_px), centers, sides_px)
+    arch = self.model.arch
+    where, scale = (target.box_xywh, target.first_size_wh, target.missed), arch.search_px / arch.template_px
+    centers, sides_px = search_region(*where, reader=arch.reader, search_over_template=scale)
+    return SearchCrops(self._cut(frame, centers, sides_px, arch.search_px), centers, sides_px)
 
   def track(self, frames, box_xywh) -> Track:
     """Tracks a target, or n, through a video in memory.
@@ -195,70 +196,6 @@ def check_policy(policy: str, budget: float | Budget | None) -> None:
     raise InputError(f"`policy` (={policy!r}) must be one of {', '.join(POLICIES)}")
   if budget is not None and policy != "hard":
     raise InputError(f'`budget` (={budget}) is for the policy "hard" alone, not for {policy!r}')
-
-
-def check_frame(frame, targets: int) -> None:
-  """Raises InputError for what is no RGB frame, nor, for so many targets (0: one that stands alone), a frame each."""
-  wanted = "it must be RGB, uint8 [height, width, 3]" + (f", or [{targets}, height, width, 3]" if targets else "")
-  if not isinstance(frame, np.ndarray | Array):
-    raise InputError(f"`frame` is a {type(frame).__name__}: {wanted}, one array")
-  each = frame.ndim == 4 and targets and len(frame) == targets
-  if not (frame.ndim == 3 or each) or not frame.size or frame.shape[-1] != 3 or frame.dtype != np.uint8:
-    raise InputError(f"`frame` is {frame.dtype} {frame.shape}: {wanted}{'' if frame.size else ', not empty'}")
-
-
-def check_next_frame(frame: np.ndarray | Array, target: Target) -> None:
-  """Raises InputError for a frame of another shape than the first, or of another type."""
-  if getattr(frame, "shape", None) != target.frame_shape or frame.dtype != np.uint8:
-    like = f"uint8 {target.frame_shape}, as the first one was"
-    what = f"{frame.dtype} {frame.shape}" if hasattr(frame, "shape") else f"a {type(frame).__name__}"
-    raise InputError(f"`frame` is {what}: it must be {like}; init a target for another size")
-
-
-def box_array(box_xywh) -> Float[np.ndarray, "*n 4"]:
-  """A box, or n, as an array; raises InputError for what holds no such numbers."""
-  try:
-    box = np.asarray(box_xywh, np.float32)
-  except (TypeError, ValueError):
-    box = np.zeros(0, np.float32)
-  if box.shape[-1:] != (4,) or box.ndim > 2 or not box.size:
-    raise InputError(f"`box_xywh` (={box_xywh!r}) must be x,y,w,h in pixels with w and h above 0, or [n, 4]")
-  return box
-
-
-def check_box(box_xywh: Float[np.ndarray, "*n"], frame_shape: tuple[int, ...], name: str = "box_xywh") -> None:
-  """Raises InputError for a first box that is no box, below a pixel, or whose centre lies outside the frame."""
-  height, width = frame_shape[:2]
-  shown = f"`{name}` (={_in_words(box_xywh)})"
-  if box_xywh.shape != (4,) or not np.isfinite(box_xywh).all() or (box_xywh[2:] <= 0).any():
-    raise InputError(f"{shown} must be x,y,w,h in pixels with w and h above 0")
-  x, y, w, h = box_xywh
-  if (np.abs(box_xywh) <= 1).all():
-    box = box_xywh * np.float32((width, height, width, height))
-    from_center = np.concatenate([box[:2] - box[2:] / 2, box[2:]])
-    raise InputError(
-      f"{shown} must be x,y,w,h in pixels; as fractions of the {width}x{height} frame these are "
-      f"{_in_words(np.rint(box))}, or {_in_words(np.rint(from_center))} if x,y is the centre"
-    )
-  if min(w, h) < 1:
-    raise InputError(f"{shown} must be x,y,w,h in pixels; {w:g} by {h:g} px is less than a pixel")
-  seen_px2 = (min(x + w, width) - max(x, 0)) * (min(y + h, height) - max(y, 0))
-  if not (0 <= x + w / 2 <= width and 0 <= y + h / 2 <= height):
-    corners = f"; as corners x1,y1,x2,y2 these are {_in_words(np.float32((x, y, w - x, h - y)))}"
-    inside = 0 <= x < w <= width and 0 <= y < h <= height
-    raise InputError(
-      f"{shown} has its centre outside the {width}x{height} frame, at {x + w / 2:g},{y + h / 2:g}; give x,y,w,h in "
-      f"pixels of the frame{corners if inside else ''}"
-    )
-  if seen_px2 < MOSTLY_OUTSIDE * w * h:
-    raise InputError(
-      f"{shown} reaches from {x:g},{y:g} to {x + w:g},{y + h:g}, far outside the {width}x{height} frame; give x,y,w,h "
-      "in pixels of the frame"
-    )
-
-
-def _in_words(box_xywh: Float[np.ndarray, "*n"]) -> str:
-  return ",".join(f"{value:g}" for value in box_xywh.reshape(-1))
 
 
 def given_track(box_xywh) -> Track:

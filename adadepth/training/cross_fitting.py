@@ -16,7 +16,7 @@ from adadepth.evaluation.costs import Costs
 from adadepth.evaluation.intervals import by_video
 from adadepth.evaluation.scores import PairScores, exits_at, score_exits, score_fixed
 from adadepth.maths.random_streams import named_generator
-from adadepth.models.model import Calibration
+from adadepth.models.calibration import Calibration
 from adadepth.tracking.policies import FIXED
 
 COST_SHARE = 0.5  # of the best static exit's cost, within which T is chosen where no budget is given

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adadepth.data import crops
-from adadepth.data.crops import crop_square, crop_square_on_device, cut_window
+from adadepth.data import device_crops
+from adadepth.data.crops import crop_square, cut_window
+from adadepth.data.device_crops import crop_square_on_device
 
 CROP = 32
 CUTS = {"host": crop_square, "device": crop_square_on_device}
@@ -87,10 +88,10 @@ def test_a_window_is_small_whatever_the_square(noise, side_px):
 
 def test_windows_for_the_device_have_one_shape_so_that_there_is_one_program(noise):
   cut("device", noise, (80.0, 48.0), 20.0)
-  programs = crops._resize._cache_size()
+  programs = device_crops._resize._cache_size()
   for frame, center, side_px in ((noise[:50], (3.0, 4.0), 90.0), (noise, (80.0, 48.0), 700.0)):
     cut("device", frame, center, side_px)
-  assert crops._resize._cache_size() == programs
+  assert device_crops._resize._cache_size() == programs
 
 
 @both

@@ -7,8 +7,9 @@ from planted_pairs import ARCH, planted_table
 from adadepth.evaluation.budgets import exits_within, score_budget
 from adadepth.evaluation.costs import Costs
 from adadepth.evaluation.scores import exit_ious, score_table
-from adadepth.models.model import Calibration
-from adadepth.tracking.budget import GAIN, budget_for
+from adadepth.models.calibration import Calibration
+from adadepth.tracking.budget import budget_for
+from adadepth.tracking.threshold import GAIN
 
 COSTS = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
 # Half of the frames stop at depth 1 and half at depth 5 at T = 0.5; all at the first below and all at the last above.

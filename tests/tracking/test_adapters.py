@@ -6,7 +6,7 @@ from PIL import Image
 
 from adadepth.models.model import Model
 from adadepth.tracking.adapters import GOT10kTracker, OpenCVTracker
-from adadepth.tracking.step import Track
+from adadepth.tracking.track import Track
 from adadepth.tracking.tracker import Tracker
 
 

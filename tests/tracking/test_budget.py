@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 
 from adadepth.errors import InputError
-from adadepth.models.model import Calibration
-from adadepth.tracking.budget import (
-  GAIN,
-  LIMIT,
-  Budget,
-  budget_for,
-  expected_cost,
-  expected_iou,
-  next_threshold,
-)
+from adadepth.models.calibration import Calibration
+from adadepth.tracking.budget import Budget, budget_for, expected_cost, expected_iou
+from adadepth.tracking.threshold import GAIN, LIMIT, next_threshold
 
 COSTS = jnp.array([1.0, 2, 4, 8, 16])
 # Half of the frames stop at depth 1 and half at depth 5 at T = 0.5; all at the first below and all at the last above.

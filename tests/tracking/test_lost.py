@@ -4,16 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adadepth.tracking.lost import (
-  BELIEVED,
-  LOOKED_AT,
-  PATIENCE,
-  TAKEN,
-  is_lost,
-  next_missed,
-  search_center,
-  stays,
-)
+from adadepth.tracking.belief import BELIEVED, TAKEN, next_missed, stays
+from adadepth.tracking.lost import LOOKED_AT, PATIENCE, is_lost, search_center
 
 
 def logit(p: float) -> float:

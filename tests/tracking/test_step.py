@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from adadepth.models.network import make_template
-from adadepth.tracking.budget import Budget, next_threshold
+from adadepth.tracking.budget import Budget
 from adadepth.tracking.lost import PATIENCE
 from adadepth.tracking.policies import Decision, policy_named
 from adadepth.tracking.reader import Reading, Search
@@ -22,6 +22,7 @@ from adadepth.tracking.step import (
   init,
   update,
 )
+from adadepth.tracking.threshold import next_threshold
 
 # A box of 24 x 40 px has a template crop of side 40 + 64 / 4 = 56 px.
 BOXES = np.array([(40, 30, 24, 40), (10, 20, 60, 20)], np.float32)

@@ -6,8 +6,8 @@ import pytest
 from adadepth.io.first_boxes import FirstBox
 from adadepth.models.model import Model
 from adadepth.tracking.record import Record, load_record, save_record
-from adadepth.tracking.step import Track
 from adadepth.tracking.targets import follow_all, state_of
+from adadepth.tracking.track import Track
 from adadepth.tracking.tracker import Tracker
 
 FRAMES = 8

@@ -14,12 +14,15 @@ from adadepth.evaluation.forced_exits import forced, gates_that_exit
 from adadepth.maths.metrics import iou
 from adadepth.models.architecture import Architecture
 from adadepth.models.box_head import init_box_heads
-from adadepth.models.model import Calibration, Model
+from adadepth.models.calibration import Calibration
+from adadepth.models.model import Model
 from adadepth.tracking import tracker as tracker_module
+from adadepth.tracking.accepted import check_next_frame
 from adadepth.tracking.budget import Budget
 from adadepth.tracking.lost import PATIENCE
-from adadepth.tracking.step import SIZE_RATE, Track, compiled_init, compiled_update
-from adadepth.tracking.tracker import Tracker, check_next_frame, computed_confidences, given_track
+from adadepth.tracking.step import SIZE_RATE, compiled_init, compiled_update
+from adadepth.tracking.track import Track
+from adadepth.tracking.tracker import Tracker, computed_confidences, given_track
 
 TWO_BOXES = np.array([(40, 50, 20, 20), (46, 47, 16, 24)], np.float32)
 
@@ -354,9 +357,9 @@ def test_a_frame_of_another_size_is_refused(tracker, moving_target):
 def test_what_is_no_frame_is_refused(tracker, moving_target, change, message):
   frame = moving_target.frames[0]
   target = tracker.init(frame, moving_target.boxes_xywh[0])
-  check_next_frame(jnp.asarray(frame), target)
+  check_next_frame(jnp.asarray(frame), target.frame_shape)
   with pytest.raises(InputError, match=re.escape(message)):
-    check_next_frame(change(frame), target)
+    check_next_frame(change(frame), target.frame_shape)
 
 
 def test_an_unknown_policy_is_refused(model):

@@ -1,0 +1,1 @@
+"""A tracker as one file, ONNX or StableHLO, and a runtime for it that needs no JAX."""

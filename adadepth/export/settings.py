@@ -1,0 +1,35 @@
+"""What an exported file says of itself: all that a runtime must know besides the program."""
+
+import json
+from typing import NamedTuple
+
+from adadepth.models.calibration import Calibration
+
+METADATA = "adadepth"  # of an ONNX file, under which its settings are
+
+
+class Settings(NamedTuple):
+  """Of one exported tracker.
+
+  Attributes:
+    policy: "xcorr1".."xcorr5", "soft" or "hard".
+    reader: `Architecture.reader`, which says what size the search crops follow.
+    template_px, search_px: sides of the key crop and the search crop.
+    threshold: T of hard gating at a target's first frame; it is passed to the program.
+    calibration: by which a budget finds its T; None where there is none.
+  """
+
+  policy: str
+  reader: str
+  template_px: int
+  search_px: int
+  threshold: float
+  calibration: Calibration | None
+
+  def to_json(self) -> str:
+    return json.dumps(self._asdict())
+
+
+def from_json(text: str) -> Settings:
+  settings = Settings(**json.loads(text))
+  return settings._replace(calibration=settings.calibration and Calibration(*settings.calibration))
