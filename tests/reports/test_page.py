@@ -162,6 +162,18 @@ def test_a_page_without_truth_or_responses_or_of_one_frame_opens_too(tmp_path, c
     assert state(browser)[3] == "given" and browser.problems == []
 
 
+@needs_chromium
+def test_trackers_without_depths_have_boxes_and_nothing_that_tells_of_depths(tmp_path):
+  shown, trails = film(), [trail("kcf", "#ff0000"), trail("csrt", "#00ff00")]
+  viewed = Viewed(viewer_data(shown, trails), hard_moments(shown, trails), exit_shares(trails), "")
+  write_page(tmp_path / "report.html", page()._replace(viewed=viewed))
+  with tab() as browser:
+    browser.open(tmp_path / "report.html", "#frame=102")
+    assert browser.value("document.querySelector('rect[data-name=csrt]').getAttribute('x')") == "10"
+    heights = [browser.value(f"document.getElementById('{name}').offsetHeight") for name in ("told", "strip", "which")]
+    assert heights == [0, 0, 0] and browser.problems == []
+
+
 def test_nothing_went_wrong_and_nothing_was_asked_for(opened, written):
   assert opened.problems == [] and set(opened.requests) <= {
     f"{written.as_uri()}{hash_}" for hash_ in ("", "#frame=104")
