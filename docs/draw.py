@@ -26,7 +26,7 @@ from adadepth.models.model import EMBEDDED, Model, load_model
 from adadepth.models.network import block_outputs, make_template
 from adadepth.reports.plots import BLUE, GREEN, VERMILION, save
 from adadepth.tracking.belief import BELIEVED
-from adadepth.tracking.policies import gated_confidences, look_at, stacked_readings
+from adadepth.tracking.policies import gated_confidences, look_at
 from adadepth.tracking.tracker import Tracker
 
 FOLDER = pathlib.Path(__file__).parent / "pictures"
@@ -68,7 +68,8 @@ def responses_of(model: Model, sequence: Sequence, pair) -> tuple[np.ndarray, np
   outputs = block_outputs(params, pair.search, arch=arch, depths=DEPTHS)
   found = [look_at(params, template, x, pair.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
   responses = jnp.stack([at.response for at in found], axis=1)
-  confidences = gated_confidences(params, responses, stacked_readings(found, arch=arch).score, arch=arch)
+  scores = jnp.stack([at.reading.score for at in found], axis=1)
+  confidences = gated_confidences(params, responses, scores, arch=arch)
   return np.asarray(responses[0]), np.asarray(confidences[0])
 
 
