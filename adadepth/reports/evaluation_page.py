@@ -109,13 +109,12 @@ def look(
   model: Model, tracks: Runs, sequences: Listing[Sequence], *, ours: str, budget: Budget | None = None
 ) -> Viewed:
   """The sequence with the most varied exits: hard gating is run over it again, which is cheap, with eyes open."""
-  i = most_varied(tracks.get(ours, []))
+  runs = tracks.get(ours, [])
+  i = most_varied(runs)
   sequence, stills, looks = sequences[i], Stills(), []
-  for one in progress(
-    look_along(Tracker(model, HARD_GATING, budget), sequence, frames=LOOKED_AT),
-    "report",
-    total=min(LOOKED_AT, len(sequence) - sequence.first_box),
-  ):
+  tracked = len(runs[i].boxes_xywh) if runs else len(sequence) - sequence.first_box
+  frames = min(LOOKED_AT, tracked)
+  for one in progress(look_along(Tracker(model, HARD_GATING, budget), sequence, frames=frames), "report", total=frames):
     stills.add(one.frame)
     looks.append(one._replace(frame=one.frame[:0]))
   start, n = sequence.first_box, len(looks)

@@ -140,7 +140,7 @@ def viewed_in(workdir) -> dict:
 
 def test_the_report_shows_every_policy_on_one_sequence(finished):
   data, text = viewed_in(finished), (finished / "report.html").read_text()
-  assert [trail["name"] for trail in data["trails"]] == ["hard", "xcorr1"] and len(data["frames"]) == 6
+  assert [trail["name"] for trail in data["trails"]] == ["hard", "xcorr1"] and len(data["frames"]) == 4
   assert data["name"] in results_of(finished)["sequences"] and data["maps"]["side"] == 8
   tracked = results_of(finished)["tracking"]["hard"]["mean_iou"]
   for words in (
