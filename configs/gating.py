@@ -46,17 +46,13 @@ def get_config(arg: str = "") -> ConfigDict:
   if arg == "scratch":
     config.data.rendered = (96, 12, 16)
     config.finetune.steps = 150
+  if arg in ("small", "vgg19"):
+    config.data.rendered = (1100, 80, 16) if arg == "small" else (0, 80, 0)  # gates learn from the 80, cut from photos
+    config.data.hardest = 0.8
+    config.gates.keys_per_sequence = 2
   if arg == "small":
-    config.finetune.update({"steps": 6000, "learning_rate": 1e-3, "warmup_steps": 200, "clip_norm": 5.0})
-    config.finetune.rollouts = 350
-    config.finetune.update({"log_every": 100, "checkpoint_every": 500})
-    config.data.rendered = (1100, 80, 16)  # gates learn from the 80
-    config.data.hardest = 0.8
-    config.gates.keys_per_sequence = 2
+    train_the_small_network(config)
   if arg == "vgg19":
-    config.data.rendered = (0, 80, 0)  # gates learn from the 80, where there are photos to cut them from
-    config.data.hardest = 0.8
-    config.gates.keys_per_sequence = 2
     config.eval.keys_per_sequence = 4
     config.eval.tracking = "xcorr1,hard"  # xcorr5 and soft take a second a frame or so: see configs/evaluate.py
   if paper:
@@ -65,6 +61,12 @@ def get_config(arg: str = "") -> ConfigDict:
     config.gates.keys_per_sequence = 1
     config.eval.update({"keys_per_sequence": 1, "frames_per_key": 5, "timing_rounds": 5, "tracking": ""})
   return config.lock()
+
+
+def train_the_small_network(config: ConfigDict) -> None:
+  """Phase 1 as the package's network had it: see experiments/small."""
+  config.finetune.update({"steps": 6000, "learning_rate": 1e-3, "warmup_steps": 200, "clip_norm": 5.0})
+  config.finetune.update({"rollouts": 350, "log_every": 100, "checkpoint_every": 500})
 
 
 def gate_as_in_the_paper(config: ConfigDict) -> None:

@@ -132,12 +132,22 @@ def test_differences_are_paired_by_video(compare):
     names = ("otb/Jogging.1", "otb/Jogging.2", "vot/ball2")
     return {"mean_iou_by_sequence": dict(zip(names, ious, strict=True))}
 
-  found = compare.minus_others({"CSRT": entry(0.2, 0.4, 0.5), "hard": entry(0.4, 0.6, 0.6)})
+  found = compare.minus_others({"CSRT": entry(0.2, 0.4, 0.5), "hard": entry(0.4, 0.6, 0.6)}, "hard")
   assert found["minus_CSRT"] == pytest.approx({"mean": 0.15, "low": 0.1, "high": 0.2})  # two videos
 
 
 def test_without_hard_gating_there_is_nothing_to_compare(compare):
-  assert compare.minus_others({"CSRT": {"mean_iou_by_sequence": {"vot/ball2": 0.5}}}) == {}
+  assert compare.minus_others({"CSRT": {"mean_iou_by_sequence": {"vot/ball2": 0.5}}}, "hard") == {}
+
+
+def test_static_exits_that_were_run_are_mixed_at_the_cost_of_hard_gating(compare):
+  def entry(cost, *ious):
+    return {"relative_cost": cost, "mean_iou_by_sequence": dict(zip("ab", ious, strict=True))}
+
+  entries = {"csrt": entry(None, 1.0, 1.0), "xcorr1": entry(1.0, 0.2, 0.4), "xcorr4": entry(9.0, 0.6, 0.4)}
+  found = compare.mixed_at_random(entries, 3.0)
+  assert found["mix"] == pytest.approx({"xcorr1": 0.75, "xcorr4": 0.25})
+  assert found["mean_iou_by_sequence"] == pytest.approx({"a": 0.3, "b": 0.4}) and found["relative_cost"] == 3.0
 
 
 def test_a_comparison_runs_to_its_table(compare, sequence, tmp_path, monkeypatch, capsys):
@@ -151,6 +161,6 @@ def test_a_comparison_runs_to_its_table(compare, sequence, tmp_path, monkeypatch
   monkeypatch.setattr(compare, "relative_cost", lambda name, *_: None if name in compare.OPENCV else 2.0)
   compare.main(["model", "a,b", str(tmp_path), "--policies", "xcorr1,hard"])
   written = json.loads((tmp_path / "tracking.json").read_text())
-  assert list(written["trackers"]) == ["csrt", "kcf", "xcorr1", "hard"]
-  assert set(written["hard"]) == {"minus_csrt", "minus_kcf", "minus_xcorr1"}
+  assert list(written["trackers"]) == ["csrt", "kcf", "xcorr1", "hard", "random_mix"]
+  assert set(written["hard"]) == {"minus_csrt", "minus_kcf", "minus_xcorr1", "minus_random_mix"}
   assert "| minus xcorr1 | +0.000 | +0.000 to +0.000 |" in capsys.readouterr().out

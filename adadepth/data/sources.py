@@ -57,7 +57,7 @@ class Source:
     return balanced(self._render("train"), train) if self.root and self._count("train") else list(train)
 
   def for_gates(self, found: dict[str, list[Sequence]]) -> list[Sequence]:
-    """What phase 2 learns from: train and dev, but rendered ones where there is a root and config asks for any.
+    """What phase 2 learns from: train and dev; where there are a root and photos, rendered ones if config asks for any.
 
     A network does better on the videos it was trained on, and real pairs are mostly easy.
     """

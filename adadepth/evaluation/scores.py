@@ -144,14 +144,14 @@ def random_mix(scores: PairScores, gflops: float) -> Float[np.ndarray, "5"]:
   return best_mix(scores.ious.mean(0), scores.costs.fixed_gflops, gflops)
 
 
-def best_mix(accuracy: Float[np.ndarray, "5"], costs: Float[np.ndarray, "5"], limit: float) -> Float[np.ndarray, "5"]:
+def best_mix(accuracy: Float[np.ndarray, "k"], costs: Float[np.ndarray, "k"], limit: float) -> Float[np.ndarray, "k"]:
   """How often to stop at each depth, at random, to be as accurate as such a mix can be at no more than this mean cost.
 
   The best mix of points on a plane takes at most two. It is picked on what it is scored on, which flatters it.
   """
-  exits = np.eye(DEPTHS)
-  mixes = [exits[k] for k in range(DEPTHS) if costs[k] <= limit] or [exits[0]]
-  for low, high in itertools.combinations(range(DEPTHS), 2):
+  exits = np.eye(len(costs))
+  mixes = [exits[k] for k in range(len(costs)) if costs[k] <= limit] or [exits[0]]
+  for low, high in itertools.combinations(range(len(costs)), 2):
     if costs[low] <= limit <= costs[high]:
       share = (limit - costs[low]) / (costs[high] - costs[low])
       mixes.append((1 - share) * exits[low] + share * exits[high])

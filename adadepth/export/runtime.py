@@ -14,7 +14,7 @@ from adadepth.data.crops import crop_square
 from adadepth.errors import InputError
 from adadepth.export.settings import METADATA, Settings, from_json
 from adadepth.maths.geometry import box_center, template_side
-from adadepth.tracking.accepted import box_array, check_box, check_frame, check_next_frame
+from adadepth.tracking.accepted import check_next_frame, first_boxes
 from adadepth.tracking.budget import Budget, budget_for
 from adadepth.tracking.region import search_region
 from adadepth.tracking.track import Track
@@ -54,7 +54,7 @@ class OnnxTracker:
     session: of onnxruntime, with zeros for each input, `blank`, and the names of its `outputs`.
 
   Example:
-    tracker = OnnxTracker("runs/export/step.onnx")
+    tracker = OnnxTracker("runs/export/tracker.onnx")
     target = tracker.init(frame, (x, y, w, h))  # or n boxes, [n, 4]
     for frame in frames:
       target, track = tracker.update(target, frame)
@@ -89,13 +89,7 @@ class OnnxTracker:
     Raises:
       InputError: a frame that is none, a box that cannot be tracked, or a threshold that is none.
     """
-    boxes = box_array(box_xywh)
-    shape, boxes = boxes.shape[:-1], boxes.reshape(-1, 4)
-    check_frame(frame, len(boxes) if shape else 0)
-    for i, box in enumerate(boxes):
-      check_box(box, frame.shape[-3:], f"box_xywh[{i}]" if shape else "box_xywh")
-    if threshold is not None and not 0 <= threshold <= 1:
-      raise InputError(f"`threshold` (={threshold}) must lie in [0, 1]; None: the file's own")
+    boxes, shape = first_boxes(frame, box_xywh, threshold)
     start = np.full((1,), self.threshold if threshold is None else threshold, np.float32)
     centers, keys_px = box_center(boxes), np.asarray(template_side(boxes[:, 2:]), np.float64)
     states = []

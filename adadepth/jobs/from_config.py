@@ -81,7 +81,7 @@ def starting_params(config: ConfigDict, arch: Architecture, workdir: pathlib.Pat
     trained, heads = {"backbone": backbone_of(weights, arch, workdir)}, load_model(VGG19)
     if arch.reader == "box" and arch.trained == heads.arch.trained:
       trained["box"] = heads.params["box"]
-  if "box" in params and "box" not in trained and not config.finetune.steps:
+  if "box" in params and "box" not in trained and not (config.finetune.steps or config.finetune.get("rollouts")):
     raise InputError(f"`config.backbone.weights` (={weights}) has no box heads: give `config.finetune.steps`")
   return params | trained
 

@@ -21,10 +21,11 @@ from adadepth.io.video import FrameStream, VideoInfo, local_path, read_frames
 from adadepth.io.window import Window, why_no_window
 from adadepth.jobs.from_config import model_of
 from adadepth.models.model import Model, check_gates
+from adadepth.tracking.accepted import check_box
 from adadepth.tracking.budget import budget_for
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.record import Record, load_record
-from adadepth.tracking.tracker import Tracker, check_box, check_policy
+from adadepth.tracking.tracker import Tracker, check_policy
 
 BOXES, VIDEO, TIMELINE, ARRAYS, RUN = OUTPUTS = ("boxes.csv", "track.mp4", "timeline.png", "track.npz", "track.json")
 BOX_CURE = "give x,y,w,h of the target in the first frame"

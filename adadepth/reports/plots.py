@@ -222,7 +222,9 @@ def figure6(
     relative = axes.secondary_xaxis("top", functions=(lambda c, unit=unit: c / unit, lambda r, unit=unit: r * unit))
     relative.set_xlabel("cost relative to xcorr1")
   panels[0].set_ylabel("accuracy (IOU@25)")
-  figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+  figure.legend(
+    *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=1 + len(costs), frameon=False, fontsize=9
+  )
   save(figure, path)
 
 

@@ -8,6 +8,22 @@ from adadepth.errors import InputError
 MOSTLY_OUTSIDE = 0.2  # of a box in the frame; a quarter is, where its centre is and it is no larger than the frame
 
 
+def first_boxes(frame, box_xywh, threshold: float | None) -> tuple[Float[np.ndarray, "n 4"], tuple[int, ...]]:
+  """The boxes of a first frame, [n, 4], and the shape of what was given: () for one target, (n,) for n.
+
+  Raises:
+    InputError: a frame that is none, a box that cannot be tracked, or a threshold that is none.
+  """
+  boxes = box_array(box_xywh)
+  shape, boxes = boxes.shape[:-1], boxes.reshape(-1, 4)
+  check_frame(frame, len(boxes) if shape else 0)
+  for i, box in enumerate(boxes):
+    check_box(box, frame.shape[-3:], f"box_xywh[{i}]" if shape else "box_xywh")
+  if threshold is not None and not 0 <= threshold <= 1:
+    raise InputError(f"`threshold` (={threshold}) must lie in [0, 1]; None: the model's own")
+  return boxes, shape
+
+
 def check_frame(frame, targets: int) -> None:
   """Raises InputError for what is no RGB frame, nor, for so many targets (0: one that stands alone), a frame each."""
   wanted = "it must be RGB, uint8 [height, width, 3]" + (f", or [{targets}, height, width, 3]" if targets else "")

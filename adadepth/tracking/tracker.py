@@ -15,7 +15,7 @@ from adadepth.maths.geometry import box_center, template_side
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import EMBEDDED, Model, check_gates, load_model
 from adadepth.models.network import prepare_params
-from adadepth.tracking.accepted import box_array, check_box, check_frame, check_next_frame
+from adadepth.tracking.accepted import box_array, check_next_frame, first_boxes
 from adadepth.tracking.budget import Budget, budget_for
 from adadepth.tracking.policies import FIXED, POLICIES, policy_named
 from adadepth.tracking.region import search_region
@@ -111,13 +111,7 @@ class Tracker:
     Raises:
       InputError: a frame that is none, a box that cannot be tracked, or a threshold that is none.
     """
-    boxes = box_array(box_xywh)
-    shape, boxes = boxes.shape[:-1], boxes.reshape(-1, 4)
-    check_frame(frame, len(boxes) if shape else 0)
-    for i, box in enumerate(boxes):
-      check_box(box, frame.shape[-3:], f"box_xywh[{i}]" if shape else "box_xywh")
-    if threshold is not None and not 0 <= threshold <= 1:
-      raise InputError(f"`threshold` (={threshold}) must lie in [0, 1]; None: the model's own")
+    boxes, shape = first_boxes(frame, box_xywh, threshold)
     arch = self.model.arch
     keys, searches = (
       self._cut(frame, box_center(boxes), self._side_px(boxes[:, 2:], px), px)

@@ -6,7 +6,7 @@ python -m experiments.tracking.compare MODEL DATA,MORE runs/tracking --split con
 
 MODEL is a finished workdir or a model file. Predictions are fed back. Each pass is kept in the workdir and not made
 again, also when other trackers are asked for (adadepth/evaluation/cache.py); then tracking.json and two tables: scores,
-and what hard gating has more than each other tracker, with paired 95 % bootstrap intervals over videos.
+and what one of them (--of) has more than each other tracker, with paired 95 % bootstrap intervals over videos.
 """
 
 import argparse
@@ -62,25 +62,27 @@ def entry_of(name: str, runs: list[TrackedSequence], sequences: list[Sequence], 
   }
 
 
-def mixed_at_random(entries: dict[str, dict], limit: float, model: Model) -> dict:
+def mixed_at_random(entries: dict[str, dict], limit: float) -> dict:
   """The mean IoU of each sequence if static exits are mixed at random, a video at a time, at no more than this cost.
 
   Args:
+    entries: of the static exits that were run, xcorr1 among them, and others.
     limit: relative to xcorr1.
   """
-  ious = np.array([list(entries[name]["mean_iou_by_sequence"].values()) for name in FIXED])
-  costs = pair_costs(model.arch).fixed_gflops
-  mix = best_mix(ious.mean(axis=1), costs, limit * costs[0])
-  names = entries[FIXED[0]]["mean_iou_by_sequence"]
+  static = [name for name in FIXED if name in entries]
+  ious = np.array([list(entries[name]["mean_iou_by_sequence"].values()) for name in static])
+  costs = np.array([entries[name]["relative_cost"] for name in static])
+  mix = best_mix(ious.mean(axis=1), costs, limit)
+  names = entries[static[0]]["mean_iou_by_sequence"]
   return {
-    "mix": mix.tolist(),
-    "relative_cost": float(mix @ costs / costs[0]),
+    "mix": dict(zip(static, mix.tolist(), strict=True)),
+    "relative_cost": float(mix @ costs),
     "mean_iou": float((mix @ ious).mean()),
     "mean_iou_by_sequence": dict(zip(names, (mix @ ious).tolist(), strict=True)),
   }
 
 
-def minus_others(entries: dict[str, dict], name: str = "hard") -> dict[str, dict[str, float]]:
+def minus_others(entries: dict[str, dict], name: str) -> dict[str, dict[str, float]]:
   """What one tracker's mean IoU over videos has more than each other's; {} where it is not there."""
 
   def videos(entry: dict) -> np.ndarray:
@@ -93,15 +95,15 @@ def minus_others(entries: dict[str, dict], name: str = "hard") -> dict[str, dict
   return {f"minus_{other}": paired_interval(videos(entries[name]), videos(e)) for other, e in others.items()}
 
 
-def describe(entries: dict[str, dict], differences: dict[str, dict]) -> str:
-  """The scores, and what hard gating has more, as tables."""
+def describe(entries: dict[str, dict], differences: dict[str, dict], of: str) -> str:
+  """The scores, and what the tracker `of` has more, as tables."""
   titles = ["mean IoU", *(SCORES[name].title for name in MEASURES), "relative cost"]
   lines = [f"| tracker | {' | '.join(titles)} |", "| --- " * (len(titles) + 1) + "|"]
   for name, row in entries.items():
     cost = "" if row["relative_cost"] is None else f"{row['relative_cost']:.2f}"
     measures = [f"{row['measures'][key]:.3f}" if "measures" in row else "" for key in MEASURES]
     lines.append(f"| {name} | {row['mean_iou']:.3f} | {' | '.join(measures)} | {cost} |")
-  lines += ["", "| hard gating | mean IoU over videos | 95 % |", "| --- | --- | --- |"] if differences else []
+  lines += ["", f"| {of} | mean IoU over videos | 95 % |", "| --- | --- | --- |"] if differences else []
   for name, d in differences.items():
     lines.append(f"| {name.replace('_', ' ')} | {d['mean']:+.3f} | {d['low']:+.3f} to {d['high']:+.3f} |")
   return "\n".join(lines)
@@ -116,6 +118,7 @@ def main(arguments: Listing[str] | None = None) -> None:
   parser.add_argument("--split", default="", help="a split file over all roots")
   parser.add_argument("--policies", default=",".join(POLICIES))
   parser.add_argument("--peers", default=",".join(OPENCV))
+  parser.add_argument("--of", default="hard", help="the tracker whose differences from the others are told")
   parser.add_argument("--frames", type=int, default=0, help="of a sequence, at most; 0: all")
   given = parser.parse_args(arguments)
   model, folder = load_model(given.model), given.workdir / "tracks"
@@ -129,12 +132,12 @@ def main(arguments: Listing[str] | None = None) -> None:
   }
   tracks |= track_all(model, sequences, policies, frames=given.frames, folder=folder)
   entries = {name: entry_of(name, runs, sequences, model) for name, runs in tracks.items()}
-  if {"hard", *FIXED} <= set(entries):
-    entries["random_mix"] = mixed_at_random(entries, entries["hard"]["relative_cost"], model)
-  differences = minus_others(entries)
+  if {"hard", FIXED[0]} <= set(entries):
+    entries["random_mix"] = mixed_at_random(entries, entries["hard"]["relative_cost"])
+  differences = minus_others(entries, given.of)
   asked = {"data": given.data, "split": given.split, "side": given.side, "frames": given.frames}
-  write_json(given.workdir / "tracking.json", {**asked, "trackers": entries, "hard": differences})
-  print(describe(entries, differences))
+  write_json(given.workdir / "tracking.json", {**asked, "trackers": entries, given.of: differences})
+  print(describe(entries, differences, given.of))
 
 
 if __name__ == "__main__":
