@@ -6,13 +6,23 @@ from jaxtyping import Array, Bool, Float, Int
 
 from adadepth.tracking.lost import is_lost
 
-# What is read with a lower probability is not taken; and not believed, so that it counts as a miss. Chosen on dev.
-TAKEN, BELIEVED = 0.02, 0.2
+# What is read with a lower probability is not taken; and a target that is believed in less counts as missed. Both, and
+# how far a belief moves in a frame, were chosen on dev.
+TAKEN, BELIEVED, RATE = 0.02, 0.2, 0.2
+FIRST = 3.0  # the belief in a target whose box is given
 
 
-def next_missed(score: Float[Array, "n"], missed: Int[Array, "n"]) -> Int[Array, "n"]:
-  """How many frames in a row each target was not found; `score` is a logit."""
-  return jnp.where(jax.nn.sigmoid(score) < BELIEVED, missed + 1, 0)
+def next_belief(belief: Float[Array, "n"], score: Float[Array, "n"], missed: Int[Array, "n"]) -> Float[Array, "n"]:
+  """How much each target is believed to be there, a logit: the mean of the last scores, of a lost one the last alone.
+
+  One score says little; and a target that was lost is found at first sight.
+  """
+  return belief + jnp.where(is_lost(missed), 1.0, RATE) * (score - belief)
+
+
+def next_missed(belief: Float[Array, "n"], missed: Int[Array, "n"]) -> Int[Array, "n"]:
+  """How many frames in a row each target was not believed to be there."""
+  return jnp.where(jax.nn.sigmoid(belief) < BELIEVED, missed + 1, 0)
 
 
 def stays(score: Float[Array, "n"], missed: Int[Array, "n"]) -> Bool[Array, "n"]:

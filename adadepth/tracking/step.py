@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from adadepth.maths.geometry import Arrays, box_from_center, crop_scale, displacement_in_image
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import Template, make_template
-from adadepth.tracking.belief import next_missed, stays
+from adadepth.tracking.belief import FIRST, next_belief, next_missed, stays
 from adadepth.tracking.budget import Budget
 from adadepth.tracking.learning import learn
 from adadepth.tracking.policies import Policy
@@ -34,6 +34,7 @@ class TrackerState(NamedTuple):
     box_xywh: in the last frame, image pixels, [n, 4].
     threshold: T of hard gating for the next frame, [n].
     first_size_wh: (w, h) of the first box, image pixels, [n, 2].
+    belief: that the target is there, a logit (`belief.next_belief`), [n].
     missed: frames in a row, the last one included, in which the target was not believed to be there, [n].
   """
 
@@ -41,6 +42,7 @@ class TrackerState(NamedTuple):
   box_xywh: Float[Array, "n 4"]
   threshold: Float[Array, "n"]
   first_size_wh: Float[Array, "n 2"]
+  belief: Float[Array, "n"]
   missed: Int[Array, "n"]
 
 
@@ -66,7 +68,8 @@ def init(
   # Not vmap, which would make one grouped convolution of the ridge filters: slow on a CPU.
   one = lambda target: make_template(params, *target, arch=arch)  # noqa: E731
   template = jax.lax.map(one, (keys, key_searches, size_in_crop))
-  return TrackerState(template, boxes_xywh, thresholds, size_wh, jnp.zeros(len(boxes_xywh), jnp.int32))
+  belief, missed = jnp.full(len(boxes_xywh), FIRST, jnp.float32), jnp.zeros(len(boxes_xywh), jnp.int32)
+  return TrackerState(template, boxes_xywh, thresholds, size_wh, belief, missed)
 
 
 def update(
@@ -96,16 +99,16 @@ def update(
   decision = policy(params, state.template, Search(searches, size_wh * scale[:, None]), state.threshold)
   center = centers + displacement_in_image(decision.reading.center, scale)
   size = next_size(decision.reading.size / scale[:, None], size_wh, state.first_size_wh, frame_wh, arch=arch)
-  missed = next_missed(decision.reading.score, state.missed)
+  belief = next_belief(state.belief, decision.reading.score, state.missed)
+  missed = next_missed(belief, state.missed)
   read = box_from_center(jnp.clip(center, 0, frame_wh[None]), size)
   stay = stays(decision.reading.score, missed)
   box, threshold = jnp.where(stay[:, None], state.box_xywh, read), state.threshold
   if budget is not None:
     threshold = jax.vmap(functools.partial(next_threshold, budget=budget))(threshold, decision.depth)
-  score = jax.nn.sigmoid(decision.reading.score)
   template = learn(state.template, decision, arch=arch)
-  state = state._replace(template=template, box_xywh=box, threshold=threshold, missed=missed)
-  return state, Track(box, decision.confidences, decision.depth, score, missed)
+  state = state._replace(template=template, box_xywh=box, threshold=threshold, belief=belief, missed=missed)
+  return state, Track(box, decision.confidences, decision.depth, jax.nn.sigmoid(belief), missed)
 
 
 def next_size(

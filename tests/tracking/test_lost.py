@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adadepth.tracking.belief import BELIEVED, TAKEN, next_missed, stays
+from adadepth.tracking.belief import BELIEVED, RATE, TAKEN, next_belief, next_missed, stays
 from adadepth.tracking.lost import LOOKED_AT, PATIENCE, is_lost, search_center
 
 
@@ -12,7 +12,21 @@ def logit(p: float) -> float:
   return float(np.log(p) - np.log1p(-p))
 
 
-def test_a_reading_that_is_believed_ends_a_miss_and_another_counts_on():
+def test_a_belief_is_a_mean_of_the_scores_that_forgets():
+  belief, scores = jnp.array([3.0]), [-2.0, 1.0, 5.0]
+  for score in scores:
+    belief = next_belief(belief, jnp.array([score]), jnp.array([0]))
+  left = [(1 - RATE) ** n for n in range(4)]
+  expected = 3.0 * left[3] + RATE * sum(score * part for score, part in zip(scores, left[2::-1], strict=True))
+  np.testing.assert_allclose(belief, [expected], rtol=1e-6)
+
+
+def test_a_lost_target_is_believed_at_first_sight():
+  beliefs = next_belief(jnp.full(2, -6.0), jnp.full(2, 2.0), jnp.array([PATIENCE - 1, PATIENCE]))
+  assert beliefs[0] < logit(BELIEVED) and beliefs[1] == 2.0
+
+
+def test_a_belief_ends_a_miss_and_doubt_counts_on():
   scores = jnp.array([logit(BELIEVED + 0.01), logit(BELIEVED - 0.01)])
   np.testing.assert_array_equal(next_missed(scores, jnp.array([7, 7])), [0, 8])
 

@@ -201,10 +201,10 @@ def test_a_box_gets_no_larger_than_twice_the_frame_even_if_it_was(follow):
 
 
 def test_a_box_stays_while_its_target_is_lost_and_goes_on_when_it_is_believed_again(follow, start):
-  state, boxes, missed = start, [BOXES], []
+  state, boxes, missed = start._replace(belief=jnp.full(2, -3.0)), [BOXES], []
   for frame in range(PATIENCE + 1):
     # The first is never believed to be there, the second in the second frame.
-    state, track = follow(told(score=(-3, 3 if frame == 1 else -3)), state)
+    state, track = follow(told(score=(-3, 8.5 if frame == 1 else -3.8)), state)
     boxes.append(np.asarray(track.box_xywh))
     missed.append(track.missed.tolist())
     np.testing.assert_array_equal(track.lost, track.missed >= PATIENCE)
@@ -212,9 +212,9 @@ def test_a_box_stays_while_its_target_is_lost_and_goes_on_when_it_is_believed_ag
   moves = np.diff(np.stack(boxes)[..., :2], axis=0).any(-1)
   np.testing.assert_array_equal(moves, np.array(missed) < PATIENCE)
   state, track = follow(told(score=(3, 3)), state)
-  assert track.missed.tolist() == [0, 0] and not track.lost.any()
+  assert track.missed.tolist() == [0, PATIENCE] and track.lost.tolist() == [False, True]
   np.testing.assert_allclose(centers(track.box_xywh)[0], centers(boxes[-1])[0] + MOVED[0] / CROP_SCALE[0], atol=1e-3)
-  np.testing.assert_allclose(track.score, [1 / (1 + np.exp(-3))] * 2, rtol=1e-5)
+  np.testing.assert_allclose(track.score[0], 1 / (1 + np.exp(-3)), rtol=1e-5)
 
 
 def test_a_displacement_is_from_where_the_crop_was_cut(arch, start):

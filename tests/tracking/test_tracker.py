@@ -18,6 +18,7 @@ from adadepth.models.calibration import Calibration
 from adadepth.models.model import Model
 from adadepth.tracking import tracker as tracker_module
 from adadepth.tracking.accepted import check_next_frame
+from adadepth.tracking.belief import BELIEVED, FIRST, RATE
 from adadepth.tracking.budget import Budget
 from adadepth.tracking.lost import PATIENCE
 from adadepth.tracking.step import SIZE_RATE, compiled_init, compiled_update
@@ -191,10 +192,14 @@ def test_many_targets_with_box_heads_are_followed_as_each_alone(small, small_par
 
 
 def test_a_target_that_the_heads_do_not_see_is_lost_and_its_box_stays(small, small_params, moving_target):
-  frames = moving_target.frames[: PATIENCE + 3]
+  count = PATIENCE + 9
+  frames = np.concatenate([moving_target.frames, moving_target.frames])[:count]
   track = Tracker(telling(small, small_params, 0.1, -3.0), "xcorr1").track(frames, (40, 50, 20, 24))
-  np.testing.assert_array_equal(track.missed, range(PATIENCE + 3))
-  np.testing.assert_array_equal(track.lost, np.arange(PATIENCE + 3) >= PATIENCE)
+  beliefs = -3 + (FIRST + 3) * (1 - RATE) ** np.arange(count)
+  doubted = 1 / (1 + np.exp(-beliefs)) < BELIEVED
+  assert 0 < doubted.sum() < count
+  np.testing.assert_array_equal(track.missed, np.cumsum(doubted))
+  np.testing.assert_array_equal(track.lost, np.cumsum(doubted) >= PATIENCE)
   changes = np.diff(track.box_xywh, axis=0).any(-1)
   np.testing.assert_array_equal(changes, ~track.lost[1:])
 
