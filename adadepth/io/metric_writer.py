@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, SupportsFloat
 
+from adadepth.io.whole_files import write_text
+
 METRICS_NAME = "metrics.jsonl"
 
 
@@ -76,9 +78,7 @@ def read_metrics(workdir: str | os.PathLike) -> list[dict[str, Any]]:
 
 def _drop_later_steps(path: pathlib.Path, last_step: int) -> None:
   kept = [line for entry, line in _parsed_lines(path) if entry["step"] <= last_step]
-  partial_path = path.with_name(path.name + ".partial")
-  partial_path.write_text("".join(kept), encoding="utf-8")
-  partial_path.replace(path)
+  write_text(path, "".join(kept))
 
 
 def _parsed_lines(path: pathlib.Path) -> Iterator[tuple[dict[str, Any], str]]:
