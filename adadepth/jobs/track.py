@@ -123,7 +123,7 @@ def track_and_write(run: Run) -> None:
       put_aside(workdir / PAGE)
   tell(run, stopped=stop.is_set())
   if stop.number == signal.SIGTERM:
-    raise Stopped(stop.number, f"{len(record.found)} frames are tracked; the same command goes on from there")
+    raise Stopped(stop.number, f"{len(record.found)} frames are tracked")
 
 
 def draw_page(folder: pathlib.Path, run: Run, stills: Stills, record: dict) -> None:

@@ -189,8 +189,10 @@ def distil(
         videos=lambda rows=rows: (f"crop {row}" for row in rows),
         kept=lambda: checkpoints.last,
       )
-      checkpoints.save(index + 1, state, force=index + 1 == steps or stop.is_set())
-      if stop.is_set():
-        done = f"distillation is kept up to step {index + 1} of {steps}"
-        raise Stopped(stop.number, f"{done}; the same command goes on from there")
+      asked = stop.is_set()
+      checkpoints.save(index + 1, state, force=index + 1 == steps or asked)
+      if asked:
+        break
+    if stop.is_set():
+      raise Stopped(stop.number, f"distillation is kept up to step {int(state.step)} of {steps}")
   return state.trained["backbone"], np.asarray(state.curve)

@@ -254,14 +254,14 @@ def finetune(
         )
         if step % log_every == 0 or step == steps:
           writer.write(step, {**scalars, "input_share": waited / (time.perf_counter() - began)})
-        measured = measure_every and step % measure_every == 0
-        checkpoints.save(step, state, force=step == steps or measured or stop.is_set())
-        if measured and not stop.is_set():
+        asked, measured = stop.is_set(), measure_every and step % measure_every == 0
+        checkpoints.save(step, state, force=step == steps or measured or asked)
+        if asked:
+          break
+        if measured:
           stop.at_once = True  # it takes long, keeps what it has done itself, and the step is kept
           measure(step, state.params)
           stop.at_once = False
-        if stop.is_set():
-          raise Stopped(
-            stop.number, f"phase 1 is kept up to step {step} of {steps}; the same command goes on from there"
-          )
+      if stop.is_set():
+        raise Stopped(stop.number, f"phase 1 is kept up to step {int(state.step)} of {steps}")
   return state

@@ -159,11 +159,12 @@ def train_on_rollouts(
         )
         if step % LOG_EVERY == 0 or step == steps:
           writer.write(step, {"loss": loss})
-        checkpoints.save(step, state, force=step == steps or stop.is_set())
-        if stop.is_set():
-          raise Stopped(
-            stop.number, f"rollouts are kept up to step {step} of {steps}; the same command goes on from there"
-          )
+        asked = stop.is_set()
+        checkpoints.save(step, state, force=step == steps or asked)
+        if asked:
+          break
+      if stop.is_set():
+        raise Stopped(stop.number, f"rollouts are kept up to step {int(state.step)} of {steps}")
   return {**params, "box": state.params}
 
 
