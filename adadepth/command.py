@@ -6,6 +6,7 @@ adadepth --config=mine.py:vgg19 --workdir=runs/mine       a config of one's own
 """
 
 import ast
+import contextlib
 import errno
 import importlib.util
 import os
@@ -51,7 +52,8 @@ def main(_) -> None:
   config = CONFIG.value
   workdir = pathlib.Path(WORKDIR.value or f"runs/{config.task}")
   try:
-    with alone_in(workdir):
+    # Comparisons share a workdir: each process takes the videos that no other is at.
+    with contextlib.nullcontext() if config.get("trackers") else alone_in(workdir):
       task_named(config.task)(config, workdir)
   except InputError as error:
     sys.exit(f"error: {error}")
