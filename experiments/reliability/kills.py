@@ -205,7 +205,7 @@ def left_over(workdir: pathlib.Path) -> list[str]:
 
 
 def trial(line: list[str], kind: Kind, workdir: pathlib.Path, seed: int, alone: dict, seconds: float) -> dict:
-  """One run that is killed up to CHAIN times and then left to its end; what was wrong with it, and when it was killed."""
+  """One run, killed up to CHAIN times and then left to its end: when it was killed, and what was wrong with it."""
   rng, wrong, kills = random.Random(seed), [], []
   shutil.rmtree(workdir, ignore_errors=True)
   while True:
@@ -254,8 +254,8 @@ def main(workdir: str, kinds: list[str], kills: int, vgg19: str) -> None:
   log = folder / "kills.jsonl"
   for name in kinds:
     kind, (alone, seconds) = KINDS[name], undisturbed(name, folder, vgg19)
-    while sum(len(entry["kills"]) for entry in (of_kind := of(name, log))) < kills:
-      seed, place = len(of_kind), folder / f"trial-{name}-{len(of_kind)}"
+    while count(done := of(name, log)) < kills:
+      seed, place = len(done), folder / f"trial-{name}-{len(done)}"
       found = trial(command(kind, folder, place, vgg19), kind, place, seed, alone, seconds)
       with log.open("a") as file:
         file.write(json.dumps({"kind": name, **found, "date": datetime.date.today().isoformat()}) + "\n")
@@ -265,6 +265,10 @@ def main(workdir: str, kinds: list[str], kills: int, vgg19: str) -> None:
 
 def of(name: str, log: pathlib.Path) -> list[dict]:
   return [entry for entry in read(log) if entry["kind"] == name]
+
+
+def count(entries: list[dict]) -> int:
+  return sum(len(entry["kills"]) for entry in entries)
 
 
 def read(log: pathlib.Path) -> list[dict]:
