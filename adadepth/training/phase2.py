@@ -164,14 +164,13 @@ def fit(
 
 def check_curves(fitted: Fitted, sequence: Shaped[np.ndarray, "n"], rows: Int[np.ndarray, "m"], recipe: Recipe) -> None:
   """Raises InputError for a loss, or gates, that are not finite: the first step of any lambda."""
-  batches = batches_of(rows, recipe)
   for weight, gates, curve in zip(recipe.price_weights, fitted.gates, fitted.curves, strict=True):
     bad = np.flatnonzero(~np.isfinite(curve))
-    step = int(bad[0]) if len(bad) else recipe.steps - 1
+    step = int(bad[0]) if len(bad) else len(curve) - 1
     check_finite(
       {"the loss": float(curve[step]), "the gates' norm": float(optax.tree.norm(gates))},
       f"phase 2, lambda {weight:g}, step {step + 1}",
-      videos=lambda step=step: sequence[batches[step]].tolist(),
+      videos=lambda step=step: sequence[batches_of(rows, recipe)[step]].tolist(),
       kept=lambda: "phase 2 keeps no steps, and the parameters that it began from are as they were",
     )
 

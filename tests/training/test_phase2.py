@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from planted_pairs import ARCH, planted_table
 
+from adadepth.errors import InputError
 from adadepth.evaluation.costs import Costs, pair_costs
 from adadepth.evaluation.scores import confidences_of, exits_at, table_features
 from adadepth.maths.cascade import exit_confidences, exit_depth
@@ -119,11 +120,23 @@ def test_the_cross_entropy_loss_is_each_maps_own():
 
 def test_prices_are_powers_of_p(monkeypatch):
   asked = []
-  monkeypatch.setattr(phase2, "train_gates", lambda *_, prices, recipe: asked.append(prices) or ([], np.zeros((1, 1))))
+  monkeypatch.setattr(
+    phase2, "train_gates", lambda *_, prices, recipe: asked.append(prices) or ([{"a": np.zeros(1)}], np.zeros((1, 1)))
+  )
   table = planted_table([(0, 0)] * 2, [[(0, 0)] * 5] * 2)
   features = table_features(untrained(), table, arch=ARCH)
   fit(untrained(), table, features, np.arange(2), RECIPE._replace(p=3.0), ARCH)
   np.testing.assert_allclose(asked[0], [1, 3, 9, 27, 81])
+
+
+def test_a_loss_that_is_no_number_is_told_by_lambda_step_and_videos():
+  table, features = planted_table([(0, 0)] * 3, [[(0, 0)] * 5] * 3), np.zeros((3, 5, FEATURES), np.float32)
+  features[1, 0, 0] = np.nan  # of video "b"
+  recipe = RECIPE._replace(price_weights=(0.0, 0.5), batch=1, steps=9)
+  first = 1 + int(np.argmax(phase2.batches_of(np.arange(3), recipe)[:, 0] == 1))
+  told = rf"^phase 2, lambda 0, step {first}: the loss is nan on b; phase 2 keeps no steps, [^\n]*$"
+  with pytest.raises(InputError, match=told):
+    fit(untrained(), table, features, np.arange(3), recipe, ARCH)
 
 
 # Cross-fitting.
