@@ -123,9 +123,15 @@ class Ended(NamedTuple):
   seconds_begun: float
 
 
-def run(line: list[str], workdir: pathlib.Path, begun: str, kill: tuple[signal.Signals, float, bool] | None) -> Ended:
+def run(
+  line: list[str],
+  workdir: pathlib.Path,
+  begun: str,
+  kill: tuple[signal.Signals, float, bool] | None,
+  folder: pathlib.Path | None = None,
+) -> Ended:
   """Runs a command; kills it by a signal so many seconds after its file is there, or at the next write after that."""
-  folder = workdir.parent
+  folder = folder or workdir.parent  # with room for what is compiled
   environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_COMPILATION_CACHE_DIR": str(folder / "xla")}
   with (folder / f"{workdir.name}.stderr").open("w+") as errors:
     started = time.time()
