@@ -174,7 +174,8 @@ def sleeping(tmp_path):
     time.sleep(0.02)
   yield process
   process.kill()
-  process.communicate()
+  process.wait()
+  process.stderr.close()
 
 
 @pytest.mark.parametrize(

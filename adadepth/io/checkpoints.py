@@ -1,7 +1,11 @@
 """Orbax checkpoints of a training state; resuming continues as if never interrupted."""
 
+import contextlib
+import errno
+import os
 import pathlib
 import sys
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -25,8 +29,9 @@ class Checkpoints:
     return self
 
   def __exit__(self, *_) -> None:
-    self._manager.wait_until_finished()
-    self._manager.close()
+    with self._told_as_os_error():
+      self._manager.wait_until_finished()
+      self._manager.close()
 
   def restore(self, state):
     """The latest state written here that can be read, in the shape of `state`; `state` itself if there is none.
@@ -48,7 +53,18 @@ class Checkpoints:
   def save(self, step: int, state, *, force: bool = False) -> None:
     """Writes `state` if `step` is a multiple of `every`, or if forced (the last step)."""
     if (force or step % self._every == 0) and step != self._manager.latest_step():
-      self._manager.save(step, args=ocp.args.StandardSave(state))
+      with self._told_as_os_error():
+        self._manager.save(step, args=ocp.args.StandardSave(state))
+
+  @contextlib.contextmanager
+  def _told_as_os_error(self) -> Iterator[None]:
+    """A full disk as what it is; TensorStore has its own errors for it, and may raise them at a later step."""
+    try:
+      yield
+    except Exception as error:
+      if os.strerror(errno.ENOSPC) not in str(error):
+        raise
+      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder)) from error
 
   @property
   def last(self) -> str:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import PairTable, on_device
@@ -158,19 +158,31 @@ def fit(
   losses = depth_losses(params, table, exit_ious(table, arch=arch), loss=recipe.loss, arch=arch, **eq2)
   prices = np.asarray(geometric_price(recipe.p, DEPTHS))
   fitted = Fitted(*train_gates(features[:, :GATES], losses, rows, prices=prices, recipe=recipe))
-  check_curves(fitted, table.sequence, rows, recipe)
+  finite = np.isfinite(features).all(axis=(1, 2)) & np.isfinite(losses).all(axis=1)
+  check_curves(fitted, table.sequence, rows, recipe, finite=finite)
   return fitted
 
 
-def check_curves(fitted: Fitted, sequence: Shaped[np.ndarray, "n"], rows: Int[np.ndarray, "m"], recipe: Recipe) -> None:
-  """Raises InputError for a loss, or gates, that are not finite: the first step of any lambda."""
+def check_curves(
+  fitted: Fitted,
+  sequence: Shaped[np.ndarray, "n"],
+  rows: Int[np.ndarray, "m"],
+  recipe: Recipe,
+  *,
+  finite: Bool[np.ndarray, "n"],
+) -> None:
+  """Raises InputError for a loss, or gates, that are not finite: the first step of any lambda.
+
+  It names the videos whose pairs are not finite themselves, else those of the step's batch.
+  """
+  broken = rows[~finite[rows]]
   for weight, gates, curve in zip(recipe.price_weights, fitted.gates, fitted.curves, strict=True):
     bad = np.flatnonzero(~np.isfinite(curve))
     step = int(bad[0]) if len(bad) else len(curve) - 1
     check_finite(
       {"the loss": float(curve[step]), "the gates' norm": float(optax.tree.norm(gates))},
       f"phase 2, lambda {weight:g}, step {step + 1}",
-      videos=lambda step=step: sequence[batches_of(rows, recipe)[step]].tolist(),
+      videos=lambda step=step: sequence[broken if len(broken) else batches_of(rows, recipe)[step]].tolist(),
       kept=lambda: "phase 2 keeps no steps, and the parameters that it began from are as they were",
     )
 

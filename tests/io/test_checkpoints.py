@@ -1,5 +1,6 @@
 """Checkpoints are written when they are due, and the latest comes back."""
 
+import errno
 import shutil
 
 import jax.numpy as jnp
@@ -64,3 +65,15 @@ def test_the_last_checkpoint_is_told(tmp_path):
     assert checkpoints.last == "there is no checkpoint yet"
     checkpoints.save(3, {"step": jnp.int32(3)})
     assert checkpoints.last == f"the last good checkpoint is {tmp_path / '3'}"
+
+
+def test_a_full_disk_is_told_as_one_whatever_tensorstore_calls_it(tmp_path, monkeypatch):
+  with Checkpoints(tmp_path, every=1) as checkpoints:
+
+    def full(*_, **__):
+      raise ValueError("RESOURCE_EXHAUSTED: Failed writing [OS error 28: ENOSPC No space left on device]")
+
+    monkeypatch.setattr(checkpoints._manager, "save", full)
+    with pytest.raises(OSError) as caught:
+      checkpoints.save(1, {"step": jnp.int32(1)})
+  assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path))
