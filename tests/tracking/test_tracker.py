@@ -210,6 +210,17 @@ def test_many_targets_in_one_video_are_followed_as_each_alone(tracker, moving_ta
     assert_same_track(Track(*(leaf[:, i] for leaf in together)), tracker.track(frames, box))
 
 
+def test_the_order_of_targets_changes_no_bit(model, moving_target):
+  """Though some stop early and others go on, in chunks."""
+  frames, tracker = moving_target.frames[:4], Tracker(model._replace(threshold=0.203), "hard")
+  boxes = np.concatenate([TWO_BOXES, TWO_BOXES + np.float32((-12, 6, 2, 5)), [(70, 20, 30, 18)]]).astype(np.float32)
+  found = tracker.track(frames, boxes)
+  assert len(np.unique(found.depth[1:])) > 1
+  for order in ([4, 3, 2, 1, 0], [2, 0, 4, 1, 3]):
+    again = tracker.track(frames, boxes[order])
+    jax.tree.map(lambda one, other, order=order: np.testing.assert_array_equal(one[:, order], other), found, again)
+
+
 def test_many_targets_each_in_a_video_of_its_own_are_followed_as_each_alone(tracker, moving_target):
   starts = (0, 3)
   targets = tracker.init(moving_target.frames[list(starts)], TWO_BOXES)
