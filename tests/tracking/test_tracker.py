@@ -212,8 +212,10 @@ def test_many_targets_in_one_video_are_followed_as_each_alone(tracker, moving_ta
 
 def test_the_order_of_targets_changes_no_bit(model, moving_target):
   """Though some stop early and others go on, in chunks."""
-  frames, tracker = moving_target.frames[:4], Tracker(model._replace(threshold=0.203), "hard")
-  boxes = np.concatenate([TWO_BOXES, TWO_BOXES + np.float32((-12, 6, 2, 5)), [(70, 20, 30, 18)]]).astype(np.float32)
+  frames, more = moving_target.frames[:4], np.float32([(28, 56, 18, 25), (34, 53, 18, 29), (70, 20, 30, 18)])
+  boxes = np.concatenate([TWO_BOXES, more])
+  shallow = Tracker(model._replace(threshold=0.0), "hard").track(frames, boxes).confidences[1:, :, 0]
+  tracker = Tracker(model._replace(threshold=float(np.median(shallow))), "hard")
   found = tracker.track(frames, boxes)
   assert len(np.unique(found.depth[1:])) > 1
   for order in ([4, 3, 2, 1, 0], [2, 0, 4, 1, 3]):
