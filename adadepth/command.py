@@ -6,6 +6,7 @@ adadepth --config=mine.py:vgg19 --workdir=runs/mine       a config of one's own
 """
 
 import ast
+import contextlib
 import errno
 import importlib.util
 import os
@@ -20,7 +21,8 @@ from ml_collections import config_flags
 
 from adadepth.config_fields import as_flags, fields_of
 from adadepth.errors import InputError
-from adadepth.io.workdir import cannot_be_written
+from adadepth.io.interruption import Stopped, stop_now
+from adadepth.io.workdir import alone_in, cannot_be_written
 from adadepth.jobs import task_named
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
@@ -31,10 +33,14 @@ HELP = ("--help", "-help", "-h")
 
 def run() -> None:
   """Runs the command line of this process."""
-  app.run(main, flags_parser=parse_flags)
+  try:
+    app.run(main, flags_parser=parse_flags)
+  except KeyboardInterrupt as error:
+    sys.exit(code_of(error))
 
 
 def main(_) -> None:
+  signal.signal(signal.SIGTERM, stop_now)
   from adadepth.io.allocator import keep_freed_memory
   from adadepth.io.compilation import enable_compilation_cache  # JAX, for which help and errors need not wait
 
@@ -46,16 +52,23 @@ def main(_) -> None:
   config = CONFIG.value
   workdir = pathlib.Path(WORKDIR.value or f"runs/{config.task}")
   try:
-    task_named(config.task)(config, workdir)
+    # Comparisons share a workdir: each process takes the videos that no other is at.
+    with contextlib.nullcontext() if config.get("trackers") else alone_in(workdir):
+      task_named(config.task)(config, workdir)
   except InputError as error:
     sys.exit(f"error: {error}")
-  except KeyboardInterrupt:
-    print("stopped", file=sys.stderr)
-    sys.exit(128 + signal.SIGINT)
   except OSError as error:
     if not is_of_workdir(error, workdir):
       raise
     sys.exit(f"error: {cannot_be_written(workdir, error)}")
+
+
+def code_of(error: KeyboardInterrupt) -> int:
+  """The exit code of a run that a signal has ended; what there is to say of it is said."""
+  number = getattr(error, "number", signal.SIGINT)
+  if number == signal.SIGTERM or not isinstance(error, Stopped):
+    print(getattr(error, "kept", "stopped"), file=sys.stderr)
+  return 128 + number
 
 
 def is_of_workdir(error: OSError, workdir: pathlib.Path) -> bool:

@@ -20,6 +20,7 @@ from adadepth.data.drifted_pairs import LEAST_PX, other_light
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.checkpoints import Checkpoints
+from adadepth.io.interruption import AFTER_THIS_STEP, Stopped, stop_when_asked
 from adadepth.io.metric_writer import MetricWriter
 from adadepth.io.progress import progress
 from adadepth.maths.cost_volume import local_window
@@ -39,6 +40,7 @@ from adadepth.models.network import (
 )
 from adadepth.tracking.reader import place_of
 from adadepth.tracking.step import next_size
+from adadepth.training.divergence import check_finite
 from adadepth.training.optimizers import TrainState
 
 CLIPS, FRAMES = 16, 10
@@ -144,14 +146,25 @@ def train_on_rollouts(
   with Checkpoints(folder / "checkpoints", every=CHECKPOINT_EVERY) as checkpoints:
     state = checkpoints.restore(state)
     start = int(state.step)
-    with MetricWriter(folder, resume_step=start or None) as writer:
+    with MetricWriter(folder, resume_step=start or None) as writer, stop_when_asked(AFTER_THIS_STEP) as stop:
       for step in progress(range(start + 1, steps + 1), "phase 1 (rollouts)"):
         rng = named_generator(seed, "rollouts", step)
         clips = [draw_clip(sequences, rng) for _ in range(CLIPS)]
         state, loss = learn_from(clips, state, prepared, rng, optimizer=optimizer, arch=arch)
+        check_finite(
+          {"the loss": loss, "the heads' norm": float(optax.tree.norm(state.params))},
+          f"phase 1, rollouts, step {step}",
+          videos=lambda clips=clips: (clip.sequence.name for clip in clips),
+          kept=lambda: checkpoints.last,
+        )
         if step % LOG_EVERY == 0 or step == steps:
           writer.write(step, {"loss": loss})
-        checkpoints.save(step, state, force=step == steps)
+        asked = stop.is_set()
+        checkpoints.save(step, state, force=step == steps or asked)
+        if asked:
+          break
+      if stop.is_set():
+        raise Stopped(stop.number, f"rollouts are kept up to step {int(state.step)} of {steps}")
   return {**params, "box": state.params}
 
 
@@ -185,6 +198,8 @@ def learn_from(
     batch = (prepared, template, crops, *(np.float32(values) for values in in_crop))
     heads, moments, loss, readings = _learn(heads, moments, *batch, optimizer=optimizer, arch=arch)
     losses.append(float(loss))
+    if not np.isfinite(losses[-1]):
+      break  # a track that became NaN leads nowhere; who called says so
     advance(clips, jax.device_get(readings), depths, scale, truth, rng, arch=arch)
   return TrainState(heads, moments, state.step + 1), float(np.mean(losses))
 

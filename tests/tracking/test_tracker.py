@@ -215,6 +215,19 @@ def test_many_targets_in_one_video_are_followed_as_each_alone(tracker, moving_ta
     assert_same_track(Track(*(leaf[:, i] for leaf in together)), tracker.track(frames, box))
 
 
+def test_the_order_of_targets_changes_no_bit(model, moving_target):
+  """Though some stop early and others go on, in chunks."""
+  frames, more = moving_target.frames[:4], np.float32([(28, 56, 18, 25), (34, 53, 18, 29), (70, 20, 30, 18)])
+  boxes = np.concatenate([TWO_BOXES, more])
+  shallow = Tracker(model._replace(threshold=0.0), "hard").track(frames, boxes).confidences[1:, :, 0]
+  tracker = Tracker(model._replace(threshold=float(np.median(shallow))), "hard")
+  found = tracker.track(frames, boxes)
+  assert len(np.unique(found.depth[1:])) > 1
+  for order in ([4, 3, 2, 1, 0], [2, 0, 4, 1, 3]):
+    again = tracker.track(frames, boxes[order])
+    jax.tree.map(lambda one, other, order=order: np.testing.assert_array_equal(one[:, order], other), found, again)
+
+
 def test_many_targets_each_in_a_video_of_its_own_are_followed_as_each_alone(tracker, moving_target):
   starts = (0, 3)
   targets = tracker.init(moving_target.frames[list(starts)], TWO_BOXES)
@@ -327,6 +340,8 @@ RGB = "it must be RGB, uint8 [height, width, 3]"
     ([[1]], (10, 10, 20, 20), f"`frame` is a list: {RGB}, one array"),
     (None, (10, 10, 20, 20), f"`frame` is a NoneType: {RGB}"),
     (np.zeros((96, 128, 3)), (10, 10, 20, 20), f"`frame` is float64 (96, 128, 3): {RGB}"),
+    (np.full((96, 128, 3), np.nan, np.float32), (10, 10, 20, 20), f"`frame` is float32 (96, 128, 3): {RGB}"),
+    (np.zeros((96, 128, 3), np.uint16), (10, 10, 20, 20), f"`frame` is uint16 (96, 128, 3): {RGB}"),
     (np.zeros((96, 128), np.uint8), (10, 10, 20, 20), f"`frame` is uint8 (96, 128): {RGB}"),
     (np.zeros((96, 128, 4), np.uint8), (10, 10, 20, 20), f"`frame` is uint8 (96, 128, 4): {RGB}"),
     (np.zeros((0, 128, 3), np.uint8), (10, 10, 20, 20), f"`frame` is uint8 (0, 128, 3): {RGB}, not empty"),
@@ -356,6 +371,11 @@ def test_a_frame_of_another_size_is_refused(tracker, moving_target):
   ("change", "message"),
   [
     (lambda frame: frame / np.float32(255), "`frame` is float32 (96, 128, 3): it must be uint8 (96, 128, 3)"),
+    (lambda frame: np.full_like(frame, np.nan, np.float32), "`frame` is float32 (96, 128, 3): it must be uint8"),
+    (lambda frame: frame.astype(np.uint16) * 257, "`frame` is uint16 (96, 128, 3): it must be uint8"),
+    (lambda frame: frame[..., 0], "`frame` is uint8 (96, 128): it must be uint8 (96, 128, 3)"),
+    (lambda frame: frame[..., [0, 1, 2, 2]], "`frame` is uint8 (96, 128, 4): it must be uint8 (96, 128, 3)"),
+    (lambda frame: None, "`frame` is a NoneType: it must be uint8"),
     (lambda frame: jnp.asarray(frame, jnp.int32), "`frame` is int32 (96, 128, 3): it must be uint8"),
   ],
 )
@@ -365,6 +385,27 @@ def test_what_is_no_frame_is_refused(tracker, moving_target, change, message):
   check_next_frame(jnp.asarray(frame), target.frame_shape)
   with pytest.raises(InputError, match=re.escape(message)):
     check_next_frame(change(frame), target.frame_shape)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (8, 4000), (4000, 3000)])
+def test_tiny_and_huge_frames_are_tracked_within_their_sides(tracker, shape):
+  height, width = shape
+  frame = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+  target = tracker.init(frame, (0, 0, min(width, 20) + 0.5, min(height, 16)))
+  for _ in range(2):
+    target, track = tracker.update(target, frame)
+  center = track.box_xywh[:2] + track.box_xywh[2:] / 2
+  assert np.isfinite(track.box_xywh).all() and (center >= 0).all() and (center <= (width, height)).all()
+
+
+@pytest.mark.parametrize("level", [0, 128])
+def test_a_target_given_where_nothing_is_to_be_seen_is_lost(tracker, level):
+  plain = np.full((96, 128, 3), level, np.uint8)
+  target = tracker.init(plain, (40, 50, 20, 20))
+  for _ in range(PATIENCE):
+    target, track = tracker.update(target, plain)
+  np.testing.assert_array_equal(track.box_xywh, np.float32((40, 50, 20, 20)))
+  assert track.lost and np.isfinite(track.confidences).all()
 
 
 def test_an_unknown_policy_is_refused(model):
