@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
+from adadepth.io.processes import alone, copy_to_all, mesh_for
 
 class Checkpoints:
   """The last few states of one training phase, under one folder.
@@ -30,7 +31,7 @@ class Checkpoints:
     step = self._manager.latest_step()
     if step is None:
       return state
-    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _shared(state))
     restored = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
     # Orbax commits arrays to their device. A fresh state's are not, and jit would compile each program for both kinds.
     return jax.tree.map(jnp.asarray, jax.device_get(restored))
@@ -38,4 +39,9 @@ class Checkpoints:
   def save(self, step: int, state, *, force: bool = False) -> None:
     """Writes `state` if `step` is a multiple of `every`, or if forced (the last step)."""
     if (force or step % self._every == 0) and step != self._manager.latest_step():
-      self._manager.save(step, args=ocp.args.StandardSave(state))
+      self._manager.save(step, args=ocp.args.StandardSave(_shared(state)))
+
+
+def _shared(state):
+  """A state that every process has, as one of them all: several write it together, and any number reads it."""
+  return state if alone() else copy_to_all(state, mesh_for(0))
