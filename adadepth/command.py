@@ -20,6 +20,7 @@ from ml_collections import config_flags
 
 from adadepth.config_fields import as_flags, fields_of
 from adadepth.errors import InputError
+from adadepth.io.processes import alone, is_first, join, wait_for_all
 from adadepth.io.workdir import cannot_be_written
 from adadepth.jobs import task_named
 
@@ -35,6 +36,8 @@ def run() -> None:
 
 
 def main(_) -> None:
+  from jax.errors import JaxRuntimeError
+
   from adadepth.io.allocator import keep_freed_memory
   from adadepth.io.compilation import enable_compilation_cache  # JAX, for which help and errors need not wait
 
@@ -46,9 +49,18 @@ def main(_) -> None:
   config = CONFIG.value
   workdir = pathlib.Path(WORKDIR.value or f"runs/{config.task}")
   try:
+    if "distributed" in config:
+      join(**config.distributed)
+    if not is_first():
+      sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the process ends)
     task_named(config.task)(config, workdir)
+    wait_for_all("end of the run")
   except InputError as error:
     sys.exit(f"error: {error}")
+  except JaxRuntimeError as error:
+    if alone():
+      raise
+    sys.exit(f"error: {lost_process(error)}")
   except KeyboardInterrupt:
     print("stopped", file=sys.stderr)
     sys.exit(128 + signal.SIGINT)
@@ -56,6 +68,14 @@ def main(_) -> None:
     if not is_of_workdir(error, workdir):
       raise
     sys.exit(f"error: {cannot_be_written(workdir, error)}")
+
+
+def lost_process(error: Exception) -> str:
+  """What went wrong between processes, in one line."""
+  return (
+    f"another process of this run has ended, or cannot be reached ({one_line(error)[:200]}): see its log, and start all"
+    " of them again with the same --workdir"
+  )
 
 
 def is_of_workdir(error: OSError, workdir: pathlib.Path) -> bool:

@@ -20,6 +20,7 @@ from jaxtyping import PyTree
 
 from adadepth.data.sequence import Sequence
 from adadepth.io.images import ImageFolder
+from adadepth.io.processes import alone, share, wait_for_all
 from adadepth.io.progress import progress
 from adadepth.io.video_frames import VideoFrames
 
@@ -58,13 +59,17 @@ def file_of(folder: pathlib.Path, sequence: Sequence) -> pathlib.Path:
   return folder / f"{sequence.name.replace('/', '_')}.npz"
 
 
-def kept(path: pathlib.Path, key: str) -> dict[str, np.ndarray] | None:
-  """The arrays that were kept under this key; None if there are none, or of something else, or half of them."""
+def kept(path: pathlib.Path, key: str, names: Listing[str] = ()) -> dict[str, np.ndarray] | None:
+  """The arrays that were kept under this key; None if there are none, or of something else, or half of them.
+
+  Args:
+    names: which to read; (): all.
+  """
   try:
     with np.load(path, allow_pickle=False) as file:
       if str(file[KEY]) != key:
         return None
-      return {name: file[name] for name in file.files if name != KEY}
+      return {name: file[name] for name in names or file.files if name != KEY}
   except Exception:  # absent, cut off, or no such file: each is made anew
     return None
 
@@ -92,7 +97,14 @@ class Task(NamedTuple):
 
 
 def each_once(tasks: Listing[Task], description: str) -> list[dict[str, np.ndarray]]:
-  """The arrays of each task, kept or made; of several processes one makes each, and all wait for the last."""
+  """The arrays of each task, kept or made; of several processes one makes each, and all wait for the last.
+
+  The processes of one run each begin with their own share, and wait for each other.
+  """
+  if not alone():
+    for task in progress(share(tasks), description):
+      _kept_or_made(task)
+    wait_for_all(description)
   found = [_kept_or_made(task) for task in progress(tasks, description)]
   while any(arrays is None for arrays in found):
     time.sleep(WAIT_S)

@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
-from adadepth.io.processes import alone, copy_to_all, mesh_for
+from adadepth.io.mesh import copy_to_all, mesh_for
+from adadepth.io.processes import alone
+
 
 class Checkpoints:
   """The last few states of one training phase, under one folder.

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, SupportsFloat
 
+from adadepth.io.processes import is_first
+
 METRICS_NAME = "metrics.jsonl"
 
 
@@ -16,6 +18,8 @@ class MetricWriter:
 
   A line is one JSON object, {"step": 20, "wall_time": 1700000000.0, "loss": 1.25}: wall_time is seconds since
   1970, and a value that is not finite is null. Lines reach the disk as they are written.
+
+  Of several processes the first one writes.
 
   A resumed run drops the lines of later steps, which it is about to write again, so its file comes out as if
   it had never stopped. Phases that each count from step 0 need a folder each.
@@ -42,6 +46,9 @@ class MetricWriter:
     """
     self._workdir = pathlib.Path(workdir)
     self._clock = clock
+    self._writes = is_first()
+    if not self._writes:
+      return
     self._workdir.mkdir(parents=True, exist_ok=True)
     last_step = -1 if resume_step is None else resume_step
     _drop_later_steps(self._workdir / METRICS_NAME, last_step)
@@ -55,13 +62,16 @@ class MetricWriter:
     return self
 
   def __exit__(self, *_: object) -> None:
-    self._file.close()
-    self._tensorboard.close()
+    if self._writes:
+      self._file.close()
+      self._tensorboard.close()
 
   def write(self, step: int, scalars: Mapping[str, SupportsFloat]) -> None:
     """Writes the scalars of one step: Python, NumPy or JAX numbers, fetched here; "a/b" groups b under a."""
     now = self._clock()
     values = {name: float(value) for name, value in scalars.items()}
+    if not self._writes:
+      return
     for name, value in values.items():
       self._tensorboard.add_scalar(name, value, step, walltime=now)
     finite = {name: value if math.isfinite(value) else None for name, value in values.items()}

@@ -1,25 +1,21 @@
 """Several processes as one run: how work and arrays are dealt to them, and what the first alone does.
 
 JAX joins them (`jax.distributed`) when the command asks for it. Otherwise there is one process, which is the first, and
-nothing here waits or copies.
+nothing here waits. JAX is imported where it is used: programs that have none import this.
 """
 
-import contextlib
 import json
-import math
+import sys
 from collections.abc import Callable
 from collections.abc import Sequence as Listing
 from typing import Any, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import PyTree
+from jaxtyping import Int
 
 from adadepth.errors import InputError
 
+ROWS = 4096
 AUTO = "auto"  # the coordinator that the cluster names
 Item = TypeVar("Item")
 
@@ -40,13 +36,16 @@ def join(coordinator: str, *, processes: int, process: int, heartbeat_s: int) ->
   if not coordinator:
     return
   named = {} if coordinator == AUTO else _named(coordinator, processes, process)
+  import jax
+
   jax.config.update("jax_cpu_collectives_implementation", "gloo")
   try:
     # Who leaves waits for the others as long as for one that may be dead.
     jax.distributed.initialize(**named, heartbeat_timeout_seconds=heartbeat_s, shutdown_timeout_seconds=heartbeat_s)
   except (RuntimeError, ValueError) as error:
+    reason = " ".join(str(error).split())
     raise InputError(
-      f"`config.distributed.coordinator` (={coordinator!r}): the processes have not met ({' '.join(str(error).split())})"
+      f"`config.distributed.coordinator` (={coordinator!r}): the processes have not met ({reason})"
     ) from error
 
 
@@ -63,23 +62,24 @@ def _named(coordinator: str, processes: int, process: int) -> dict[str, Any]:
 
 def alone() -> bool:
   """Whether this process is the only one."""
-  return not jax.distributed.is_initialized() or jax.process_count() == 1
+  jax = sys.modules.get("jax")  # who has not imported it has joined nothing
+  return jax is None or not jax.distributed.is_initialized() or jax.process_count() == 1
 
 
 def is_first() -> bool:
   """Whether this process is the one that writes results."""
-  return alone() or jax.process_index() == 0
+  return alone() or _jax().process_index() == 0
 
 
 def share(items: Listing[Item]) -> Listing[Item]:
   """Every n-th item, from this process's place on: what it does of work that n processes share."""
-  return items if alone() else items[jax.process_index() :: jax.process_count()]
+  return items if alone() else items[_jax().process_index() :: _jax().process_count()]
 
 
 def wait_for_all(what: str) -> None:
   """Returns when every process has come here; `what` is the same in all."""
   if not alone():
-    multihost_utils.sync_global_devices(what)
+    _between().sync_global_devices(what)
 
 
 def from_first(make: Callable[[], Any]) -> Any:
@@ -91,65 +91,38 @@ def from_first(make: Callable[[], Any]) -> Any:
   if alone():
     return make()
   text = np.frombuffer(json.dumps(make()).encode() if is_first() else b"", np.uint8)
-  length = int(multihost_utils.broadcast_one_to_all(np.int32(len(text))))
-  sent = multihost_utils.broadcast_one_to_all(np.resize(text, length) if is_first() else np.zeros(length, np.uint8))
+  length = int(_between().broadcast_one_to_all(np.int32(len(text))))
+  sent = _between().broadcast_one_to_all(np.resize(text, length) if is_first() else np.zeros(length, np.uint8))
   return json.loads(np.asarray(sent).astype(np.uint8).tobytes())
 
 
-def mesh_for(rows: int = 0, *, argument: str = "rows") -> Mesh:
-  """The devices of all processes in one axis, "data", those of a process side by side.
+def gathered(values: np.ndarray, rows: Int[np.ndarray, "m"], n: int) -> np.ndarray:
+  """Rows that the processes have apart, together in each of them, `ROWS` of a process at a time.
 
   Args:
-    rows: of the arrays that will be dealt to them; 0: none will. One process takes as many devices as divide them.
-    argument: what `rows` is called in the error.
-  Raises:
-    InputError: rows that several processes cannot be dealt equally.
+    values: this process's, [m, ...].
+    rows: their places among all n.
+  Returns:
+    [n, ...].
   """
-  devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
-  if alone():
-    devices = devices[: math.gcd(rows, len(devices))]
-  elif rows % len(devices):
-    raise InputError(f"`{argument}` (={rows}) must be a multiple of {len(devices)}, the devices of all processes")
-  return Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
+  most = int(np.max(_between().process_allgather(np.int32(len(rows)))))
+  together = np.zeros((n + 1, *values.shape[1:]), values.dtype)  # the last row takes what is empty
+  for start in range(0, most, ROWS):
+    place, sent = np.full(ROWS, n, np.int32), np.zeros((ROWS, *values.shape[1:]), values.dtype)
+    part = slice(start, min(start + ROWS, len(rows)))
+    place[: len(rows[part])], sent[: len(rows[part])] = rows[part], values[part]
+    places, all_sent = _between().process_allgather((place, sent))
+    together[places.reshape(-1)] = all_sent.reshape(-1, *values.shape[1:])
+  return together[:n]
 
 
-def over(mesh: Mesh) -> contextlib.AbstractContextManager:
-  """In which a program is one of all devices of the mesh."""
-  return contextlib.nullcontext() if mesh.size == 1 else jax.set_mesh(mesh)
+def _jax():
+  import jax
+
+  return jax
 
 
-def own_rows(mesh: Mesh, rows: int) -> range:
-  """Which rows of an array of so many this process gives to its devices."""
-  slices = [index[0] for index in _dealt(mesh).addressable_devices_indices_map((rows,)).values()]
-  bounds = [part.indices(rows)[:2] for part in slices]
-  return range(min(start for start, _ in bounds), max(stop for _, stop in bounds))
+def _between():
+  from jax.experimental import multihost_utils
 
-
-def deal(tree: PyTree, mesh: Mesh) -> PyTree:
-  """Arrays of this process's own rows as those of all, a part on each device."""
-  return _placed(tree, mesh, _dealt(mesh))
-
-
-def copy_to_all(tree: PyTree, mesh: Mesh) -> PyTree:
-  """Arrays that are the same in every process, on each device."""
-  return _placed(tree, mesh, NamedSharding(mesh, PartitionSpec()))
-
-
-def here(tree: PyTree) -> PyTree:
-  """What `copy_to_all` has placed, as arrays of this process alone, which belong to no device yet."""
-  return jax.tree.map(lambda leaf: leaf if len(leaf.devices()) == 1 else jnp.asarray(jax.device_get(leaf)), tree)
-
-
-def _dealt(mesh: Mesh) -> NamedSharding:
-  return NamedSharding(mesh, PartitionSpec("data"))
-
-
-def _placed(tree: PyTree, mesh: Mesh, sharding: NamedSharding) -> PyTree:
-  if mesh.size == 1:
-    return tree
-
-  def place(leaf: np.ndarray | jax.Array) -> jax.Array:
-    placed = isinstance(leaf, jax.Array) and leaf.sharding == sharding
-    return leaf if placed else jax.make_array_from_process_local_data(sharding, np.asarray(leaf))
-
-  return jax.tree.map(place, tree)
+  return multihost_utils

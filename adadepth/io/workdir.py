@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from adadepth.errors import InputError
 from adadepth.io.json_files import write_json
+from adadepth.io.processes import is_first, wait_for_all
 
 IDENTITY, PAGE = "identity.json", "report.html"
 RESULTS = (
@@ -32,9 +33,11 @@ def claim(workdir: str | pathlib.Path, identity: dict) -> pathlib.Path:
     InputError: the folder holds a run of other settings; the message names the first that differs.
   """
   check_claim(workdir, identity)
+  wait_for_all("check of the workdir")
   workdir = pathlib.Path(workdir)
   workdir.mkdir(parents=True, exist_ok=True)
-  write_json(workdir / IDENTITY, identity)
+  if is_first():
+    write_json(workdir / IDENTITY, identity)
   return workdir
 
 

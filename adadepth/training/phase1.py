@@ -16,8 +16,8 @@ from adadepth.data.ahead import map_ahead
 from adadepth.data.drifted_pairs import DriftedSampler
 from adadepth.data.pairs import PairGroup, PairSampler
 from adadepth.io.checkpoints import Checkpoints
+from adadepth.io.mesh import copy_to_all, deal, here, mesh_for, over, own_rows
 from adadepth.io.metric_writer import MetricWriter
-from adadepth.io.processes import copy_to_all, deal, here, mesh_for, over, own_rows
 from adadepth.io.progress import progress
 from adadepth.maths.cost_volume import local_window
 from adadepth.maths.geometry import zero_displacement_index
