@@ -21,7 +21,7 @@ from ml_collections import config_flags
 from adadepth.config_fields import as_flags, fields_of
 from adadepth.errors import InputError
 from adadepth.io.processes import alone, is_first, join, wait_for_all
-from adadepth.io.workdir import cannot_be_written
+from adadepth.io.workdir import cannot_be_written, check_shared
 from adadepth.jobs import task_named
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
@@ -51,6 +51,8 @@ def main(_) -> None:
   try:
     if "distributed" in config:
       join(**config.distributed)
+    if not alone():
+      check_shared(workdir)
     if not is_first():
       sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the process ends)
     task_named(config.task)(config, workdir)

@@ -16,13 +16,11 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import PyTree, UInt8
 
 from adadepth.data.sequence import Sequence
-from adadepth.io.images import ImageFolder
-from adadepth.io.processes import alone, share, wait_for_all
+from adadepth.io.processes import share
 from adadepth.io.progress import progress
-from adadepth.io.video_frames import VideoFrames
 
 KEY = "made_from"  # the name of the key in a file
 WAIT_S = 1.0  # between looks at what others are at
@@ -40,14 +38,22 @@ def code_version() -> str:
   return digest.hexdigest()
 
 
+def digest_of(params: PyTree) -> UInt8[np.ndarray, "32"]:
+  """What stands for parameters in the keys of many videos, read once."""
+  digest = hashlib.sha256()
+  for leaf in jax.tree.leaves(params):
+    digest.update(np.asarray(leaf).tobytes())
+  return np.frombuffer(digest.digest(), np.uint8)
+
+
 def key_of(sequence: Sequence, params: PyTree, *settings: object) -> str:
   """What a measurement of one video depends on: code, parameters, settings, boxes, and files by size and date."""
   digest = hashlib.sha256(repr((code_version(), sequence.name, settings)).encode())
   for leaf in jax.tree.leaves(params):
     digest.update(np.asarray(leaf).tobytes())
   digest.update(sequence.boxes_xywh.tobytes())
-  if isinstance(sequence.frames, ImageFolder | VideoFrames):
-    for path in sequence.frames.paths:
+  if paths := getattr(sequence.frames, "paths", ()):  # of pictures, a video, or records
+    for path in paths:
       digest.update(repr((path.name, path.stat().st_size, path.stat().st_mtime_ns)).encode())
   elif isinstance(sequence.frames, np.ndarray):
     digest.update(sequence.frames.tobytes())
@@ -72,6 +78,13 @@ def kept(path: pathlib.Path, key: str, names: Listing[str] = ()) -> dict[str, np
       return {name: file[name] for name in names or file.files if name != KEY}
   except Exception:  # absent, cut off, or no such file: each is made anew
     return None
+
+
+def awaited(path: pathlib.Path, key: str, names: Listing[str] = ()) -> dict[str, np.ndarray]:
+  """`kept` of what another process of this run is making, once it is there."""
+  while (arrays := kept(path, key, names)) is None:
+    time.sleep(WAIT_S)
+  return arrays
 
 
 def keep(path: pathlib.Path, key: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -99,13 +112,12 @@ class Task(NamedTuple):
 def each_once(tasks: Listing[Task], description: str) -> list[dict[str, np.ndarray]]:
   """The arrays of each task, kept or made; of several processes one makes each, and all wait for the last.
 
-  The processes of one run each begin with their own share, and wait for each other.
+  The processes of one run each begin with their own share, and then help the others.
   """
-  if not alone():
-    for task in progress(share(tasks), description):
-      _kept_or_made(task)
-    wait_for_all(description)
-  found = [_kept_or_made(task) for task in progress(tasks, description)]
+  ours = share(range(len(tasks)))
+  found: list[dict[str, np.ndarray] | None] = [None] * len(tasks)
+  for i in progress([*ours, *sorted(set(range(len(tasks))) - set(ours))], description):
+    found[i] = _kept_or_made(tasks[i])
   while any(arrays is None for arrays in found):
     time.sleep(WAIT_S)
     found = [_kept_or_made(task) if arrays is None else arrays for task, arrays in zip(tasks, found, strict=True)]

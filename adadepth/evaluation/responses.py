@@ -15,8 +15,8 @@ from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
-from adadepth.evaluation.cache import file_of, keep, kept, key_of
-from adadepth.io.processes import gathered, share, wait_for_all
+from adadepth.evaluation.cache import awaited, digest_of, file_of, keep, kept, key_of
+from adadepth.io.processes import alone, gathered, share
 from adadepth.io.progress import progress
 from adadepth.maths.geometry import box_center
 from adadepth.maths.random_streams import named_generator
@@ -141,25 +141,29 @@ def pair_table(
     )
   prepared = prepare_params(params, arch)
 
-  def found(sequence: Sequence, columns: Listing[str] = COLUMNS) -> dict[str, np.ndarray]:
-    key = key_of(sequence, (params["backbone"], params.get("box")), arch, wanted[sequence.name], errors is not None)
-    arrays = kept(file_of(folder, sequence), key, columns) if folder else None
-    if arrays is None:
-      arrays = sequence_pairs(prepared, sequence, wanted[sequence.name], arch=arch, threads=threads, errors=errors)
-      if folder:
-        keep(file_of(folder, sequence), key, arrays)
-    return arrays
+  weights = digest_of((params["backbone"], params.get("box")))
 
-  ours = share(with_pairs) if folder else with_pairs
-  made = {sequence.name: PairTable(**found(sequence)) for sequence in progress(ours, description)}
-  wait_for_all(description)
-  none = {"responses": np.zeros((0, DEPTHS, arch.search_cells, arch.search_cells), np.float32)}
-  table = joined([made.get(s.name) or PairTable(**found(s, COLUMNS[1:]) | none) for s in with_pairs])
-  return (
-    table
-    if ours is with_pairs
-    else dataclasses.replace(table, here=np.flatnonzero(np.isin(table.sequence, list(made))))
-  )
+  def place(sequence: Sequence) -> tuple[pathlib.Path, str]:
+    return file_of(folder, sequence), key_of(sequence, weights, arch, wanted[sequence.name], errors is not None)
+
+  def own(sequence: Sequence) -> PairTable:
+    if folder and (arrays := kept(*place(sequence))) is not None:
+      return PairTable(**arrays)
+    arrays = sequence_pairs(prepared, sequence, wanted[sequence.name], arch=arch, threads=threads, errors=errors)
+    if folder:
+      keep(*place(sequence), arrays)
+    return PairTable(**arrays)
+
+  def others(sequence: Sequence) -> PairTable:
+    none = np.zeros((0, DEPTHS, arch.search_cells, arch.search_cells), np.float32)
+    return PairTable(responses=none, **awaited(*place(sequence), COLUMNS[1:]))
+
+  shared = folder is not None and not alone()
+  ours = share(with_pairs) if shared else with_pairs
+  made = {sequence.name: own(sequence) for sequence in progress(ours, description)}
+  table = joined([made[s.name] if s.name in made else others(s) for s in with_pairs])
+  here = np.flatnonzero(np.isin(table.sequence, list(made))) if shared else None
+  return dataclasses.replace(table, here=here)
 
 
 def sequence_pairs(

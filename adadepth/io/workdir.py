@@ -54,6 +54,21 @@ def check_claim(workdir: str | pathlib.Path, identity: dict) -> None:
     )
 
 
+def check_shared(workdir: str | pathlib.Path) -> None:
+  """Raises InputError in a process that does not see what the first one writes to the workdir."""
+  mark = pathlib.Path(workdir) / ".shared"
+  if is_first():
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+  wait_for_all("mark in the workdir")
+  seen = mark.exists()
+  wait_for_all("look at the workdir")
+  if is_first():
+    mark.unlink()
+  if not seen:
+    raise InputError(f"`--workdir` (={workdir}) is not the first process's: give a folder that all processes share")
+
+
 @contextlib.contextmanager
 def all_or_none(workdir: str | pathlib.Path, *, older: Iterable[str] = ()) -> Iterator[pathlib.Path]:
   """A folder for the files of one run, which replace older ones in the workdir when the block ends well.
