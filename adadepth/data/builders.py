@@ -4,8 +4,8 @@
     builder.download_and_prepare()
     sequences = sequences_from_tfds(builder, "train")
 
-A large data set is prepared once (configs/prepare.py), and then read from these files: `file_format` is array_record, so
-records are read by index (`as_data_source`), by any number of grain threads and processes. Records lie in order: a
+A large data set is prepared once (configs/prepare.py), and then read from these files: `file_format` is array_record,
+so records are read by index (`as_data_source`), by any number of grain threads and processes. Records lie in order: a
 sequence is a run of them in one file. Beside them an index has all boxes, so that to begin nothing else is read. Only
 who writes or reads records imports this module and needs TFDS: `pip install "adadepth[train]"`.
 
@@ -214,19 +214,18 @@ def _write_index(path: pathlib.Path, sequences: Listing[Sequence]) -> None:
     "boxes_xywh": np.concatenate([s.boxes_xywh for s in sequences]),
   }
   if any(s.corners is not None for s in sequences):
-    none = (np.full((len(s), 4, 2), np.nan) for s in sequences)
-    columns["corners"] = np.concatenate(
-      [n if s.corners is None else s.corners for s, n in zip(sequences, none, strict=True)]
-    )
+    none = np.full((4, 2), np.nan)
+    columns["corners"] = np.concatenate([_given(s.corners, [none] * len(s)) for s in sequences])
   if any(s.anchors is not None for s in sequences):
-    none = (np.full(len(s), NO_ANCHORS) for s in sequences)
-    columns["anchors"] = np.concatenate(
-      [n if s.anchors is None else s.anchors for s, n in zip(sequences, none, strict=True)]
-    )
+    columns["anchors"] = np.concatenate([_given(s.anchors, [NO_ANCHORS] * len(s)) for s in sequences])
   for word in {word: None for s in sequences for word in s.attributes}:
     flags = [s.attributes.get(word, np.zeros(len(s), bool)) for s in sequences]
     columns[ATTRIBUTE + word] = np.concatenate(flags)
   np.savez(path, **columns)
+
+
+def _given(values: np.ndarray | None, otherwise: list) -> np.ndarray:
+  return np.array(otherwise) if values is None else values
 
 
 def _read_index(path: pathlib.Path) -> dict[str, np.ndarray]:
