@@ -108,13 +108,13 @@ class FrameRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       sizes.append(size)
 
     for first in rest:
-      before, path = len(written), template.data_dir / f"{split}-{len(paths)}.unfinished"
+      before, path = len(written), pathlib.Path(template.data_dir) / f"{split}-{len(paths)}.unfinished"
       file_adapters.ArrayRecordFileAdapter.write_examples(path, records(first))
       paths.append(path)
       lengths.append(sum(len(sequence) for sequence in written[before:]))
     for number, path in enumerate(paths):
       path.rename(template.sharded_filepath(shard_index=number, num_shards=len(paths)))
-    _write_index(template.data_dir / index_name(split), written)
+    _write_index(pathlib.Path(template.data_dir) / index_name(split), written)
     return tfds.core.SplitInfo(name=split, shard_lengths=lengths, num_bytes=sum(sizes), filename_template=template)
 
 
