@@ -102,7 +102,7 @@ class Source:
     found = {side: read_records(folders[0], side) for side in sides}
     if empty := [side for side, sequences in found.items() if not sequences]:
       raise InputError(
-        f"`config.data.root` (={self.root}) holds no records of {empty[0]}: prepare it with a split that has"
+        f"`config.data.root` (={self.root}) holds no records of {empty[0]}: prepare it with another split"
       )
     return found
 

@@ -108,21 +108,21 @@ def test_records_are_what_the_layout_has(name, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-  """Five sequences of two frames as they lie, and prepared, a file for every two."""
+  """Five sequences of two frames as they lie, and prepared, a file for each."""
   folder = tmp_path_factory.mktemp("many")
   for name in "abcde":
     write_trackingnet(folder / "data" / "trackingnet" / "TRAIN_0", name, ["1,4,10,8"] * 2)
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(builders, "SHARD_BYTES", 6000)  # a frame is about 2,000
+    patch.setattr(builders, "SHARD_BYTES", 1)
     run_prepare(folder / "data", folder / "prepared")
   return folder
 
 
 def test_a_file_ends_with_the_sequence_that_makes_it_long_enough(many):
   names = sorted(path.name for path in (many / "prepared").rglob("*array_record*"))
-  assert names == [f"real_tracks-test.array_record-0000{i}-of-00003" for i in range(3)]
+  assert names == [f"real_tracks-test.array_record-0000{i}-of-00005" for i in range(5)]
   found = source_of(many / "prepared").read(("test",))["test"]
-  assert [sequence.frames.paths[0].name for sequence in found] == [names[i] for i in (0, 0, 1, 1, 2)]
+  assert [sequence.frames.paths[0].name for sequence in found] == names
   assert_same(found, read_sequences(many / "data").sequences)
 
 
