@@ -164,3 +164,25 @@ def test_a_comparison_runs_to_its_table(compare, sequence, tmp_path, monkeypatch
   assert list(written["trackers"]) == ["csrt", "kcf", "xcorr1", "hard", "random_mix"]
   assert set(written["hard"]) == {"minus_csrt", "minus_kcf", "minus_xcorr1", "minus_random_mix"}
   assert "| minus xcorr1 | +0.000 | +0.000 to +0.000 |" in capsys.readouterr().out
+
+
+def test_other_thresholds_are_tracked_and_drawn(compare, sequence, params, arch, tmp_path, monkeypatch):
+  model, drawn, passes = Model(params, arch, 0.4), {}, []
+
+  def track_all(model, sequences, policies, **_):
+    passes.extend((name, model.threshold) for name in policies)
+    return {name: [track_with(compare.OpenCV(name), sequence)] for name in policies}
+
+  times = {f"xcorr{k}": np.array([0.001 * (k + 1)]) for k in range(1, 6)}
+  monkeypatch.setattr(compare, "load_model", lambda path: model)
+  monkeypatch.setattr(compare.Source, "read", lambda self, sides: {"test": [sequence]})
+  monkeypatch.setattr(compare, "track_all", track_all)
+  monkeypatch.setattr(compare, "policy_trackers", lambda model: {})
+  monkeypatch.setattr(compare, "step_seconds", lambda trackers, rounds: times)
+  monkeypatch.setattr(compare, "figure6", lambda path, **parts: drawn.update(parts))
+  compare.main(["model", "a", str(tmp_path), "--policies", "xcorr1,xcorr5,hard", "--peers", "", "--thresholds", "0.2"])
+  assert passes == [("xcorr1", 0.4), ("xcorr5", 0.4), ("hard", 0.4), ("hard", 0.2)]
+  assert [entry["threshold"] for entry in drawn["hard"]] == [0.2, 0.4]
+  assert drawn["fixed"]["xcorr5"]["over_xcorr1"] == pytest.approx(3.0) and drawn["soft"] is None
+  assert all("random_mix_mean_iou" in entry for entry in drawn["hard"])
+  assert json.loads((tmp_path / "tracking.json").read_text())["swept"][0]["threshold"] == 0.2

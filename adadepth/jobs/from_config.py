@@ -34,7 +34,8 @@ def identity_of(config: ConfigDict, *more: str) -> dict:
 def source_of(config: ConfigDict) -> Source:
   """`config.data` as a Source."""
   data = config.data
-  return Source(data.root, data.split, data.on_error, tuple(data.rendered), data.hardest, config.seed, data.photos)
+  rendered = (tuple(data.rendered), data.hardest, config.seed, data.photos, data.away)
+  return Source(data.root, data.split, data.on_error, *rendered)
 
 
 def architecture_of(config: ConfigDict) -> Architecture:

@@ -175,43 +175,48 @@ def figure6(
   path: str | pathlib.Path,
   *,
   fixed: Mapping[str, Mapping[str, Any]],
-  soft: Mapping[str, Any],
+  soft: Mapping[str, Any] | None,
   hard: Sequence[Mapping[str, Any]],
   chosen_threshold: float | None = None,
   oracle: float | None = None,
   cheap_oracle: Mapping[str, Any] | None = None,
   baseline: float | None = None,
+  accuracy: tuple[str, str] = ("accuracy (IOU@25)", "iou@25"),
   costs: Sequence[tuple[str, str]] = (("cost (GFLOPs per key and search pair)", "gflops"),),
 ) -> None:
   """Draws accuracy against cost for every policy (paper, Figure 6), a panel for each kind of cost.
 
-  Each entry is one of `results.json`'s under "pairs": a dict with at least "iou@25" (in [0, 1]) and its costs.
+  Each entry is a dict with at least its accuracy (in [0, 1]) and its costs, as `results.json` has them under "pairs".
 
   Args:
     path: the PNG to write.
     fixed: "xcorr1".."xcorrk" to their entries; costs on the upper axis are relative to "xcorr1".
-    soft: the entry of soft gating.
-    hard: entries of hard gating, each with its "threshold" and perhaps "random_mix_iou@25" too, in any order; may be
-      empty.
+    soft: the entry of soft gating; None leaves it out.
+    hard: entries of hard gating, each with its "threshold" and perhaps "random_mix_iou@25" too (or of what accuracy is
+      shown), in any order; may be empty.
     chosen_threshold: the T whose point is ringed; None rings nothing.
     oracle: IOU@25 of the best depth of every frame, a dashed line; None leaves it out.
     cheap_oracle: the entry of the cheapest depth within 0.02 of the best one; None leaves it out.
     baseline: IOU@25 of predicting the crop's centre, likewise.
-    costs: the label of each panel's axis, and the name of its cost in the entries.
+    accuracy: the label of the upright axis, and the name of what it shows in the entries.
+    costs: the label of each panel's axis, and the name of its cost in the entries; the first is what a random mix is
+      equal in.
   """
   figure = Figure(figsize=(0.8 + 6.4 * len(costs), 5.2), layout="constrained")
   panels = figure.subplots(1, len(costs), squeeze=False, sharey=True)[0]
   for axes, (label, cost) in zip(panels, costs, strict=True):
+    shown = (cost, accuracy[1])
     if oracle is not None:
       axes.axhline(oracle, linestyle="--", color=PURPLE, linewidth=1.4, label="oracle: best exit of each pair")
-    _plot_fixed(axes, fixed, cost)
-    _plot_hard(axes, hard, chosen_threshold, cost)
-    if cost == "gflops":  # which the mix is equal in
-      _plot_random_mix(axes, hard, cost)
-    axes.plot(*_point(soft, cost), "D", color=GREEN, markersize=7, label="soft gating", zorder=4)
+    _plot_fixed(axes, fixed, shown)
+    _plot_hard(axes, hard, chosen_threshold, shown)
+    if cost == costs[0][1]:
+      _plot_random_mix(axes, hard, shown)
+    if soft is not None:
+      axes.plot(*_point(soft, shown), "D", color=GREEN, markersize=7, label="soft gating", zorder=4)
     if cheap_oracle is not None:
       label_of = "oracle: cheapest exit within 0.02"
-      axes.plot(*_point(cheap_oracle, cost), "*", color=PURPLE, markersize=13, label=label_of, zorder=4)
+      axes.plot(*_point(cheap_oracle, shown), "*", color=PURPLE, markersize=13, label=label_of, zorder=4)
     axes.set_xlabel(label)
     axes.set_xlim(left=0.0)
     axes.margins(y=0.12)
@@ -219,9 +224,10 @@ def figure6(
       _plot_baseline(axes, baseline)
     axes.grid(alpha=0.25)
     unit = float(fixed["xcorr1"][cost])
-    relative = axes.secondary_xaxis("top", functions=(lambda c, unit=unit: c / unit, lambda r, unit=unit: r * unit))
-    relative.set_xlabel("cost relative to xcorr1")
-  panels[0].set_ylabel("accuracy (IOU@25)")
+    if unit != 1:
+      relative = axes.secondary_xaxis("top", functions=(lambda c, unit=unit: c / unit, lambda r, unit=unit: r * unit))
+      relative.set_xlabel("cost relative to xcorr1")
+  panels[0].set_ylabel(accuracy[0])
   figure.legend(
     *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=1 + len(costs), frameon=False, fontsize=9
   )
@@ -332,8 +338,9 @@ def _show_pair(row: np.ndarray, pair: PairPicture) -> None:
     _add_box(search_axes, pair.predicted_in_search_xywh, PREDICTION_COLOR)
 
 
-def _point(entry: Mapping[str, Any], cost: str) -> tuple[float, float]:
-  return float(entry[cost]), float(entry["iou@25"])
+def _point(entry: Mapping[str, Any], shown: tuple[str, str]) -> tuple[float, float]:
+  """What an entry has under two names: its cost, and its accuracy."""
+  return float(entry[shown[0]]), float(entry[shown[1]])
 
 
 def _depths(point: dict, side: str) -> list[float]:
@@ -365,9 +372,9 @@ def _plot_baseline(axes: Axes, baseline: float) -> None:
     axes.set_ylim(bottom=low)
 
 
-def _plot_fixed(axes: Axes, fixed: Mapping[str, Mapping[str, Any]], cost: str) -> None:
+def _plot_fixed(axes: Axes, fixed: Mapping[str, Mapping[str, Any]], shown: tuple[str, str]) -> None:
   names = sorted(fixed)
-  points = [_point(fixed[name], cost) for name in names]
+  points = [_point(fixed[name], shown) for name in names]
   axes.plot(*zip(*points, strict=True), "s-", color=BLUE, markersize=6, label="static exit", zorder=3)
   for name, (x, y) in zip(names, points, strict=True):
     # The name stands above all data, where nothing else is drawn, and a thin line leads down to its point.
@@ -376,11 +383,13 @@ def _plot_fixed(axes: Axes, fixed: Mapping[str, Mapping[str, Any]], cost: str) -
     axes.annotate(name, (x, y), **place, arrowprops=line, fontsize=8, color=BLUE, zorder=1)
 
 
-def _plot_hard(axes: Axes, hard: Sequence[Mapping[str, Any]], chosen_threshold: float | None, cost: str) -> None:
+def _plot_hard(
+  axes: Axes, hard: Sequence[Mapping[str, Any]], chosen_threshold: float | None, shown: tuple[str, str]
+) -> None:
   if not hard:
     return
-  by_cost = sorted(hard, key=lambda entry: _point(entry, cost))
-  points = [_point(entry, cost) for entry in by_cost]
+  by_cost = sorted(hard, key=lambda entry: _point(entry, shown))
+  points = [_point(entry, shown) for entry in by_cost]
   label = "hard gating, chosen \u03bb, T swept"
   axes.plot(*zip(*points, strict=True), "o-", color=VERMILION, markersize=3, linewidth=1, label=label, zorder=4)
   chosen = [point for point, entry in zip(points, by_cost, strict=True) if entry["threshold"] == chosen_threshold]
@@ -390,9 +399,10 @@ def _plot_hard(axes: Axes, hard: Sequence[Mapping[str, Any]], chosen_threshold: 
     axes.plot(*chosen[0], "o", linestyle="none", label=label, zorder=5, **ring)
 
 
-def _plot_random_mix(axes: Axes, hard: Sequence[Mapping[str, Any]], cost: str) -> None:
+def _plot_random_mix(axes: Axes, hard: Sequence[Mapping[str, Any]], shown: tuple[str, str]) -> None:
   """Static exits mixed at random, at hard gating's costs."""
-  points = sorted((float(entry[cost]), entry["random_mix_iou@25"]) for entry in hard if "random_mix_iou@25" in entry)
+  cost, mixed = shown[0], f"random_mix_{shown[1]}"
+  points = sorted((float(entry[cost]), entry[mixed]) for entry in hard if mixed in entry)
   if points:
     label = "static exits mixed at random, at hard gating's cost"
     axes.plot(*zip(*points, strict=True), "--", color="0.45", linewidth=1.2, label=label, zorder=3)

@@ -6,7 +6,8 @@ python -m experiments.tracking.compare MODEL DATA,MORE runs/tracking --split con
 
 MODEL is a finished workdir or a model file. Predictions are fed back. Each pass is kept in the workdir and not made
 again, also when other trackers are asked for (adadepth/evaluation/cache.py); then tracking.json and two tables: scores,
-and what one of them (--of) has more than each other tracker, with paired 95 % bootstrap intervals over videos.
+and what one of them (--of) has more than each other tracker, with paired 95 % bootstrap intervals over videos. With
+--thresholds hard gating tracks at other T too, and figure6.png has mean IoU against cost, in FLOPs and in time.
 """
 
 import argparse
@@ -23,11 +24,13 @@ from adadepth.evaluation.intervals import by_video, paired_interval
 from adadepth.evaluation.measures import SCORES
 from adadepth.evaluation.one_pass import TrackedSequence, score_tracking, track_all, track_all_with
 from adadepth.evaluation.scores import best_mix
+from adadepth.evaluation.step_times import medians_ms, policy_trackers, step_seconds
 from adadepth.evaluation.trackers import OPENCV, OpenCV, opencv
 from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.json_files import write_json
 from adadepth.maths.geometry import box_center, box_from_center
 from adadepth.models.model import Model, load_model
+from adadepth.reports.plots import figure6
 from adadepth.tracking.policies import FIXED, POLICIES
 
 MEASURES = ("success", "precision", "normalised_precision", "ao", "sr_50")  # of `evaluation.measures`, in the table
@@ -82,6 +85,37 @@ def mixed_at_random(entries: dict[str, dict], limit: float) -> dict:
   }
 
 
+def tracked_at(model: Model, threshold: float, sequences: list[Sequence], given: argparse.Namespace) -> dict:
+  """The entry of hard gating at another T."""
+  folder = given.workdir / "tracks" / f"T{threshold:g}"
+  runs = track_all(model._replace(threshold=threshold), sequences, ["hard"], frames=given.frames, folder=folder)["hard"]
+  return {"threshold": threshold, **entry_of("hard", runs, sequences, model)}
+
+
+def draw_figure6(path: pathlib.Path, entries: dict[str, dict], swept: list[dict], model: Model, rounds: int) -> None:
+  """Mean IoU against mean cost (Figure 6): of each T, and of static exits that are mixed at random at its cost.
+
+  Times are of steps on a rendered film, as `evaluation.step_times` has them; a mean over the exits that were taken.
+  """
+  times = medians_ms(step_seconds(policy_trackers(model), rounds=rounds))
+
+  def shown(name: str, entry: dict) -> dict:
+    ms = times[name] if name in times else float(np.dot(entry["exits"], [times[depth] for depth in FIXED]))
+    return {**entry, "over_xcorr1": ms / times[FIXED[0]]}
+
+  static = {name: shown(name, entries[name]) for name in FIXED if name in entries}
+  mixed = [mixed_at_random(entries, entry["relative_cost"])["mean_iou"] for entry in swept]
+  figure6(
+    path,
+    fixed=static,
+    soft=shown("soft", entries["soft"]) if "soft" in entries else None,
+    hard=[{**shown("hard", e), "random_mix_mean_iou": mix} for e, mix in zip(swept, mixed, strict=True)],
+    chosen_threshold=model.threshold,
+    accuracy=("mean IoU of one pass", "mean_iou"),
+    costs=(("mean cost of a frame (FLOPs over xcorr1's)", "relative_cost"), ("time over xcorr1's", "over_xcorr1")),
+  )
+
+
 def minus_others(entries: dict[str, dict], name: str) -> dict[str, dict[str, float]]:
   """What one tracker's mean IoU over videos has more than each other's; {} where it is not there."""
 
@@ -119,6 +153,8 @@ def main(arguments: Listing[str] | None = None) -> None:
   parser.add_argument("--policies", default=",".join(POLICIES))
   parser.add_argument("--peers", default=",".join(OPENCV))
   parser.add_argument("--of", default="hard", help="the tracker whose differences from the others are told")
+  parser.add_argument("--thresholds", default="", help="other T of hard gating, 0.1,0.3: for figure6.png")
+  parser.add_argument("--rounds", type=int, default=15, help="of timing, for figure6.png")
   parser.add_argument("--frames", type=int, default=0, help="of a sequence, at most; 0: all")
   given = parser.parse_args(arguments)
   model, folder = load_model(given.model), given.workdir / "tracks"
@@ -135,8 +171,12 @@ def main(arguments: Listing[str] | None = None) -> None:
   if {"hard", FIXED[0]} <= set(entries):
     entries["random_mix"] = mixed_at_random(entries, entries["hard"]["relative_cost"])
   differences = minus_others(entries, given.of)
+  swept = [tracked_at(model, float(text), sequences, given) for text in given.thresholds.split(",") if text]
+  if swept:
+    swept.append({"threshold": model.threshold, **entries["hard"]})
+    draw_figure6(given.workdir / "figure6.png", entries, swept, model, given.rounds)
   asked = {"data": given.data, "split": given.split, "side": given.side, "frames": given.frames}
-  write_json(given.workdir / "tracking.json", {**asked, "trackers": entries, given.of: differences})
+  write_json(given.workdir / "tracking.json", {**asked, "trackers": entries, "swept": swept, given.of: differences})
   print(describe(entries, differences, given.of))
 
 
