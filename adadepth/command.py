@@ -6,6 +6,7 @@ adadepth --config=mine.py:vgg19 --workdir=runs/mine       a config of one's own
 """
 
 import ast
+import contextlib
 import errno
 import importlib.util
 import os
@@ -21,8 +22,9 @@ from ml_collections import config_flags
 
 from adadepth.config_fields import as_flags, fields_of
 from adadepth.errors import InputError
+from adadepth.io.interruption import Stopped, stop_now
 from adadepth.io.processes import alone, is_first, join, wait_for_all
-from adadepth.io.workdir import cannot_be_written, check_shared
+from adadepth.io.workdir import alone_in, cannot_be_written, check_shared
 from adadepth.jobs import task_named
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
@@ -33,10 +35,14 @@ HELP = ("--help", "-help", "-h")
 
 def run() -> None:
   """Runs the command line of this process."""
-  app.run(main, flags_parser=parse_flags)
+  try:
+    app.run(main, flags_parser=parse_flags)
+  except KeyboardInterrupt as error:
+    sys.exit(code_of(error))
 
 
 def main(_) -> None:
+  signal.signal(signal.SIGTERM, stop_now)
   from jax.errors import JaxRuntimeError
 
   from adadepth.io.allocator import keep_freed_memory
@@ -52,21 +58,20 @@ def main(_) -> None:
   try:
     if "distributed" in config:
       join(**config.distributed)
-    if not alone():
-      check_shared(workdir)
-    if not is_first():
-      sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the process ends)
-    task_named(config.task)(config, workdir)
-    wait_for_all("end of the run")
+    # Comparisons share a workdir: each process takes the videos that no other is at.
+    with alone_in(workdir) if is_first() and not config.get("trackers") else contextlib.nullcontext():
+      if not alone():
+        check_shared(workdir)
+      if not is_first():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the process ends)
+      task_named(config.task)(config, workdir)
+      wait_for_all("end of the run")
   except InputError as error:
     leave(f"error: {error}")
   except JaxRuntimeError as error:
     if alone():
       raise
     leave(f"error: {lost_process(error)}")
-  except KeyboardInterrupt:
-    print("stopped", file=sys.stderr)
-    sys.exit(128 + signal.SIGINT)
   except OSError as error:
     if not is_of_workdir(error, workdir):
       raise
@@ -87,6 +92,14 @@ def lost_process(error: Exception) -> str:
     f"another process of this run has ended, or cannot be reached ({one_line(error)[:200]}): see its log, and start all"
     " of them again with the same --workdir"
   )
+
+
+def code_of(error: KeyboardInterrupt) -> int:
+  """The exit code of a run that a signal has ended; what there is to say of it is said."""
+  number = getattr(error, "number", signal.SIGINT)
+  if number == signal.SIGTERM or not isinstance(error, Stopped):
+    print(getattr(error, "kept", "stopped"), file=sys.stderr)
+  return 128 + number
 
 
 def is_of_workdir(error: OSError, workdir: pathlib.Path) -> bool:

@@ -2,8 +2,11 @@
 
 import os
 import pathlib
+import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -17,6 +20,19 @@ SPY = """
 import sys
 from adadepth import command
 command.task_named = lambda name: lambda config, workdir: print(name, workdir, config.to_json())
+sys.argv[0] = "adadepth"
+command.run()
+"""
+
+
+# The command as it is, but for the job: it says that it has begun, and takes its time.
+SLEEPER = """
+import sys, time
+from adadepth import command
+def job(config, workdir):
+  (workdir / "begun").touch()
+  time.sleep(60)
+command.task_named = lambda name: job
 sys.argv[0] = "adadepth"
 command.run()
 """
@@ -143,3 +159,45 @@ def test_help_for_a_config_has_its_commands_and_fields_as_set():
   assert "python run.py track --config.video=VIDEO --config.box=x,y,w,h" in done.stdout
   assert '  --config.policy=soft\n      "xcorr1".."xcorr5", "soft" or "hard"\n' in done.stdout
   assert done.stdout.index("--config.video=''\n") < done.stdout.index("--config.backbone.weights=''\n")
+
+
+# One run in a workdir, until a signal ends it.
+
+
+@pytest.fixture
+def sleeping(tmp_path):
+  """A run that has begun in tmp_path/run."""
+  env = {**os.environ, "PYTHONPATH": str(ROOT)}
+  line = [sys.executable, "-c", SLEEPER, "track", "--workdir=run"]
+  process = subprocess.Popen(line, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+  while process.poll() is None and not (tmp_path / "run" / "begun").exists():
+    time.sleep(0.02)
+  yield process
+  process.kill()
+  process.wait()
+  process.stderr.close()
+
+
+@pytest.mark.parametrize(
+  ("number", "told"),
+  [
+    (signal.SIGINT, "stopped"),
+    (signal.SIGTERM, "stopped by SIGTERM: what is finished is kept; the same command goes on from there"),
+  ],
+)
+def test_a_signal_ends_a_run_with_a_line_and_leaves_no_lock(sleeping, tmp_path, number, told):
+  sleeping.send_signal(number)
+  assert sleeping.communicate()[1] == f"{told}\n"
+  assert sleeping.returncode == 128 + number
+  assert [path.name for path in (tmp_path / "run").iterdir()] == ["begun"]
+
+
+def test_a_second_run_in_a_workdir_is_refused_and_a_dead_one_is_not_in_the_way(sleeping, tmp_path):
+  second = run_python("-c", SPY, "track", "--workdir=run", cwd=tmp_path)
+  assert second.returncode == 1 and second.stdout == ""
+  assert re.fullmatch(r"error: `--workdir` \(=run\) is in use by another run \(process \d+ on .*\n", second.stderr)
+  shared = run_python("-c", SPY, "evaluate", "--workdir=run", "--config.trackers=ours", cwd=tmp_path)
+  assert shared.returncode == 0 and shared.stdout  # those share the work
+  sleeping.kill()
+  sleeping.wait()
+  assert spied("track", "--workdir=run", cwd=tmp_path).startswith("track run {")

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from adadepth.benchmark.many_targets import SOME
+from adadepth.io.whole_files import replacing
 from adadepth.reports.plots import BLACK, BLUE, DPI, GREEN, PURPLE, VERMILION
 from adadepth.tracking.policies import FIXED
 
@@ -30,7 +31,8 @@ def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8, frameon=False, handlelength=3)
   FigureCanvasAgg(figure)
-  figure.savefig(path, dpi=DPI, format="png")
+  with replacing(path) as partial:
+    figure.savefig(partial, dpi=DPI, format="png")
 
 
 def draw_depths(axes: Axes, rows: Rows) -> None:

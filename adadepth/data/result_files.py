@@ -21,6 +21,7 @@ from adadepth.data.layouts.ground_truth import cells_of, lines_of
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.processes import is_first
+from adadepth.io.whole_files import write_text
 from adadepth.maths.expected_overlap import FAILED, SKIPPED, STARTED, TRACKED
 
 Boxes = Float64[np.ndarray, "t 4"]
@@ -181,6 +182,5 @@ def _box_line(box: np.ndarray) -> str:
 
 def _write(path: pathlib.Path, lines: list[str]) -> pathlib.Path:
   if is_first():
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
   return path

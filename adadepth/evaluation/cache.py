@@ -3,14 +3,11 @@
 Several processes may share a folder: each takes the videos that no other is at (`each_once`).
 """
 
-import contextlib
-import fcntl
 import functools
 import hashlib
-import os
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Listing
 from typing import NamedTuple
 
@@ -19,8 +16,10 @@ import numpy as np
 from jaxtyping import PyTree, UInt8
 
 from adadepth.data.sequence import Sequence
+from adadepth.io.locks import lock
 from adadepth.io.processes import share
 from adadepth.io.progress import progress
+from adadepth.io.whole_files import replacing
 
 KEY = "made_from"  # the name of the key in a file
 WAIT_S = 1.0  # between looks at what others are at
@@ -89,10 +88,8 @@ def awaited(path: pathlib.Path, key: str, names: Listing[str] = ()) -> dict[str,
 
 def keep(path: pathlib.Path, key: str, arrays: Mapping[str, np.ndarray]) -> None:
   """Writes the arrays whole, or not at all."""
-  path.parent.mkdir(parents=True, exist_ok=True)
-  partial = path.with_suffix(".partial.npz")
-  np.savez(partial, **{KEY: key}, **arrays)
-  partial.replace(path)
+  with replacing(path) as partial:
+    np.savez(partial, **{KEY: key}, **arrays)
 
 
 class Task(NamedTuple):
@@ -130,7 +127,8 @@ def _kept_or_made(task: Task) -> dict[str, np.ndarray] | None:
     return dict(task.measure())
   if (arrays := kept(task.path, task.key)) is not None:
     return arrays
-  with _claim(task.path) as ours:
+  task.path.parent.mkdir(parents=True, exist_ok=True)
+  with lock(task.path.with_suffix(".claim")) as ours:
     if not ours:
       return None
     arrays = kept(task.path, task.key)  # another may just have finished it
@@ -138,22 +136,3 @@ def _kept_or_made(task: Task) -> dict[str, np.ndarray] | None:
       arrays = dict(task.measure())
       keep(task.path, task.key, arrays)
     return arrays
-
-
-@contextlib.contextmanager
-def _claim(path: pathlib.Path) -> Iterator[bool]:
-  """Whether no other process holds this file's claim, which then is ours; it ends with the block, or the process."""
-  claim = path.with_suffix(".claim")
-  claim.parent.mkdir(parents=True, exist_ok=True)
-  descriptor = os.open(claim, os.O_RDWR | os.O_CREAT)
-  try:
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except OSError:  # held
-    os.close(descriptor)
-    yield False
-    return
-  try:
-    yield True
-  finally:
-    claim.unlink(missing_ok=True)
-    os.close(descriptor)

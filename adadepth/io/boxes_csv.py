@@ -2,9 +2,10 @@
 
 import csv
 import os
-import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from adadepth.io.whole_files import replacing
 
 
 class BoxRow(NamedTuple):
@@ -46,14 +47,10 @@ def write_boxes_csv(path: str | os.PathLike, rows: Iterable[BoxRow]) -> None:
   Raises:
     ValueError: a depth below 1, as the code counts its first.
   """
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  partial_path = path.with_name(path.name + ".partial")
-  with partial_path.open("w", newline="") as file:
+  with replacing(path) as partial, partial.open("w", newline="") as file:
     table = csv.writer(file, lineterminator="\n")
     table.writerow(BoxRow._fields)
     table.writerows(_csv_cells(row) for row in rows)
-  partial_path.replace(path)
 
 
 def _csv_cells(row: BoxRow) -> list[str]:

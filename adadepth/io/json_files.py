@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from adadepth.io.whole_files import write_text
+
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
   """Writes a value as indented JSON; the file is replaced in one move, so no reader sees half of it.
@@ -19,12 +21,8 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
     ValueError: a number is NaN or infinite, which JSON cannot hold; the message says where.
     TypeError: a value of another kind, or a key that is not a string.
   """
-  path = pathlib.Path(path)
   text = json.dumps(_plain(value, ""), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-  path.parent.mkdir(parents=True, exist_ok=True)
-  partial_path = path.with_name(f"{path.name}.{os.getpid()}.partial")
-  partial_path.write_text(text, encoding="utf-8")
-  partial_path.replace(path)
+  write_text(path, text)
 
 
 def _plain(value: Any, where: str) -> Any:

@@ -82,6 +82,11 @@ def wait_for_all(what: str) -> None:
     _between().sync_global_devices(what)
 
 
+def any_process(flag: bool) -> bool:
+  """Whether the flag is set in any of them; all ask at the same step."""
+  return flag if alone() else bool(np.any(_between().process_allgather(np.bool_(flag))))
+
+
 def from_first(make: Callable[[], Any]) -> Any:
   """What the first process makes, in all of them: what depends on the clock, or is fetched once.
 

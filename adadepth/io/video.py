@@ -32,6 +32,7 @@ from adadepth.io.images import (
   stretch,
 )
 from adadepth.io.picture_order import pictures_in_order
+from adadepth.io.whole_files import UNFINISHED
 
 DEFAULT_FPS = 25.0  # where nothing says otherwise: a folder of pictures, a file without a clock
 CLOCK_RATE = 240.0  # above it, the rate of a file that lists no frames is that of its clock: a browser's recording
@@ -167,7 +168,7 @@ class VideoWriter:
     if ENCODER not in av.codecs_available:
       raise InputError(f"the FFmpeg of this Python (PyAV {av.__version__}) has no {ENCODER}; run `pip install av`")
     self._path = pathlib.Path(path)
-    self._partial_path = self._path.with_name(f"{self._path.stem}.partial.mp4")
+    self._partial_path = self._path.with_name(f"{UNFINISHED}{os.getpid()}-{self._path.name}")
     self._fps = fps
     self._shape: tuple[int, ...] | None = None
     self._end_s = 0.0  # of the last frame

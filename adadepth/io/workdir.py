@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from adadepth.errors import InputError
 from adadepth.io.json_files import write_json
+from adadepth.io.locks import lock
 from adadepth.io.processes import is_first, wait_for_all
+from adadepth.io.whole_files import UNFINISHED, remove_unfinished
 
-IDENTITY, PAGE = "identity.json", "report.html"
+IDENTITY, PAGE, LOCK = "identity.json", "report.html", ".lock"
 RESULTS = (
   "results.json",
   "table1.md",
@@ -21,6 +23,41 @@ RESULTS = (
   "losses.png",
   "figure?.???",
 )  # what is kept; patterns of `glob`
+
+
+@contextlib.contextmanager
+def alone_in(workdir: str | pathlib.Path) -> Iterator[None]:
+  """Keeps other runs out of a workdir while the block runs; what killed runs have left unfinished there goes.
+
+  The lock ends with this process, however that ends. A folder that the run left empty is not left behind.
+
+  Raises:
+    InputError: another run is in the workdir, or it cannot be made or written.
+  """
+  workdir = pathlib.Path(workdir)
+  made = [folder for folder in (workdir, *workdir.parents) if not folder.exists()]
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    with lock(workdir / LOCK) as ours:
+      if not ours:
+        raise _in_use(workdir)
+      remove_unfinished(workdir)
+      yield
+  finally:
+    with contextlib.suppress(OSError):  # one that is not empty stays
+      for folder in made:
+        folder.rmdir()
+
+
+def _in_use(workdir: pathlib.Path) -> InputError:
+  try:
+    holder = (workdir / LOCK).read_text().strip()
+  except OSError:  # it has just ended
+    holder = ""
+  return InputError(
+    f"`--workdir` (={workdir}) is in use by another run ({holder or 'a process'}): wait for it, or give another "
+    "--workdir"
+  )
 
 
 def claim(workdir: str | pathlib.Path, identity: dict) -> pathlib.Path:
@@ -84,7 +121,7 @@ def all_or_none(workdir: str | pathlib.Path, *, older: Iterable[str] = ()) -> It
   workdir = pathlib.Path(workdir)
   try:
     workdir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=workdir) as folder:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=workdir) as folder:
       yield pathlib.Path(folder)
       _move_all(pathlib.Path(folder), workdir, older)
   except OSError as error:
@@ -134,9 +171,11 @@ def put_aside(path: pathlib.Path) -> None:
 def write_results(workdir: pathlib.Path, results: dict) -> pathlib.Path:
   """Writes results.json; older results and their figures stay beside it, with when (ns since 1970) in their names."""
   path = pathlib.Path(workdir) / "results.json"
+  new = path.with_name(f"{UNFINISHED}{path.name}")
+  write_json(new, results)  # before older ones are moved: what cannot be written moves nothing
   if path.exists():
     written = path.stat().st_mtime_ns
     for old in [old for pattern in RESULTS for old in path.parent.glob(pattern)]:
       old.replace(old.with_name(f"{old.stem}.{written}{old.suffix}"))
-  write_json(path, results)
+  new.replace(path)
   return path

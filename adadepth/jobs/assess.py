@@ -28,6 +28,7 @@ from adadepth.evaluation.scores import (
 from adadepth.evaluation.step_times import medians_ms, over_xcorr1, policy_trackers, step_seconds
 from adadepth.io.metric_writer import METRICS_NAME
 from adadepth.io.processes import from_first, is_first
+from adadepth.io.whole_files import write_text
 from adadepth.io.workdir import PAGE, write_results
 from adadepth.jobs.checks import tracked_policies
 from adadepth.jobs.finetune import draw_losses
@@ -138,7 +139,7 @@ def assess(
   if budget is not None and "hard" in tracks:
     results["tracking"]["hard"]["budget"] = tracked_cost(budget, tracks["hard"])
   path = write_results(workdir, results)
-  (workdir / "table1.md").write_text(table1_markdown(arch, over_xcorr1(seconds)))
+  write_text(workdir / "table1.md", table1_markdown(arch, over_xcorr1(seconds)))
   draw_figures(workdir, model, results, sequences)
   if (workdir / "finetune" / METRICS_NAME).is_file():
     draw_losses(workdir)

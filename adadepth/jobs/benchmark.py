@@ -24,6 +24,7 @@ from adadepth.benchmark.whole_videos import measure_sequences
 from adadepth.errors import InputError
 from adadepth.io.json_files import write_json
 from adadepth.io.run_record import run_record
+from adadepth.io.whole_files import write_text
 from adadepth.io.workdir import claim
 from adadepth.jobs.checks import check_config
 from adadepth.jobs.from_config import architecture_of, recipe_of, starting_params
@@ -126,6 +127,6 @@ def write_all(workdir: pathlib.Path, backend: str) -> list[dict]:
   done = {name: json.loads(file.read_text()) for name, file in files.items() if file.is_file()}
   rows = results_of(done, backend)
   write_json(workdir / "results.json", {"rows": rows})
-  (workdir / "results.md").write_text(markdown(rows))
+  write_text(workdir / "results.md", markdown(rows))
   draw_benchmark(workdir / "speed.png", rows)
   return rows

@@ -34,6 +34,7 @@ from adadepth.evaluation.restarts import (
 from adadepth.evaluation.trackers import OPENCV, AnyTracker, OpenCV, Ours, opencv
 from adadepth.io.processes import is_first
 from adadepth.io.run_record import run_record
+from adadepth.io.whole_files import write_text
 from adadepth.io.workdir import PAGE, write_results
 from adadepth.jobs.checks import OURS, compared_trackers
 from adadepth.jobs.from_config import model_of
@@ -244,8 +245,8 @@ def _report(protocol: str, workdir: pathlib.Path, entries: dict[str, dict]) -> s
   scores, paired = scores_of(protocol)
   tables = [comparison_table(entries, scores, paired), attribute_table(entries)]
   text = "\n".join(table for table in tables if table)
-  (workdir / "trackers.md").write_text(text)
-  (workdir / "trackers.tex").write_text(latex_table(entries, scores))
+  write_text(workdir / "trackers.md", text)
+  write_text(workdir / "trackers.tex", latex_table(entries, scores))
   if protocol == "one_pass":
     draw_curves(workdir, entries)
   print(text)

@@ -40,7 +40,8 @@ def run_distill(config: ConfigDict, workdir: pathlib.Path) -> None:
   targets = targets_of(vgg19, crops, arch=teacher)
   del vgg19
   params = starting_params(random_start(config), arch, workdir)
-  backbone, curve = distil(params["backbone"], crops, targets, steps=settings.steps, seed=config.seed, arch=arch)
+  rest = {"steps": settings.steps, "seed": config.seed, "arch": arch, "folder": workdir / "distillation"}
+  backbone, curve = distil(params["backbone"], crops, targets, **rest)
   save_model(workdir / MODEL_NAME, Model({"backbone": backbone, "head": params["head"]}, arch, 0.5))
   last = np.mean(curve[-100:], axis=0)
   named = {f"block {t.student + 1}, of VGG-19's {t.teacher + 1}": float(v) for t, v in zip(TARGETS, last, strict=True)}

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from adadepth.evaluation.forced_exits import FORCED_THRESHOLD
 from adadepth.evaluation.step_times import exit_trackers, over_xcorr1, policy_trackers, step_seconds
 from adadepth.io.run_record import run_record
+from adadepth.io.whole_files import write_text
 from adadepth.io.workdir import write_results
 from adadepth.jobs.checks import check_config
 from adadepth.jobs.from_config import architecture_of
@@ -35,5 +36,5 @@ def run_table1(config: ConfigDict, workdir: pathlib.Path) -> None:
   table = table1_markdown(arch, times)
   rows, hard = table1_rows(arch, times), hard_rows(arch, times)
   write_results(workdir, {"rows": rows, "hard": hard})
-  (workdir / "table1.md").write_text(table)
+  write_text(workdir / "table1.md", table)
   print(table)

@@ -1,6 +1,7 @@
 """Tracks targets through a video: boxes.csv, an annotated mp4, a timeline, and result files for toolkits."""
 
 import pathlib
+import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
 from adadepth.io.first_boxes import FirstBox
-from adadepth.io.interruption import stop_when_asked
+from adadepth.io.interruption import Stopped, stop_when_asked
 from adadepth.io.json_files import write_json
 from adadepth.io.live import LiveStream
 from adadepth.io.progress import progress
@@ -121,6 +122,8 @@ def track_and_write(run: Run) -> None:
     if PAGE not in earlier_files(workdir):  # a page of the model's own run, say
       put_aside(workdir / PAGE)
   tell(run, stopped=stop.is_set())
+  if stop.number == signal.SIGTERM:
+    raise Stopped(stop.number, f"{len(record.found)} frames are tracked")
 
 
 def draw_page(folder: pathlib.Path, run: Run, stills: Stills, record: dict) -> None:

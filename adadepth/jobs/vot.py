@@ -8,6 +8,7 @@ import sys
 from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
+from adadepth.io.whole_files import write_text
 from adadepth.jobs.track_inputs import check_config_policy
 from adadepth.models.model import ASSETS
 
@@ -21,8 +22,7 @@ def run_vot(config: ConfigDict, workdir: pathlib.Path) -> None:
   check_config_policy(config)
   path = workdir / TRACKERS
   others = without_section(path.read_text(), config.name) if path.exists() else ""
-  workdir.mkdir(parents=True, exist_ok=True)
-  path.write_text(others + section(config))
+  write_text(path, others + section(config))
   print(f"wrote [{config.name}] to {path}; then: vot evaluate --workspace {shlex.quote(str(workdir))} {config.name}")
 
 

@@ -21,6 +21,8 @@ import markdown_it
 import markupsafe
 from PIL import Image
 
+from adadepth.io.whole_files import write_text
+
 FIGURE_WIDTH_PX = 1600
 # A figure of a run, by its file: title, and what there is to see.
 FIGURES = {
@@ -96,7 +98,7 @@ def write_page(path: pathlib.Path, page: Page) -> None:
     script=markupsafe.Markup(script),
     script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
   )
-  path.write_text(text, encoding="utf-8")
+  write_text(path, text)
 
 
 def html_of(markdown: str) -> markupsafe.Markup:

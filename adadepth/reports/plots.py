@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from adadepth.io.whole_files import replacing
 from adadepth.models.architecture import DEPTH_NAMES
 from adadepth.reports.drawing import PREDICTION_COLOR, TRUTH_COLOR, Color, annotate_frame
 
@@ -446,7 +447,6 @@ def _unit_rgb(color: Color) -> tuple[float, ...]:
 
 def save(figure: Figure, path: str | pathlib.Path) -> None:
   """Writes a figure as a PNG; its folder is made where missing."""
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
   FigureCanvasAgg(figure)
-  figure.savefig(path, dpi=DPI, format="png")
+  with replacing(path) as partial:
+    figure.savefig(partial, dpi=DPI, format="png")

@@ -2,12 +2,20 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from adadepth.tracking.lost import is_lost
 
 # What is read with a lower probability is not taken; and not believed, so that it counts as a miss. Chosen on dev.
 TAKEN, BELIEVED = 0.02, 0.2
+# A crop whose grey levels lie closer together shows nothing, and whatever is read there has this score, a logit.
+LEAST_LEVELS, NOT_THERE = 3, -20.0
+
+
+def shows_something(crops: Shaped[Array, "n h w 3"]) -> Bool[Array, "n"]:
+  """Whether each crop, 0..255, is more than one colour: a black frame, or a covered lens, is not."""
+  levels = crops.astype(jnp.float32)
+  return jnp.max(levels, axis=(1, 2, 3)) - jnp.min(levels, axis=(1, 2, 3)) >= LEAST_LEVELS
 
 
 def next_missed(score: Float[Array, "n"], missed: Int[Array, "n"]) -> Int[Array, "n"]:

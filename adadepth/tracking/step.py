@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from adadepth.maths.geometry import Arrays, box_from_center, crop_scale, displacement_in_image
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import Template, make_template
-from adadepth.tracking.belief import next_missed, stays
+from adadepth.tracking.belief import NOT_THERE, next_missed, shows_something, stays
 from adadepth.tracking.budget import Budget
 from adadepth.tracking.learning import learn
 from adadepth.tracking.policies import Policy
@@ -94,6 +94,8 @@ def update(
   size_wh = size_of_crop(state.box_xywh[:, 2:], state.first_size_wh, reader=arch.reader)
   scale = crop_scale(size_wh, arch.template_px)
   decision = policy(params, state.template, Search(searches, size_wh * scale[:, None]), state.threshold)
+  sure = jnp.where(shows_something(searches), decision.reading.score, NOT_THERE)
+  decision = decision._replace(reading=decision.reading._replace(score=sure))
   center = centers + displacement_in_image(decision.reading.center, scale)
   size = next_size(decision.reading.size / scale[:, None], size_wh, state.first_size_wh, frame_wh, arch=arch)
   missed = next_missed(decision.reading.score, state.missed)

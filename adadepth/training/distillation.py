@@ -6,6 +6,7 @@ then thrown away.
 """
 
 import functools
+import pathlib
 from typing import NamedTuple
 
 import jax
@@ -17,14 +18,18 @@ from PIL import Image
 
 from adadepth.data.drifted_pairs import DriftedSampler
 from adadepth.data.render.cutouts import Album, read_photo
+from adadepth.io.checkpoints import Checkpoints
+from adadepth.io.interruption import AFTER_THIS_STEP, Stopped, stop_when_asked
 from adadepth.io.progress import progress
 from adadepth.maths.random_streams import named_generator, named_stream
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import block_outputs
 from adadepth.models.vgg import apply_block, max_pool
+from adadepth.training.divergence import check_finite
 
 CROPS_A_PHOTO = 4
 BATCH, WARMUP, LEARNING_RATE, CLIP_NORM = 16, 100, 2e-3, 5.0
+CHECKPOINT_EVERY = 100
 SAMPLED = 320  # crops from which the axes are taken
 
 
@@ -44,6 +49,22 @@ class Target(NamedTuple):
 
 # The student's last two both see the fourth block of VGG-19; the fifth, at twice the stride, is the last one's alone.
 TARGETS = (Target(1, 1, 64), Target(2, 2, 96), Target(3, 3, 128), Target(4, 4, 128), Target(4, 3, 128))
+
+
+class State(NamedTuple):
+  """What a step begins from.
+
+  Attributes:
+    trained: the backbone, and the linear layers.
+    opt_state: of Adam.
+    curve: the losses of all steps, 0 for those to come, [steps, t].
+    step: how many are done.
+  """
+
+  trained: dict
+  opt_state: optax.OptState
+  curve: Float[Array, "steps t"]
+  step: Array
 
 
 class Axes(NamedTuple):
@@ -126,8 +147,16 @@ def distil(
   steps: int,
   seed: int,
   arch: Architecture,
+  folder: pathlib.Path,
 ) -> tuple[dict, Float[np.ndarray, "steps t"]]:
-  """Trains the backbone to predict the targets, of crops in other light; the backbone, and the losses of each step."""
+  """Trains the backbone to predict the targets, of crops in other light; the backbone, and the losses of each step.
+
+  Args:
+    folder: gets checkpoints, from which it goes on: a step depends on the seed and its number alone.
+  Raises:
+    InputError: a loss is not finite.
+    Stopped: Ctrl-C or SIGTERM has asked for it; the last step is kept.
+  """
   keys = jax.random.split(named_stream(jax.random.key(seed), "distillation layers"), len(TARGETS))
   layers = [
     {"kernel": 0.05 * jax.random.normal(key, (arch.channels[t.student], t.axes)), "bias": jnp.zeros(t.axes)}
@@ -137,20 +166,33 @@ def distil(
   schedule = optax.warmup_cosine_decay_schedule(0, LEARNING_RATE, min(WARMUP, steps // 4), steps, LEARNING_RATE / 100)
   optimizer = optax.chain(optax.clip_by_global_norm(CLIP_NORM), optax.adam(schedule))
 
-  @jax.jit
-  def step(trained, moments, crops, targets):
+  @functools.partial(jax.jit, donate_argnums=0)
+  def one_step(state, crops, targets):
     loss = functools.partial(distillation_loss, arch=arch)
-    (_, losses), grads = jax.value_and_grad(loss, has_aux=True)(trained, crops, targets)
-    updates, moments = optimizer.update(grads, moments, trained)
-    return optax.apply_updates(trained, updates), moments, losses
+    (_, losses), grads = jax.value_and_grad(loss, has_aux=True)(state.trained, crops, targets)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.trained)
+    trained, curve = optax.apply_updates(state.trained, updates), state.curve.at[state.step].set(losses)
+    return State(trained, opt_state, curve, state.step + 1), losses
 
-  moments, curve = optimizer.init(trained), []
-  for index in progress(range(steps), "distillation"):
-    rng = named_generator(seed, "distillation batches", index)
-    rows = rng.integers(0, len(crops), BATCH)
-    light = rng.uniform(0.75, 1.25, (BATCH, 1, 1, 3)) * rng.uniform(0.8, 1.2, (BATCH, 1, 1, 1))
-    lit = np.clip(crops[rows] * light.astype(np.float32), 0, 255)
-    wanted = [target[rows].astype(np.float32) for target in targets]
-    trained, moments, losses = step(trained, moments, lit, wanted)
-    curve.append(losses)
-  return trained["backbone"], np.stack(jax.device_get(curve))
+  start = State(trained, optimizer.init(trained), jnp.zeros((steps, len(TARGETS))), jnp.int32(0))
+  with Checkpoints(folder, every=CHECKPOINT_EVERY) as checkpoints, stop_when_asked(AFTER_THIS_STEP) as stop:
+    state = checkpoints.restore(jax.tree.map(jnp.array, start))  # a copy: steps donate their state
+    for index in progress(range(int(state.step), steps), "distillation"):
+      rng = named_generator(seed, "distillation batches", index)
+      rows = rng.integers(0, len(crops), BATCH)
+      light = rng.uniform(0.75, 1.25, (BATCH, 1, 1, 3)) * rng.uniform(0.8, 1.2, (BATCH, 1, 1, 1))
+      lit = np.clip(crops[rows] * light.astype(np.float32), 0, 255)
+      state, losses = one_step(state, lit, [target[rows].astype(np.float32) for target in targets])
+      check_finite(
+        {"the loss": float(losses.sum())},
+        f"distillation, step {index + 1}",
+        videos=lambda rows=rows: (f"crop {row}" for row in rows),
+        kept=lambda: checkpoints.last,
+      )
+      asked = stop.is_set()
+      checkpoints.save(index + 1, state, force=index + 1 == steps or asked)
+      if asked:
+        break
+    if stop.is_set():
+      raise Stopped(stop.number, f"distillation is kept up to step {int(state.step)} of {steps}")
+  return state.trained["backbone"], np.asarray(state.curve)

@@ -16,8 +16,10 @@ from adadepth.data.ahead import map_ahead
 from adadepth.data.drifted_pairs import DriftedSampler
 from adadepth.data.pairs import PairGroup, PairSampler
 from adadepth.io.checkpoints import Checkpoints
+from adadepth.io.interruption import AFTER_THIS_STEP, Stopped, stop_when_asked
 from adadepth.io.mesh import copy_to_all, deal, here, mesh_for, over, own_rows
 from adadepth.io.metric_writer import MetricWriter
+from adadepth.io.processes import any_process
 from adadepth.io.progress import progress
 from adadepth.maths.cost_volume import local_window
 from adadepth.maths.geometry import zero_displacement_index
@@ -27,6 +29,7 @@ from adadepth.maths.xcorr import cross_correlate_spectra
 from adadepth.models.architecture import Architecture
 from adadepth.models.box_head import Reading, read_box
 from adadepth.models.network import group_maps, logit_scales, pair_responses
+from adadepth.training.divergence import check_finite
 from adadepth.training.optimizers import TRAINED, TrainState, apply_gradients, finetune_optimizer, init_state
 
 PREFETCH_BATCHES = 2
@@ -228,6 +231,9 @@ def finetune(
     The rest is as in `finetune_optimizer` and `finetune_step`.
   Returns:
     The state after `steps` steps.
+  Raises:
+    InputError: a loss or a gradient is not finite; that step is not kept.
+    Stopped: Ctrl-C or SIGTERM has asked for it; the last step is kept.
   """
   optimizer = finetune_optimizer(
     learning_rate=learning_rate, steps=steps, warmup_steps=warmup_steps, clip_norm=clip_norm
@@ -244,7 +250,7 @@ def finetune(
     state = copy_to_all(state, mesh)
     own = own_rows(mesh, groups)
     batches = training_batches(sampler, groups=groups, start=start, stop=steps, threads=threads, own=own)
-    with MetricWriter(folder, resume_step=start or None) as writer:
+    with MetricWriter(folder, resume_step=start or None) as writer, stop_when_asked(AFTER_THIS_STEP) as stop:
       waited, began = 0.0, time.perf_counter()
       for step in progress(range(start + 1, steps + 1), f"phase 1 ({objective})"):
         jax.block_until_ready(state)  # what is waited for after this, is input
@@ -253,9 +259,22 @@ def finetune(
         waited += time.perf_counter() - ready
         with over(mesh):
           state, scalars = compiled_step(state, batch, optimizer=optimizer, **loss)
+        check_finite(
+          {"the loss": float(scalars["loss"]), "the gradient's norm": float(scalars["grad_norm"])},
+          f"phase 1, step {step}",
+          videos=lambda step=step: (sampler[(step - 1) * groups + group].sequence for group in range(groups)),
+          kept=lambda: checkpoints.last,
+        )
         if step % log_every == 0 or step == steps:
           writer.write(step, {**scalars, "input_share": waited / (time.perf_counter() - began)})
-        checkpoints.save(step, state, force=step == steps)
-        if measure_every and step % measure_every == 0:
+        asked, measured = any_process(stop.is_set()), measure_every and step % measure_every == 0
+        checkpoints.save(step, state, force=step == steps or measured or asked)
+        if asked:
+          break
+        if measured:
+          stop.at_once = True  # it takes long, keeps what it has done itself, and the step is kept
           measure(step, here(state.params))
+          stop.at_once = False
+      if any_process(stop.is_set()):
+        raise Stopped(stop.number, f"phase 1 is kept up to step {int(state.step)} of {steps}")
   return here(state)

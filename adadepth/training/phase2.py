@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from adadepth.evaluation.costs import pair_costs
 from adadepth.evaluation.responses import PairTable, of_responses
@@ -37,6 +37,7 @@ from adadepth.training.cross_fitting import (
   static_choices,
   sweep,
 )
+from adadepth.training.divergence import check_finite
 from adadepth.training.optimizers import TrainState, apply_gradients, gating_optimizer, init_state
 
 
@@ -160,7 +161,40 @@ def fit(
   eq2 = {"map_loss": recipe.map_loss, "variance_px2": recipe.variance_px2}
   losses = depth_losses(params, table, exit_ious(table, arch=arch), loss=recipe.loss, arch=arch, **eq2)
   prices = np.asarray(geometric_price(recipe.p, DEPTHS))
-  return Fitted(*train_gates(features[:, :GATES], losses, rows, prices=prices, recipe=recipe))
+  fitted = Fitted(*train_gates(features[:, :GATES], losses, rows, prices=prices, recipe=recipe))
+  finite = np.isfinite(features).all(axis=(1, 2)) & np.isfinite(losses).all(axis=1)
+  check_curves(fitted, table.sequence, rows, recipe, finite=finite)
+  return fitted
+
+
+def check_curves(
+  fitted: Fitted,
+  sequence: Shaped[np.ndarray, "n"],
+  rows: Int[np.ndarray, "m"],
+  recipe: Recipe,
+  *,
+  finite: Bool[np.ndarray, "n"],
+) -> None:
+  """Raises InputError for a loss, or gates, that are not finite: the first step of any lambda.
+
+  It names the videos whose pairs are not finite themselves, else those of the step's batch.
+  """
+  broken = rows[~finite[rows]]
+  for weight, gates, curve in zip(recipe.price_weights, fitted.gates, fitted.curves, strict=True):
+    bad = np.flatnonzero(~np.isfinite(curve))
+    step = int(bad[0]) if len(bad) else len(curve) - 1
+    check_finite(
+      {"the loss": float(curve[step]), "the gates' norm": float(optax.tree.norm(gates))},
+      f"phase 2, lambda {weight:g}, step {step + 1}",
+      videos=lambda step=step: sequence[broken if len(broken) else batches_of(rows, recipe)[step]].tolist(),
+      kept=lambda: "phase 2 keeps no steps, and the parameters that it began from are as they were",
+    )
+
+
+def batches_of(rows: Int[np.ndarray, "m"], recipe: Recipe) -> Int[np.ndarray, "steps batch"]:
+  """The pairs of each step, drawn with replacement."""
+  rng = named_generator(recipe.seed, "gate batches")
+  return rows[rng.integers(len(rows), size=(recipe.steps, recipe.batch))].astype(np.int32)
 
 
 def train_gates(
@@ -181,8 +215,7 @@ def train_gates(
   Returns:
     The gates of each lambda, and the training loss at every step.
   """
-  rng = named_generator(recipe.seed, "gate batches")
-  order = rows[rng.integers(len(rows), size=(recipe.steps, recipe.batch))].astype(np.int32)
+  order = batches_of(rows, recipe)
   gates = standardise_gates(
     init_gates(named_stream(jax.random.key(recipe.seed), "gates"), features.shape[-1]), features[rows]
   )

@@ -20,7 +20,9 @@ from adadepth.data.drifted_pairs import LEAST_PX, other_light
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.io.checkpoints import Checkpoints
+from adadepth.io.interruption import AFTER_THIS_STEP, Stopped, stop_when_asked
 from adadepth.io.metric_writer import MetricWriter
+from adadepth.io.processes import any_process
 from adadepth.io.progress import progress
 from adadepth.maths.cost_volume import local_window
 from adadepth.maths.geometry import box_center, box_from_center, template_side, zero_displacement_index
@@ -39,6 +41,7 @@ from adadepth.models.network import (
 )
 from adadepth.tracking.reader import place_of
 from adadepth.tracking.step import next_size
+from adadepth.training.divergence import check_finite
 from adadepth.training.optimizers import TrainState
 
 CLIPS, FRAMES = 16, 10
@@ -149,14 +152,25 @@ def train_on_rollouts(
   with Checkpoints(folder / "checkpoints", every=CHECKPOINT_EVERY) as checkpoints:
     state = checkpoints.restore(state)
     start = int(state.step)
-    with MetricWriter(folder, resume_step=start or None) as writer:
+    with MetricWriter(folder, resume_step=start or None) as writer, stop_when_asked(AFTER_THIS_STEP) as stop:
       for step in progress(range(start + 1, steps + 1), "phase 1 (rollouts)"):
         rng = named_generator(seed, "rollouts", step)
         clips = [draw_clip(sequences, rng) for _ in range(CLIPS)]
         state, loss = learn_from(clips, state, prepared, rng, optimizer=optimizer, arch=arch)
+        check_finite(
+          {"the loss": loss, "the heads' norm": float(optax.tree.norm(state.params))},
+          f"phase 1, rollouts, step {step}",
+          videos=lambda clips=clips: (clip.sequence.name for clip in clips),
+          kept=lambda: checkpoints.last,
+        )
         if step % LOG_EVERY == 0 or step == steps:
           writer.write(step, {"loss": loss})
-        checkpoints.save(step, state, force=step == steps)
+        asked = any_process(stop.is_set())
+        checkpoints.save(step, state, force=step == steps or asked)
+        if asked:
+          break
+      if any_process(stop.is_set()):
+        raise Stopped(stop.number, f"rollouts are kept up to step {int(state.step)} of {steps}")
   return {**params, "box": state.params}
 
 

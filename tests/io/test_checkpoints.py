@@ -1,7 +1,11 @@
 """Checkpoints are written when they are due, and the latest comes back."""
 
+import errno
+import shutil
+
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from adadepth.io.checkpoints import Checkpoints
 
@@ -15,3 +19,61 @@ def test_a_state_is_written_at_multiples_of_every_and_when_forced(tmp_path):
   assert kept == {1: set(), 2: set(), 3: {"3"}, 4: {"3"}, 5: {"3", "5"}}
   with Checkpoints(tmp_path, every=3) as checkpoints:
     np.testing.assert_array_equal(checkpoints.restore({"step": jnp.int32(0)})["step"], 5)
+
+
+def written(folder, *steps: int) -> None:
+  with Checkpoints(folder, every=1) as checkpoints:
+    for step in steps:
+      checkpoints.save(step, {"step": jnp.int32(step), "weights": jnp.full(1000, step)})
+
+
+def restored(folder) -> int:
+  with Checkpoints(folder, every=1) as checkpoints:
+    state = checkpoints.restore({"step": jnp.int32(0), "weights": jnp.zeros(1000, jnp.int32)})
+  assert (state["weights"] == state["step"]).all()
+  return int(state["step"])
+
+
+def test_a_write_that_was_cut_off_is_no_checkpoint(tmp_path):
+  written(tmp_path, 3)
+  shutil.copytree(tmp_path / "3", tmp_path / "4.orbax-checkpoint-tmp-17")
+  assert restored(tmp_path) == 3
+  assert [path.name for path in tmp_path.iterdir()] == ["3"]
+
+
+@pytest.mark.parametrize("harm", ["cut off", "gone"])
+def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(tmp_path, capsys, harm):
+  written(tmp_path, 3, 4)
+  for path in (tmp_path / "4").rglob("*"):
+    if path.is_file():
+      path.write_bytes(path.read_bytes()[:10]) if harm == "cut off" else path.unlink()
+  assert restored(tmp_path) == 3
+  (line,) = capsys.readouterr().err.strip().splitlines()
+  assert f"{tmp_path / '4'} cannot be read and is put aside as unreadable-4" in line
+  written(tmp_path, 4)  # which can be written again
+  assert restored(tmp_path) == 4
+
+
+def test_without_one_that_can_be_read_a_run_begins_anew(tmp_path):
+  written(tmp_path, 3)
+  shutil.rmtree(tmp_path / "3" / "default")
+  assert restored(tmp_path) == 0
+
+
+def test_the_last_checkpoint_is_told(tmp_path):
+  with Checkpoints(tmp_path, every=1) as checkpoints:
+    assert checkpoints.last == "there is no checkpoint yet"
+    checkpoints.save(3, {"step": jnp.int32(3)})
+    assert checkpoints.last == f"the last good checkpoint is {tmp_path / '3'}"
+
+
+def test_a_full_disk_is_told_as_one_whatever_tensorstore_calls_it(tmp_path, monkeypatch):
+  with Checkpoints(tmp_path, every=1) as checkpoints:
+
+    def full(*_, **__):
+      raise ValueError("RESOURCE_EXHAUSTED: Failed writing [OS error 28: ENOSPC No space left on device]")
+
+    monkeypatch.setattr(checkpoints._manager, "save", full)
+    with pytest.raises(OSError) as caught:
+      checkpoints.save(1, {"step": jnp.int32(1)})
+  assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path))

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from adadepth.io.interruption import stop_when_asked
+from adadepth.io.interruption import Stopped, stop_when_asked
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -31,3 +31,23 @@ def test_another_thread_leaves_signals_as_they_are():
   thread.start()
   thread.join()
   assert handlers == [signal.getsignal(signal.SIGINT)]
+
+
+def test_the_second_signal_says_which_it_was():
+  with stop_when_asked("stopping") as asked, pytest.raises(Stopped) as caught:
+    for number in (signal.SIGINT, signal.SIGTERM):
+      signal.raise_signal(number)
+  assert asked.number == signal.SIGINT and caught.value.number == signal.SIGTERM
+
+
+def test_what_is_kept_already_may_be_left_at_once(capsys):
+  with stop_when_asked("stopping") as asked, pytest.raises(Stopped):
+    asked.at_once = True
+    signal.raise_signal(signal.SIGTERM)
+  assert not asked.is_set() and capsys.readouterr().err == ""
+
+
+def test_what_is_kept_is_said_in_a_line():
+  assert Stopped(signal.SIGTERM, "phase 1 is kept up to step 7 of 9").kept == (
+    "stopped by SIGTERM: phase 1 is kept up to step 7 of 9; the same command goes on from there"
+  )

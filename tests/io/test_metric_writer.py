@@ -94,3 +94,12 @@ def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path):
   assert len(read_metrics(tmp_path)) == 3
   write_steps(tmp_path, [3], resume_step=2)
   assert [entry["step"] for entry in read_metrics(tmp_path)] == [0, 1, 2, 3]
+
+
+@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_an_error_at_the_step_and_not_a_hang(tmp_path):
+  with MetricWriter(tmp_path) as metrics:
+    metrics._events.close()
+    metrics._events = pathlib.Path("/dev/full").open("ab")  # noqa: SIM115
+    with pytest.raises(OSError, match="No space left"):
+      metrics.write(0, {name: 0.5 for name in "abcdefgh"})

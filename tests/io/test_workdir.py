@@ -1,11 +1,13 @@
 """A run's folder belongs to one run, and loses nothing."""
 
 import json
+import os
+import pathlib
 
 import pytest
 
 from adadepth.errors import InputError
-from adadepth.io.workdir import all_or_none, check_claim, claim, put_aside, write_results
+from adadepth.io.workdir import all_or_none, alone_in, check_claim, claim, put_aside, write_results
 
 
 def test_the_same_settings_may_come_again(tmp_path):
@@ -95,3 +97,54 @@ def test_a_file_that_is_put_aside_keeps_its_content_under_a_name_with_its_time(t
   put_aside(tmp_path / "report.html")
   assert [path.name for path in tmp_path.iterdir()] == [f"report.{written}.html"]
   assert (tmp_path / f"report.{written}.html").read_text() == "the model's own"
+
+
+# One run at a time.
+
+
+def test_a_second_run_in_a_workdir_is_refused_in_a_line(tmp_path):
+  with alone_in(tmp_path / "run"):
+    with pytest.raises(InputError) as caught, alone_in(tmp_path / "run"):
+      pass
+    with alone_in(tmp_path / "another"):
+      (tmp_path / "another" / "results.json").touch()
+  told = f"`--workdir` (={tmp_path / 'run'}) is in use by another run (process {os.getpid()} on "
+  assert str(caught.value).startswith(told) and "\n" not in str(caught.value)
+  assert [path.name for path in tmp_path.rglob("*")] == ["another", "results.json"]  # nothing was written to the other
+
+
+def test_a_run_that_writes_nothing_leaves_no_folder(tmp_path):
+  (tmp_path / "there").mkdir()
+  for name in ("a/b/c", "there"):
+    with pytest.raises(KeyError), alone_in(tmp_path / name):
+      raise KeyError
+  assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_run_clears_what_killed_ones_have_left(tmp_path):
+  (tmp_path / ".unfinished-17-results.json").touch()
+  (tmp_path / ".lock").write_text("process 17 on another")
+  with alone_in(tmp_path):
+    (tmp_path / "results.json").touch()
+  assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_a_workdir_that_cannot_be_locked_is_told_by_its_path(tmp_path):
+  (tmp_path / "file").touch()
+  with pytest.raises(OSError) as caught, alone_in(tmp_path / "file"):
+    pass
+  assert caught.value.filename == str(tmp_path / "file")
+
+
+def test_results_that_cannot_be_written_leave_the_older_ones_where_they_are(tmp_path, monkeypatch):
+  write_results(tmp_path, {"value": 1})
+  (tmp_path / "figure7.mp4").write_text("1")
+
+  def full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+  monkeypatch.setattr(pathlib.Path, "write_text", full)
+  with pytest.raises(OSError, match="No space left"):
+    write_results(tmp_path, {"value": 2})
+  assert sorted(path.name for path in tmp_path.iterdir()) == ["figure7.mp4", "results.json"]
+  assert json.loads((tmp_path / "results.json").read_text()) == {"value": 1}

@@ -385,6 +385,19 @@ def test_a_tree_survives_safetensors(tmp_path):
   jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, np.asarray(b), strict=True), found, tree)
 
 
+def test_the_same_parameters_are_the_same_bytes(tmp_path):
+  tree = {"b": {"x": np.ones(3, np.float32)}, "a": np.arange(4), "c": np.zeros((2, 2), np.float32)}
+  metadata = {name: "value" for name in ["threshold", "architecture", "calibration", "version"]}
+  found = set()
+  for order in (list, reversed):
+    for _ in range(4):  # safetensors draws the order of metadata anew each time
+      save_safetensors(tmp_path / "a", dict(order(tree.items())), dict(order(metadata.items())))
+      found.add((tmp_path / "a").read_bytes())
+  assert len(found) == 1
+  assert load_safetensors(tmp_path / "a").metadata == metadata
+  np.testing.assert_array_equal(load_safetensors(tmp_path / "a").tree["b"]["x"], tree["b"]["x"])
+
+
 def test_half_precision_halves_the_file_and_rounds_once(tmp_path):
   tree = {"w": np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32), "n": np.arange(3)}
   before = tree["w"].copy()

@@ -29,7 +29,8 @@ BOXES = np.array([(40, 30, 24, 40), (10, 20, 60, 20)], np.float32)
 CROP_SCALE = np.array([64 / 56, 64 / 80], np.float32)  # crop pixels per image pixel
 FRAME_WH = jnp.array([160.0, 120.0])
 MOVED = np.array([(8, -4), (-16, 2)], np.float32)  # crop pixels
-BLIND = jnp.zeros((2, 128, 128, 3), jnp.uint8)
+# Crops for policies that do not look; no crop of one colour, which shows nothing.
+BLIND = jnp.tile(jnp.arange(128, dtype=jnp.uint8)[None, None, :, None], (2, 128, 1, 3))
 
 
 def told(moved=MOVED, log_scale=(0.0, 0.0), depth=(1, 4), score=(0.0, 0.0)):
@@ -266,3 +267,14 @@ def test_an_update_never_calls_back_to_the_host(params, arch, start, crops):
 def test_boxes_must_be_rows_of_four(params, arch, crops):
   with pytest.raises(Exception, match="boxes_xywh"):
     init(params, *crops, jnp.zeros((2, 3)), jnp.zeros(2), arch=arch)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_where_one_colour_alone_is_seen_a_target_is_lost_and_its_box_stays(start, arch, level):
+  plain = jnp.full_like(BLIND, level).at[:, 0, 0].add(jnp.uint8(2 if level < 255 else 254))  # what a codec may add
+  rest, state = {"policy": told(score=(9.0, 9.0)), "arch": arch}, start
+  for missed in range(1, PATIENCE + 1):
+    state, track = update({}, state, plain, jnp.asarray(centers(BOXES)), FRAME_WH, **rest)
+    np.testing.assert_array_equal(track.missed, [missed] * 2)
+  assert track.lost.all() and (track.score < 1e-6).all()
+  np.testing.assert_array_equal(track.box_xywh, BOXES)

@@ -322,6 +322,8 @@ RGB = "it must be RGB, uint8 [height, width, 3]"
     ([[1]], (10, 10, 20, 20), f"`frame` is a list: {RGB}, one array"),
     (None, (10, 10, 20, 20), f"`frame` is a NoneType: {RGB}"),
     (np.zeros((96, 128, 3)), (10, 10, 20, 20), f"`frame` is float64 (96, 128, 3): {RGB}"),
+    (np.full((96, 128, 3), np.nan, np.float32), (10, 10, 20, 20), f"`frame` is float32 (96, 128, 3): {RGB}"),
+    (np.zeros((96, 128, 3), np.uint16), (10, 10, 20, 20), f"`frame` is uint16 (96, 128, 3): {RGB}"),
     (np.zeros((96, 128), np.uint8), (10, 10, 20, 20), f"`frame` is uint8 (96, 128): {RGB}"),
     (np.zeros((96, 128, 4), np.uint8), (10, 10, 20, 20), f"`frame` is uint8 (96, 128, 4): {RGB}"),
     (np.zeros((0, 128, 3), np.uint8), (10, 10, 20, 20), f"`frame` is uint8 (0, 128, 3): {RGB}, not empty"),
@@ -351,6 +353,11 @@ def test_a_frame_of_another_size_is_refused(tracker, moving_target):
   ("change", "message"),
   [
     (lambda frame: frame / np.float32(255), "`frame` is float32 (96, 128, 3): it must be uint8 (96, 128, 3)"),
+    (lambda frame: np.full_like(frame, np.nan, np.float32), "`frame` is float32 (96, 128, 3): it must be uint8"),
+    (lambda frame: frame.astype(np.uint16) * 257, "`frame` is uint16 (96, 128, 3): it must be uint8"),
+    (lambda frame: frame[..., 0], "`frame` is uint8 (96, 128): it must be uint8 (96, 128, 3)"),
+    (lambda frame: frame[..., [0, 1, 2, 2]], "`frame` is uint8 (96, 128, 4): it must be uint8 (96, 128, 3)"),
+    (lambda frame: None, "`frame` is a NoneType: it must be uint8"),
     (lambda frame: jnp.asarray(frame, jnp.int32), "`frame` is int32 (96, 128, 3): it must be uint8"),
   ],
 )
@@ -360,6 +367,27 @@ def test_what_is_no_frame_is_refused(tracker, moving_target, change, message):
   check_next_frame(jnp.asarray(frame), target.frame_shape)
   with pytest.raises(InputError, match=re.escape(message)):
     check_next_frame(change(frame), target.frame_shape)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (8, 4000), (4000, 3000)])
+def test_tiny_and_huge_frames_are_tracked_within_their_sides(tracker, shape):
+  height, width = shape
+  frame = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+  target = tracker.init(frame, (0, 0, min(width, 20) + 0.5, min(height, 16)))
+  for _ in range(2):
+    target, track = tracker.update(target, frame)
+  center = track.box_xywh[:2] + track.box_xywh[2:] / 2
+  assert np.isfinite(track.box_xywh).all() and (center >= 0).all() and (center <= (width, height)).all()
+
+
+@pytest.mark.parametrize("level", [0, 128])
+def test_a_target_given_where_nothing_is_to_be_seen_is_lost(tracker, level):
+  plain = np.full((96, 128, 3), level, np.uint8)
+  target = tracker.init(plain, (40, 50, 20, 20))
+  for _ in range(PATIENCE):
+    target, track = tracker.update(target, plain)
+  np.testing.assert_array_equal(track.box_xywh, np.float32((40, 50, 20, 20)))
+  assert track.lost and np.isfinite(track.confidences).all()
 
 
 def test_an_unknown_policy_is_refused(model):

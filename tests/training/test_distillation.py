@@ -77,7 +77,7 @@ def test_every_crop_has_targets_of_its_own(crops):
     assert np.isfinite(x).all() and np.abs(x[0].astype(np.float32) - x[1]).max() > 0.1
 
 
-def test_distilling_lowers_every_error_and_moves_the_backbone(crops):
+def test_distilling_lowers_every_error_and_moves_the_backbone(crops, tmp_path):
   backbone = init_params(jax.random.key(0), SMALL, logit_scale=1.0)["backbone"]
   brightness = crops.mean(axis=(1, 2, 3)) - 127.5  # something that a network can see of a crop
   sides = {t: 4 if t.teacher == 4 else 8 for t in TARGETS}
@@ -86,7 +86,7 @@ def test_distilling_lowers_every_error_and_moves_the_backbone(crops):
     for t, s in sides.items()
   ]
   lit = np.clip(crops / 4 + np.where(brightness > 0, 150, 20)[:, None, None, None], 0, 255).astype(np.uint8)
-  trained, curve = distil(backbone, lit, targets, steps=40, seed=0, arch=SMALL)
+  trained, curve = distil(backbone, lit, targets, steps=40, seed=0, arch=SMALL, folder=tmp_path)
   assert (curve[-5:].mean(0) < 0.7 * curve[:3].mean(0)).all(), (curve[:3].mean(0), curve[-5:].mean(0))
   moved = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), backbone, trained)
   assert all(jax.tree.leaves(moved))

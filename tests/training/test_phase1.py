@@ -1,5 +1,8 @@
 """Phase 1: what a step computes and moves, and that a whole run leaves the caller's parameters alone."""
 
+import dataclasses
+import signal
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +10,8 @@ import pytest
 
 from adadepth.data.drifted_pairs import DriftedSampler
 from adadepth.data.pairs import PairSampler
+from adadepth.errors import InputError
+from adadepth.io.interruption import Stopped
 from adadepth.io.metric_writer import read_metrics
 from adadepth.maths.cost_volume import local_window
 from adadepth.maths.losses import giou_loss, label_cross_entropy
@@ -175,6 +180,49 @@ def test_batches_go_on_where_a_run_stopped(sampler):
   rest = list(training_batches(sampler, groups=2, start=1, stop=3, threads=2))
   jax.tree.map(np.testing.assert_array_equal, whole[1:], rest)
   jax.tree.map(np.testing.assert_array_equal, whole[1], stack_groups([sampler[2], sampler[3]]))
+
+
+class Poisoned(PairSampler):
+  """Group 5 says that its target is nowhere."""
+
+  def __getitem__(self, index: int):
+    group = super().__getitem__(index)
+    nowhere = group.truth_in_search * np.float32(np.nan if index == 5 else 1)
+    return dataclasses.replace(group, truth_in_search=nowhere, sequence=f"video-{index}")
+
+
+def test_a_loss_that_is_no_number_ends_a_run_with_its_step_videos_and_checkpoint(params, arch, moving_target, tmp_path):
+  poisoned = Poisoned([moving_target], arch, seed=0, frames=2, jitter_px=8.0, key_every=1)
+  told = (
+    rf"^phase 1, step 3: the loss is nan on video-4, video-5; the last good checkpoint is {tmp_path}/checkpoints/2: "
+    r"[^\n]*$"
+  )
+  with pytest.raises(InputError, match=told):
+    run(params, poisoned, tmp_path, checkpoint_every=1)
+  assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["1", "2"]
+  assert [line["step"] for line in read_metrics(tmp_path)] == [1, 2]
+
+
+def test_a_run_that_is_stopped_keeps_its_step_and_goes_on_to_the_same_bits(
+  params, sampler, tmp_path, whole_run, monkeypatch
+):
+  """Also with another number of threads."""
+  asked = []
+
+  def signalled(*arguments, **more):
+    asked.append(compiled_step(*arguments, **more))
+    if len(asked) == 2:
+      signal.raise_signal(signal.SIGTERM)
+    return asked[-1]
+
+  monkeypatch.setattr(phase1, "compiled_step", signalled)
+  with pytest.raises(Stopped, match="phase 1 is kept up to step 2 of 4") as caught:
+    run(params, sampler, tmp_path, threads=2)
+  assert caught.value.number == signal.SIGTERM
+  assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["2"]
+  state = run(params, sampler, tmp_path, threads=2)
+  assert moved(whole_run[1].params, state.params) == set() and state.step == STEPS
+  assert len(asked) == STEPS and [line["step"] for line in read_metrics(tmp_path)] == [1, 2, 3, 4]
 
 
 # Oracles.

@@ -1,6 +1,7 @@
 """Phase 2 finds the exit that the features give away, judges it on videos it has not seen, and beside static exits."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from planted_pairs import ARCH, planted_table
 
+from adadepth.errors import InputError
 from adadepth.evaluation.costs import Costs, pair_costs
 from adadepth.evaluation.scores import confidences_of, exits_at, table_features
 from adadepth.maths.cascade import exit_confidences, exit_depth
@@ -119,11 +121,34 @@ def test_the_cross_entropy_loss_is_each_maps_own():
 
 def test_prices_are_powers_of_p(monkeypatch):
   asked = []
-  monkeypatch.setattr(phase2, "train_gates", lambda *_, prices, recipe: asked.append(prices) or ([], np.zeros((1, 1))))
+  monkeypatch.setattr(
+    phase2, "train_gates", lambda *_, prices, recipe: asked.append(prices) or ([{"a": np.zeros(1)}], np.zeros((1, 1)))
+  )
   table = planted_table([(0, 0)] * 2, [[(0, 0)] * 5] * 2)
   features = table_features(untrained(), table, arch=ARCH)
   fit(untrained(), table, features, np.arange(2), RECIPE._replace(p=3.0), ARCH)
   np.testing.assert_allclose(asked[0], [1, 3, 9, 27, 81])
+
+
+def told_by_fit(table, features, **changes) -> str:
+  """What a fit of short batches is refused with."""
+  recipe = RECIPE._replace(price_weights=(0.0, 0.5), batch=1, steps=9, **changes)
+  with pytest.raises(InputError) as caught:
+    fit(untrained(), table, features, np.arange(3), recipe, ARCH)
+  return str(caught.value)
+
+
+def test_pairs_that_are_no_numbers_are_told_by_lambda_step_and_videos():
+  table, features = planted_table([(0, 0)] * 3, [[(0, 0)] * 5] * 3), np.zeros((3, 5, FEATURES), np.float32)
+  features[1, 0, 0] = np.nan  # of video "b"; standardised, all pairs are
+  told = told_by_fit(table, features)
+  assert told.startswith("phase 2, lambda 0, step 1: the loss is nan on b; phase 2 keeps no steps") and "\n" not in told
+
+
+def test_gates_that_become_no_numbers_are_told_by_the_videos_of_the_batch():
+  table, features = planted_table([(0, 0)] * 3, [[(0, 0)] * 5] * 3), np.ones((3, 5, FEATURES), np.float32)
+  told = told_by_fit(table, features, learning_rate=float("inf"))
+  assert re.match("phase 2, lambda 0, step [1-9]: the (loss|gates' norm) is nan on [ab](, b)?; ", told)
 
 
 # Cross-fitting.

@@ -1,5 +1,6 @@
 """Nested dicts of arrays to safetensors files and back."""
 
+import json
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ import safetensors
 import safetensors.numpy
 
 from adadepth.errors import InputError
+from adadepth.io.whole_files import replacing
 from adadepth.models.weights import layout
 
 
@@ -46,13 +48,9 @@ def save_safetensors(
   """
   path = pathlib.Path(path)
   arrays = {name: _narrowed(leaf, name, path, float_dtype) for name, leaf in _leaves(tree, path)}
-  part = path.with_name(f"{path.name}.{os.getpid()}.part")
-  try:
-    # Not save_file: it makes the file readable for its owner only.
-    part.write_bytes(safetensors.numpy.save(arrays, metadata=dict(metadata or {})))
-    part.replace(path)
-  finally:
-    part.unlink(missing_ok=True)
+  # Not save_file: it makes the file readable for its owner only.
+  with replacing(path) as partial:
+    partial.write_bytes(_header_sorted(safetensors.numpy.save(arrays, metadata=dict(metadata or {}))))
 
 
 def load_safetensors(path: str | os.PathLike[str]) -> StoredTree:
@@ -79,6 +77,15 @@ def read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[st
   """The arrays by their flat names, as stored, and the header's metadata."""
   with layout.reading(path, "safetensors file"), safetensors.safe_open(path, framework="numpy") as file:
     return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+
+
+def _header_sorted(stored: bytes) -> bytes:
+  """The same file with its header in the order of names: safetensors leaves metadata in that of a hash of the day."""
+  size = int.from_bytes(stored[:8], "little")
+  header = json.loads(stored[8 : 8 + size])
+  text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+  text += b" " * (-len(text) % 8)  # as the format aligns what follows
+  return len(text).to_bytes(8, "little") + text + stored[8 + size :]
 
 
 def _leaves(tree: Mapping[str, Any], path: pathlib.Path, prefix: str = "") -> Iterator[tuple[str, Any]]:
