@@ -58,6 +58,7 @@ def main(_) -> None:
   try:
     if "distributed" in config:
       join(**config.distributed)
+      signal.signal(signal.SIGTERM, stop_now)  # again: JAX has taken it to tell Orbax alone
     # Comparisons share a workdir: each process takes the videos that no other is at.
     with alone_in(workdir) if is_first() and not config.get("trackers") else contextlib.nullcontext():
       if not alone():

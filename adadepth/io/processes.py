@@ -39,7 +39,6 @@ def join(coordinator: str, *, processes: int, process: int, heartbeat_s: int) ->
   import jax
 
   jax.config.update("jax_cpu_collectives_implementation", "gloo")
-  jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM, and do nothing at it
   try:
     # Who leaves waits for the others as long as for one that may be dead.
     jax.distributed.initialize(**named, heartbeat_timeout_seconds=heartbeat_s, shutdown_timeout_seconds=heartbeat_s)

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -89,13 +90,15 @@ def start(tmp_path_factory):
       process.wait()
 
 
-def kill_at(run: Run, process: int, workdir: pathlib.Path, step: int) -> None:
-  """Kills one process of the run once phase 1 has logged a step."""
+def signal_at(
+  run: Run, process: int, workdir: pathlib.Path, step: int, number: signal.Signals = signal.SIGKILL
+) -> None:
+  """Sends one process of the run a signal once phase 1 has logged a step, and waits for its end."""
   for _ in range(LIMIT_S * 20):
     lines = read_metrics(workdir / "finetune")
     if lines and lines[-1]["step"] >= step:
-      run.processes[process].send_signal(signal.SIGKILL)
-      run.processes[process].wait()
+      run.processes[process].send_signal(number)
+      run.processes[process].wait(LIMIT_S)
       return
     assert run.processes[process].poll() is None, run.logs[process].read_text()[-4000:]
     time.sleep(0.05)
@@ -181,19 +184,28 @@ def assert_ends(run: Run, process: int) -> None:
 
 def test_two_whose_second_dies_are_gone_on_with_by_one(start, undisturbed, tmp_path):
   run = start("finetune.py:all,quick", PHASE1, tmp_path / "run", 2)
-  kill_at(run, 1, tmp_path / "run", 12)
+  signal_at(run, 1, tmp_path / "run", 12)
   assert_ends(run, 0)
   start("finetune.py:all,quick", PHASE1, tmp_path / "run", 1).wait()
   assert_same_model(undisturbed, tmp_path / "run")
 
 
 def test_one_that_dies_is_gone_on_with_by_two_whose_first_dies(start, undisturbed, tmp_path):
-  kill_at(start("finetune.py:all,quick", PHASE1, tmp_path / "run", 1), 0, tmp_path / "run", 12)
+  signal_at(start("finetune.py:all,quick", PHASE1, tmp_path / "run", 1), 0, tmp_path / "run", 12)
   run = start("finetune.py:all,quick", PHASE1, tmp_path / "run", 2)
-  kill_at(run, 0, tmp_path / "run", 30)
+  signal_at(run, 0, tmp_path / "run", 30)
   assert_ends(run, 1)
   start("finetune.py:all,quick", PHASE1, tmp_path / "run", 2).wait()
   assert_same_model(undisturbed, tmp_path / "run")
+
+
+def test_a_sigterm_to_one_makes_both_keep_the_same_step(start, tmp_path):
+  run = start("finetune.py:all,quick", PHASE1, tmp_path / "run", 2)
+  signal_at(run, 1, tmp_path / "run", 12, signal.SIGTERM)
+  assert [process.wait(LIMIT_S) for process in run.processes] == [128 + signal.SIGTERM] * 2
+  kept = [re.findall(r"phase 1 is kept up to step (\d+) of 60", log.read_text()) for log in run.logs]
+  assert kept[0] == kept[1] and len(kept[0]) == 1
+  assert (tmp_path / "run" / "finetune" / "checkpoints" / kept[0][0]).is_dir()
 
 
 def test_one_that_cannot_go_on_says_so_in_a_line_and_ends_the_other(start, tmp_path):
