@@ -28,7 +28,6 @@ class Source:
     hardest: the hardest rendered sequence, in [0, 1]: see `render_split`.
     seed: of the renderer.
     photos: folder of photos that rendered sequences are cut from, or "" for painted shapes.
-    away: share of those of train whose targets are gone for a while.
   """
 
   root: str
@@ -38,7 +37,6 @@ class Source:
   hardest: float
   seed: int
   photos: str = ""
-  away: float = 0.0
 
   def read(self, sides: Listing[str] = SIDES) -> dict[str, list[Sequence]]:
     """The sequences of each side: real where there is a root, else rendered, in memory.
@@ -112,9 +110,9 @@ class Source:
     return self.rendered[SIDES.index(side)]
 
   def _render(self, side: str) -> list[Sequence]:
-    drawn = {"seed": self.seed, "hardest": self.hardest, "photos": self.photos}
-    away = self.away if self.photos and side == "train" else 0.0
-    split = render_split(split=side, sequences=self._count(side), **drawn, away=away)
+    split = render_split(
+      split=side, sequences=self._count(side), seed=self.seed, hardest=self.hardest, photos=self.photos
+    )
     return list(progress(split, f"rendering ({side})"))
 
 

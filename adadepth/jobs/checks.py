@@ -33,7 +33,6 @@ RANGES = {
   "threads": (1, 64, True),
   "network.logit_scale": (0, None, False),
   "data.hardest": (0, 1, True),
-  "data.away": (0, 1, True),
   "finetune.steps": (0, None, True),
   "finetune.groups": (1, None, True),
   "finetune.rollouts": (0, None, True),

@@ -34,8 +34,7 @@ def identity_of(config: ConfigDict, *more: str) -> dict:
 def source_of(config: ConfigDict) -> Source:
   """`config.data` as a Source."""
   data = config.data
-  rendered = (tuple(data.rendered), data.hardest, config.seed, data.photos, data.away)
-  return Source(data.root, data.split, data.on_error, *rendered)
+  return Source(data.root, data.split, data.on_error, tuple(data.rendered), data.hardest, config.seed, data.photos)
 
 
 def architecture_of(config: ConfigDict) -> Architecture:

@@ -64,7 +64,7 @@ class Clip:
 
 
 def draw_clip(sequences: Listing[Sequence], rng: np.random.Generator) -> Clip:
-  """A random target at a frame that it has a box in, with FRAMES after it; where it has none there it is gone.
+  """A random target at a frame that it has a box in, and in the FRAMES after it.
 
   Raises:
     InputError: none of many that were drawn has so many.
@@ -72,15 +72,13 @@ def draw_clip(sequences: Listing[Sequence], rng: np.random.Generator) -> Clip:
   for _ in range(1000):
     sequence = sequences[rng.integers(len(sequences))]
     usable = (sequence.boxes_xywh[:, 2:] >= LEAST_PX).all(axis=1)
-    gone = np.isnan(sequence.boxes_xywh).any(axis=1)
-    followed = np.convolve(~(usable | gone), np.ones(FRAMES + 1))[FRAMES : len(sequence)] == 0
-    starts = np.flatnonzero(usable[: len(followed)] & followed)
+    starts = np.flatnonzero(np.convolve(usable, np.ones(FRAMES + 1), "valid") == FRAMES + 1)
     if len(starts):
       start = int(rng.choice(starts))
       box = sequence.boxes_xywh[start].astype(np.float64)
       return Clip(sequence, start, box_center(box), box[2:], box[2:], int(rng.integers(2**31)))
   raise InputError(
-    f"no training sequence has boxes of {LEAST_PX:g} px or more, or none, in {FRAMES + 1} frames in a row to track"
+    f"no training sequence has boxes of {LEAST_PX:g} px or more in {FRAMES + 1} frames in a row to track"
   )
 
 
@@ -104,13 +102,10 @@ def head_losses(
 ) -> tuple[Float[Array, ""], Reading]:
   """What the heads lose at the peaks of their responses, and what they read there, [n, 5].
 
-  Near the target: on the box, and a score that is to be high. Elsewhere, and where the target is gone (its box is NaN):
-  a score that is to be low.
+  Near the target: on the box, and a score that is to be high. Elsewhere a score that is to be low.
   """
   maps = correlation_maps(params, crops, arch=arch)
   zero = zero_displacement_index(arch.template_cells, arch.search_cells)
-  there = jnp.isfinite(true_center).all(axis=-1)
-  true_center, true_size = (jnp.where(there[:, None], true, 1.0) for true in (true_center, true_size))
   true_place = true_center[:, ::-1] / arch.stride_px + zero
   readings, losses = [], []
   for depth, searched in enumerate(maps):
@@ -119,7 +114,7 @@ def head_losses(
     rest = {"depth": depth, "arch": arch}
     window = local_window(searched, place, arch.template_cells)
     reading = read_box(heads, template.maps[depth], window, place, template.size, last_size, **rest)
-    near = there & (jnp.max(jnp.abs(place - true_place), axis=-1) <= NEAR_CELLS)
+    near = jnp.max(jnp.abs(place - true_place), axis=-1) <= NEAR_CELLS
     of_box = 2 * giou_loss(reading.center, reading.size, true_center, true_size)
     of_box += jnp.mean(jnp.abs(jnp.log(reading.size / true_size)), axis=-1)
     of_score = jnp.where(near, jax.nn.softplus(-reading.score), jax.nn.softplus(reading.score))
@@ -231,7 +226,7 @@ def advance(
   *,
   arch: Architecture,
 ) -> None:
-  """Moves each track to what its depth has read, or to the true box where it is off and there is one."""
+  """Moves each track to what its depth has read, or to the true box where it is off."""
   for i, clip in enumerate(clips):
     height, width = clip.sequence.frames[clip.frame].shape[:2]
     read = readings.size[i, depths[i]] / scale[i]

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from adadepth.data.render import SPLITS, Difficulty, render_split
-from adadepth.data.render.absences import SHORTEST
 from adadepth.data.render.cutouts import Album, cut_sprite, find_region, open_album
 from adadepth.data.render.film import compress, expose, load_film
 from adadepth.data.render.rendering import render_stream
@@ -214,25 +213,3 @@ def test_the_photos_of_the_wide_set_render(wide):
   assert len(album.photos) == 971 and sorted(map(len, album.masked)) == [51, 500]
   for sequence in render_split(split="train", sequences=4, seed=0, frames=6, photos=str(wide / "photos")):
     assert sequence.frames.std() > 10 and (sequence.boxes_xywh[:, 2:] > 4).all()
-
-
-def test_a_sequence_is_rendered_with_one_absence_and_no_box_in_it(folder):
-  away, there = (
-    render_split(split="train", sequences=4, seed=0, frames=30, photos=str(folder), away=a) for a in (1, 0)
-  )
-  for gone, seen in zip(away, there, strict=True):
-    absent = np.isnan(gone.boxes_xywh).any(axis=1)
-    spans = np.flatnonzero(np.diff(absent.astype(int), prepend=0, append=0))
-    assert len(spans) == 2 and SHORTEST <= spans[1] - spans[0] <= 10
-    assert not np.isnan(seen.boxes_xywh).any()
-    assert (gone.frames[absent] != seen.frames[absent]).any()
-
-
-def test_a_share_of_a_split_has_absences(folder):
-  some = render_split(split="train", sequences=6, seed=0, frames=20, photos=str(folder), away=0.03)
-  assert [np.isnan(s.boxes_xywh).any() for s in some] == [True] * 3 + [False] * 3
-
-
-def test_absences_without_photos_are_refused():
-  with pytest.raises(InputError, match=r"`away` \(=0\.5\) must lie in \[0, 1\], and be 0 without photos"):
-    render_split(split="train", sequences=1, seed=0, away=0.5)

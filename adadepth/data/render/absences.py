@@ -10,23 +10,6 @@ from adadepth.data.render.sprite import Track, measure_boxes
 
 PASSING = 6  # frames in which a target leaves, or its cover comes, and as many back
 COVER = 1.7  # sides of what hides a target, over its own
-SHORTEST = 3  # frames for which `go_away` has a target gone
-
-
-def go_away(scene: Scene, rng: np.random.Generator, width: int, height: int, make: Maker) -> tuple[Scene, np.ndarray]:
-  """The target leaves the frame or is hidden, once, for up to a third of the sequence; returns as `leave_frame`.
-
-  Args:
-    scene: of 2 * PASSING + SHORTEST frames or more.
-    rng: consumed.
-    make: of what hides it.
-  """
-  frames = len(scene.camera)
-  length = int(rng.integers(SHORTEST, max(frames // 3, SHORTEST) + 1))
-  first = int(rng.integers(PASSING, frames - length - PASSING + 1))
-  if rng.random() < 0.5:
-    return leave_frame(scene, first, length, width, height)
-  return hide_behind(scene, first, length, make, rng)
 
 
 def leave_frame(scene: Scene, first: int, length: int, width: int, height: int) -> tuple[Scene, np.ndarray]:

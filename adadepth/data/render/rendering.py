@@ -1,12 +1,10 @@
 """One rendered sequence, from one seed."""
 
 import dataclasses
-import functools
 
 import numpy as np
 
-from adadepth.data.render.absences import go_away
-from adadepth.data.render.cutouts import Album, cut_sprite
+from adadepth.data.render.cutouts import Album
 from adadepth.data.render.difficulty import Difficulty
 from adadepth.data.render.film import expose, load_film
 from adadepth.data.render.scene import STREAMS, build_scene
@@ -58,14 +56,8 @@ def render_stream(
   width: int,
   difficulty: Difficulty,
   album: Album | None = None,
-  *,
-  away: bool = False,
 ) -> Sequence:
-  """Renders the sequence of one random stream (kind, index, seed), cut from an album if any; see render_sequence.
-
-  Args:
-    away: the target is gone for a while, in which it has no box; only with an album.
-  """
+  """Renders the sequence of one random stream (kind, index, seed), cut from an album if any; see render_sequence."""
   check_size(frames, height, width)
   children = np.random.default_rng(stream).spawn(len(STREAMS))
   streams = dict(zip(STREAMS, children, strict=True))
@@ -74,16 +66,11 @@ def render_stream(
   if album is not None:
     quality = round(95 - 65 * difficulty.noise * streams["film"].random())
     film = dataclasses.replace(film, jpeg_quality=quality)
-  absent = np.zeros(frames, bool)
-  if away:
-    scene, absent = go_away(scene, streams["occlusion"], width, height, functools.partial(cut_sprite, album=album))
   pixels = np.empty((frames, height, width, 3), np.uint8)
   for t in range(frames):
     pixels[t] = expose(scene, film, t, height, width)
   sprite, track = scene.target
-  boxes = measure_boxes(sprite.outline, track)
-  boxes[absent] = np.nan
-  return Sequence(name=name, frames=pixels, boxes_xywh=boxes)
+  return Sequence(name=name, frames=pixels, boxes_xywh=measure_boxes(sprite.outline, track))
 
 
 def check_size(frames: int, height: int, width: int) -> None:

@@ -26,7 +26,6 @@ class RenderedSplit(collections.abc.Sequence):
   width: int
   hardest: float
   album: Album | None
-  away: float
 
   def __len__(self) -> int:
     return self.sequences
@@ -41,7 +40,6 @@ class RenderedSplit(collections.abc.Sequence):
       self.width,
       dataclasses.replace(Difficulty.graded(level_of(index) * self.hardest), motion=level_of(index)),
       self.album,
-      away=index % 100 < 100 * self.away,
     )
 
 
@@ -63,7 +61,6 @@ def render_split(
   width: int = 240,
   hardest: float = 1.0,
   photos: str = "",
-  away: float = 0.0,
 ) -> RenderedSplit:
   """Returns a split whose sequences are rendered on demand and shared with no other split.
 
@@ -76,7 +73,6 @@ def render_split(
     width: px, 32 or more.
     hardest: in [0, 1], where every knob but motion ends on the hardest sequence; motion is always graded in full.
     photos: folder of photos that everything is cut from (see `open_album`), or "" for painted shapes.
-    away: share of the sequences, in [0, 1], whose targets are gone for a while; more than 0 only with photos.
   Returns:
     A sequence to index and iterate; it holds no pixels, so keep what you need again.
   Raises:
@@ -91,7 +87,5 @@ def render_split(
   check_at_least("seed", seed, 0)
   if not 0.0 <= hardest <= 1.0:
     raise InputError(f"`hardest` (={hardest}) must lie in [0, 1]")
-  if not 0.0 <= away <= (1.0 if photos else 0.0):
-    raise InputError(f"`away` (={away}) must lie in [0, 1], and be 0 without photos")
   check_size(frames, height, width)
-  return RenderedSplit(split, sequences, seed, frames, height, width, hardest, open_album(photos), away)
+  return RenderedSplit(split, sequences, seed, frames, height, width, hardest, open_album(photos))
