@@ -1,5 +1,6 @@
 """track.npz: all that a run has found so far, as it was computed, and what it takes to go on."""
 
+import collections.abc
 import dataclasses
 import json
 import os
@@ -10,6 +11,8 @@ import numpy as np
 
 from adadepth.tracking.targets import Earlier, Found
 from adadepth.tracking.track import Track
+
+CHUNK = 1024  # frames that are kept as arrays; as objects a frame takes some twenty times as much
 
 
 class TargetRecord(NamedTuple):
@@ -31,6 +34,70 @@ class TargetRecord(NamedTuple):
     return Track(*(column[1:] for column in self.track))
 
 
+class Columns(NamedTuple):
+  """What was found, a row a frame and target, [r].
+
+  Attributes:
+    frame, target: numbers, from 0.
+    given: whether it was told, not found.
+    track: [r, ...].
+  """
+
+  frame: np.ndarray
+  target: np.ndarray
+  given: np.ndarray
+  track: Track
+
+  def of(self, t: int) -> list[Found]:
+    """What was found in one frame; rows are in the order of frames."""
+    rows = range(*np.searchsorted(self.frame, (t, t + 1)))
+    return [
+      Found(int(self.target[row]), Track(*(np.asarray(column[row]) for column in self.track)), bool(self.given[row]))
+      for row in rows
+    ]
+
+
+def columns_of(frames: list[list[Found]], first: int = 0) -> Columns:
+  """Frames, the first with this number, as columns."""
+  rows = [(t, one) for t, found in enumerate(frames, first) for one in found]
+  tracks = [np.stack(column) for column in zip(*(one.track for _, one in rows), strict=True)]
+  return Columns(
+    np.array([t for t, _ in rows], int),
+    np.array([one.target for _, one in rows], int),
+    np.array([one.given for _, one in rows], bool),
+    Track(*(tracks or [np.zeros(0)] * len(Track._fields))),
+  )
+
+
+class FoundFrames(collections.abc.Sequence):
+  """What was found in each frame, a list of `Found` each; all but the last few are kept as arrays."""
+
+  def __init__(self) -> None:
+    self._chunks: list[Columns] = []
+    self._last: list[list[Found]] = []
+
+  def append(self, found: list[Found]) -> None:
+    self._last.append(found)
+    if len(self._last) == CHUNK:
+      self._chunks.append(columns_of(self._last, len(self) - CHUNK))
+      self._last = []
+
+  def __len__(self) -> int:
+    return CHUNK * len(self._chunks) + len(self._last)
+
+  def __getitem__(self, index: int) -> list[Found]:
+    t = range(len(self))[index]
+    late = t - CHUNK * len(self._chunks)
+    return self._last[late] if late >= 0 else self._chunks[t // CHUNK].of(t)
+
+  def columns(self) -> Columns:
+    """All of it."""
+    parts = [part for part in (*self._chunks, columns_of(self._last, CHUNK * len(self._chunks))) if len(part.frame)]
+    frame, target, given, track = zip(*(parts or [columns_of([])]), strict=True)
+    joined = (np.concatenate(column) for column in zip(*track, strict=True))
+    return Columns(np.concatenate(frame), np.concatenate(target), np.concatenate(given), Track(*joined))
+
+
 @dataclasses.dataclass
 class Record:
   """A run over one video.
@@ -44,7 +111,7 @@ class Record:
   """
 
   made_from: dict[str, str]
-  found: list[list[Found]] = dataclasses.field(default_factory=list)
+  found: FoundFrames = dataclasses.field(default_factory=FoundFrames)
   seconds: list[float] = dataclasses.field(default_factory=list)
   times: list[tuple[float, float]] = dataclasses.field(default_factory=list)
   states: list[list[np.ndarray]] = dataclasses.field(default_factory=list)
@@ -56,29 +123,26 @@ class Record:
 
   def targets(self) -> dict[int, TargetRecord]:
     """By target, those that have begun."""
-    numbers = sorted({one.target for found in self.found for one in found})
-    return {number: self._of(number) for number in numbers}
-
-  def _of(self, number: int) -> TargetRecord:
-    rows = [(t, one.track) for t, found in enumerate(self.found) for one in found if one.target == number]
-    frames = np.array([t for t, _ in rows])
-    columns = zip(*(track for _, track in rows), strict=True)
-    return TargetRecord(frames, Track(*(np.stack(column) for column in columns)), np.array(self.seconds)[frames])
+    columns, seconds, found = self.found.columns(), np.array(self.seconds), {}
+    for number in np.unique(columns.target).tolist():
+      rows = columns.target == number
+      track = Track(*(column[rows] for column in columns.track))
+      found[number] = TargetRecord(columns.frame[rows], track, seconds[columns.frame[rows]])
+    return found
 
 
 def save_record(path: str | os.PathLike, record: Record) -> None:
   """Writes a record as one .npz file."""
-  rows = [(t, one) for t, found in enumerate(record.found) for one in found]
-  tracks = zip(*(one.track for _, one in rows), strict=True)
-  arrays = {f"track.{name}": np.stack(column) for name, column in zip(Track._fields, tracks, strict=False)}
+  columns = record.found.columns()
+  arrays = {f"track.{name}": column for name, column in columns.track._asdict().items()}
   arrays |= {f"state.{i}.{j}": leaf for i, state in enumerate(record.states) for j, leaf in enumerate(state)}
   np.savez(
     path,
     made_from=json.dumps(record.made_from),
     frames=len(record.found),
-    frame=np.array([t for t, _ in rows], int),
-    target=np.array([one.target for _, one in rows], int),
-    given=np.array([one.given for _, one in rows], bool),
+    frame=columns.frame,
+    target=columns.target,
+    given=columns.given,
     seconds=np.array(record.seconds),
     times=np.array(record.times).reshape(-1, 2),
     **arrays,
@@ -95,11 +159,10 @@ def load_record(path: str | os.PathLike) -> Record | None:
 
 
 def _record_in(arrays: dict[str, np.ndarray]) -> Record:
-  found: list[list[Found]] = [[] for _ in range(int(arrays["frames"]))]
-  columns = [arrays.get(f"track.{name}", ()) for name in Track._fields]
-  for i, t in enumerate(arrays["frame"]):
-    track = Track(*(np.asarray(column[i]) for column in columns))
-    found[t].append(Found(int(arrays["target"][i]), track, bool(arrays["given"][i])))
+  track = Track(*(arrays[f"track.{name}"] for name in Track._fields))
+  columns, found = Columns(arrays["frame"], arrays["target"], arrays["given"], track), FoundFrames()
+  for t in range(int(arrays["frames"])):
+    found.append(columns.of(t))
   states: list[list[np.ndarray]] = []
   for name in sorted((name for name in arrays if name.startswith("state.")), key=_numbers_in):
     batch, _ = _numbers_in(name)

@@ -1,6 +1,7 @@
 """TFDS builders: what goes in comes out, bit for bit, and without TensorFlow."""
 
 import pathlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -196,6 +197,24 @@ def test_a_failed_build_leaves_nothing_behind(real_root, tmp_path):
   with pytest.raises(InputError):
     builder.download_and_prepare()
   assert not [path for path in (tmp_path / "tfds").rglob("*") if path.is_file()]
+
+
+def test_what_a_killed_build_has_left_is_not_used(rendered, monkeypatch, tmp_path):
+  def killed(self, split, examples):
+    (self.data_path / f"{split}.array_record").write_bytes(b"half")
+    shutil.copytree(self.data_path, tmp_path / "left")
+    raise KeyboardInterrupt(str(self.data_path))
+
+  builder = RenderedTracks(counts=COUNTS, seed=3, frames=3, data_dir=tmp_path / "tfds")
+  with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt) as caught:
+    patched.setattr(RenderedTracks, "_write_split", killed)
+    builder.download_and_prepare()
+  shutil.copytree(tmp_path / "left", str(caught.value), dirs_exist_ok=True)  # a process that dies does not clean up
+  with pytest.raises(InputError, match="is not built yet"):
+    sequences_from_tfds(RenderedTracks(counts=COUNTS, seed=3, frames=3, data_dir=tmp_path / "tfds"), "train")
+  again = RenderedTracks(counts=COUNTS, seed=3, frames=3, data_dir=tmp_path / "tfds")
+  again.download_and_prepare()
+  assert_same_sequences(sequences_from_tfds(again, "train"), sequences_from_tfds(rendered, "train"))
 
 
 def test_a_set_that_is_not_built_says_so(tmp_path):

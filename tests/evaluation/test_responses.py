@@ -59,6 +59,13 @@ def test_chunks_and_padding_change_nothing(params, sequences):
   np.testing.assert_array_equal(found.last_size[own], group.last_size)
 
 
+def test_the_number_of_threads_changes_no_bit(headed, sequences):
+  settings = {"arch": BOX, "keys": 0, "frames": 0, "folder": None, "description": "test", "errors": drift}
+  one, two = (responses.pair_table(headed, sequences, threads=threads, **settings) for threads in (1, 2))
+  for field in dataclasses.fields(one):
+    np.testing.assert_array_equal(getattr(one, field.name), getattr(two, field.name), err_msg=field.name)
+
+
 def test_the_papers_reader_reads_the_highest_cell_and_the_keys_size(params, sequences):
   found = table(params, sequences[:1])
   cell = highest_cell(jnp.asarray(found.responses), template_cells=ARCH.template_cells)

@@ -39,7 +39,7 @@ def test_rows_that_are_not_wanted_are_not_computed():
   wanted = np.array([True, False, True, True, True, True, True])
   found, computed = computed_rows(7, wanted)
   np.testing.assert_array_equal(found[wanted], 2 * np.arange(7)[wanted])
-  assert computed == [0, 2, 3, 4, 5, 6]  # a chunk of 4 and one of 2
+  assert computed == [0, 2, 3, 4, 5, 6]  # three chunks of 2: two of 4 would do two more
 
 
 def test_a_last_chunk_is_filled_with_rows_that_are_there(monkeypatch):
@@ -55,6 +55,22 @@ def test_a_last_chunk_that_would_reach_past_the_rows_does_some_again(monkeypatch
   found, computed = computed_rows(3, None)
   np.testing.assert_array_equal(found, [0, 2, 4])
   assert computed == [0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 1), (2, 2), (3, 1), (4, 4), (5, 2), (6, 2), (7, 4), (8, 4)])
+@pytest.mark.parametrize("all_wanted", [True, False])
+def test_all_rows_run_in_chunks_of_the_largest_size_that_wastes_little(count, size, all_wanted):
+  sizes, n = [], count if all_wanted else 9
+
+  def noted(x: jax.Array) -> jax.Array:
+    jax.debug.callback(lambda chunk: sizes.append(len(chunk)), x, ordered=True)
+    return x
+
+  wanted = None if all_wanted else np.arange(n) >= n - count
+  jax.block_until_ready(jax.jit(lambda wanted: on_rows(noted, jnp.arange(n), wanted))(wanted))
+  jax.effects_barrier()
+  if n > 1:  # a row that stands alone is not a chunk
+    assert sizes == [size] * -(-count // size)
 
 
 def test_trees_go_in_and_come_out():

@@ -1,10 +1,13 @@
 """Several targets, each from its own frame; what was stopped goes on as if it had not been."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from adadepth.io.first_boxes import FirstBox
 from adadepth.models.model import Model
+from adadepth.tracking import record as record_file
 from adadepth.tracking.record import Record, load_record, save_record
 from adadepth.tracking.targets import follow_all, state_of
 from adadepth.tracking.track import Track
@@ -89,6 +92,16 @@ def test_a_record_holds_what_it_was_made_from_and_its_times(whole, tmp_path):
   save_record(tmp_path / "a.npz", whole)
   loaded = load_record(tmp_path / "a.npz")
   assert (loaded.made_from, loaded.times, loaded.seconds) == (whole.made_from, whole.times, whole.seconds)
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_frames_come_back_from_their_chunks_as_they_went_in(whole, monkeypatch, chunk):
+  monkeypatch.setattr(record_file, "CHUNK", chunk)
+  found = record_file.FoundFrames()
+  for frame in whole.found:
+    found.append(frame)
+  assert len(found) == FRAMES and len(found[-1]) == len(whole.found[-1])
+  assert_same(dataclasses.replace(whole, found=found), whole)
 
 
 def test_half_a_record_is_none(whole, tmp_path):

@@ -210,6 +210,19 @@ def test_many_targets_in_one_video_are_followed_as_each_alone(tracker, moving_ta
     assert_same_track(Track(*(leaf[:, i] for leaf in together)), tracker.track(frames, box))
 
 
+def test_the_order_of_targets_changes_no_bit(model, moving_target):
+  """Though some stop early and others go on, in chunks."""
+  frames, more = moving_target.frames[:4], np.float32([(28, 56, 18, 25), (34, 53, 18, 29), (70, 20, 30, 18)])
+  boxes = np.concatenate([TWO_BOXES, more])
+  shallow = Tracker(model._replace(threshold=0.0), "hard").track(frames, boxes).confidences[1:, :, 0]
+  tracker = Tracker(model._replace(threshold=float(np.median(shallow))), "hard")
+  found = tracker.track(frames, boxes)
+  assert len(np.unique(found.depth[1:])) > 1
+  for order in ([4, 3, 2, 1, 0], [2, 0, 4, 1, 3]):
+    again = tracker.track(frames, boxes[order])
+    jax.tree.map(lambda one, other, order=order: np.testing.assert_array_equal(one[:, order], other), found, again)
+
+
 def test_many_targets_each_in_a_video_of_its_own_are_followed_as_each_alone(tracker, moving_target):
   starts = (0, 3)
   targets = tracker.init(moving_target.frames[list(starts)], TWO_BOXES)
