@@ -199,6 +199,8 @@ def learn_from(
     batch = (prepared, template, crops, *(np.float32(values) for values in in_crop))
     heads, moments, loss, readings = _learn(heads, moments, *batch, optimizer=optimizer, arch=arch)
     losses.append(float(loss))
+    if not np.isfinite(losses[-1]):
+      break  # a track that became NaN leads nowhere; who called says so
     advance(clips, jax.device_get(readings), depths, scale, truth, rng, arch=arch)
   return TrainState(heads, moments, state.step + 1), float(np.mean(losses))
 
