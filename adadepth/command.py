@@ -15,6 +15,7 @@ import re
 import signal
 import sys
 import warnings
+from typing import NoReturn
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -22,7 +23,8 @@ from ml_collections import config_flags
 from adadepth.config_fields import as_flags, fields_of
 from adadepth.errors import InputError
 from adadepth.io.interruption import Stopped, stop_now
-from adadepth.io.workdir import alone_in, cannot_be_written
+from adadepth.io.processes import alone, is_first, join, wait_for_all
+from adadepth.io.workdir import alone_in, cannot_be_written, check_shared
 from adadepth.jobs import task_named
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
@@ -41,6 +43,8 @@ def run() -> None:
 
 def main(_) -> None:
   signal.signal(signal.SIGTERM, stop_now)
+  from jax.errors import JaxRuntimeError
+
   from adadepth.io.allocator import keep_freed_memory
   from adadepth.io.compilation import enable_compilation_cache  # JAX, for which help and errors need not wait
 
@@ -52,15 +56,43 @@ def main(_) -> None:
   config = CONFIG.value
   workdir = pathlib.Path(WORKDIR.value or f"runs/{config.task}")
   try:
+    if "distributed" in config:
+      join(**config.distributed)
+      signal.signal(signal.SIGTERM, stop_now)  # again: JAX has taken it to tell Orbax alone
     # Comparisons share a workdir: each process takes the videos that no other is at.
-    with contextlib.nullcontext() if config.get("trackers") else alone_in(workdir):
+    with alone_in(workdir) if is_first() and not config.get("trackers") else contextlib.nullcontext():
+      if not alone():
+        check_shared(workdir)
+      if not is_first():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the process ends)
       task_named(config.task)(config, workdir)
+      wait_for_all("end of the run")
   except InputError as error:
-    sys.exit(f"error: {error}")
+    leave(f"error: {error}")
+  except JaxRuntimeError as error:
+    if alone():
+      raise
+    leave(f"error: {lost_process(error)}")
   except OSError as error:
     if not is_of_workdir(error, workdir):
       raise
-    sys.exit(f"error: {cannot_be_written(workdir, error)}")
+    leave(f"error: {cannot_be_written(workdir, error)}")
+
+
+def leave(message: str) -> NoReturn:
+  """Ends this process with a line. JAX would first wait for the others, who wait for this one: they find out."""
+  if alone():
+    sys.exit(message)
+  print(message, file=sys.stderr, flush=True)
+  os._exit(1)
+
+
+def lost_process(error: Exception) -> str:
+  """What went wrong between processes, in one line."""
+  return (
+    f"another process of this run has ended, or cannot be reached ({one_line(error)[:200]}): see its log, and start all"
+    " of them again with the same --workdir"
+  )
 
 
 def code_of(error: KeyboardInterrupt) -> int:

@@ -36,6 +36,17 @@ def paper_network() -> ConfigDict:
   return network
 
 
+def distributed() -> ConfigDict:
+  """Several processes that run one job (docs/scale.md)."""
+  distributed = ConfigDict()
+  # "host:port" of process 0; "auto": what SLURM, Kubernetes, MPI or a TPU pod say; "": there is one process.
+  distributed.coordinator = ""
+  distributed.processes = 1  # how many there are, where the cluster is not asked
+  distributed.process = 0  # which this is, from 0; likewise
+  distributed.heartbeat_s = 30  # a process that has not been heard of for so long is dead, and the others end
+  return distributed
+
+
 def data() -> ConfigDict:
   """Where sequences come from."""
   data = ConfigDict()

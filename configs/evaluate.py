@@ -32,6 +32,7 @@ def get_config(arg: str = "") -> ConfigDict:
   config.task = "evaluate"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of the rendered sequences
   config.threads = 2  # that decode and cut crops ahead of the network
+  config.distributed = common.distributed()
   # A finished workdir, a model file, "embedded" or "vgg19"; "": the one in --workdir, else embedded.
   config.model = arg
   config.backbone = ConfigDict()

@@ -22,6 +22,7 @@ def get_config(arg: str = "all") -> ConfigDict:
   config.task = "finetune"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of all that is random: rendered sequences, weights, batches
   config.threads = 2  # that decode and cut crops ahead of the network
+  config.distributed = common.distributed()
   config.network = common.small_network() if network == "quick" else common.paper_network()
   config.backbone = ConfigDict()
   # Where to start: a VGG-19 file (any official format), a finished workdir, "embedded", "download"; "": random.

@@ -26,6 +26,7 @@ def get_config(arg: str = "") -> ConfigDict:
   config.task = "gating"  # the job of adadepth/jobs/__init__.py
   config.seed = 0  # of all that is random: rendered sequences, weights, batches, folds
   config.threads = 2  # that decode and cut crops ahead of the network
+  config.distributed = common.distributed()
   config.network = common.vgg19_network() if arg == "vgg19" else common.small_network()
   config.backbone = ConfigDict()
   # A VGG-19 file (any official format), a finished workdir, "embedded", "download"; "": random, then phase 1.

@@ -14,7 +14,7 @@ from adadepth import command
 from adadepth.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-NAMES = ["benchmark", "distill", "evaluate", "export", "finetune", "gating", "table1", "track", "vot"]
+NAMES = ["benchmark", "distill", "evaluate", "export", "finetune", "gating", "prepare", "table1", "track", "vot"]
 # The command as it is, but for the job: it prints what it was given.
 SPY = """
 import sys

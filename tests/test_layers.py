@@ -17,7 +17,7 @@ FLAGS = ("absl", "ml_collections")
 HEAVY = (*FLAGS, "tensorflow", "tensorflow_datasets", "torch", "cv2")
 # What `pip install ".[train]"` adds.
 TRAIN = ("array_record", "grain", "importlib_resources", "tensorflow_datasets")
-# TFDS is for who builds records; flags and configs for the command and the jobs that it runs.
+# TFDS is for who builds records, or reads them; flags and configs for the command and the jobs that it runs.
 USERS_OF_TFDS = {"adadepth.data.builders"}
 # OpenCV's trackers and its window are imported when one is asked for.
 USERS_OF_CV2 = {"adadepth.evaluation.trackers", "adadepth.io.window"}
@@ -102,7 +102,8 @@ def test_tensorflow_is_imported_by_the_builders_alone_and_opencv_by_trackers_and
 
 
 def test_the_library_works_without_configs_and_tensorflow():
-  with_all = {name: with_all_it_imports(name) - USERS_OF_CV2 for name in MODULES}
+  on_demand = USERS_OF_CV2 | USERS_OF_TFDS
+  with_all = {name: with_all_it_imports(name) - (on_demand - {name}) for name in MODULES}
   needs_heavy = {name for name, others in with_all.items() if any(uses(other, HEAVY) for other in others)}
   rest = sorted(MODULES.keys() - needs_heavy)
   assert {"adadepth.tracking.tracker", "adadepth.models.model", "adadepth.tracking.step"} <= set(rest)

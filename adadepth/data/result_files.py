@@ -20,6 +20,7 @@ from adadepth.data.layouts import layout_named
 from adadepth.data.layouts.ground_truth import cells_of, lines_of
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
+from adadepth.io.processes import is_first
 from adadepth.io.whole_files import write_text
 from adadepth.maths.expected_overlap import FAILED, SKIPPED, STARTED, TRACKED
 
@@ -180,5 +181,6 @@ def _box_line(box: np.ndarray) -> str:
 
 
 def _write(path: pathlib.Path, lines: list[str]) -> pathlib.Path:
-  write_text(path, "\n".join(lines) + "\n")
+  if is_first():
+    write_text(path, "\n".join(lines) + "\n")
   return path

@@ -1,6 +1,7 @@
 """Which sequences a job works on: real ones under a data root, rendered ones, or both."""
 
 import dataclasses
+import pathlib
 from collections.abc import Sequence as Listing
 
 from adadepth.data.layouts import layout_folders, read_sequences, roots_of
@@ -10,13 +11,16 @@ from adadepth.data.split import SIDES, load_split
 from adadepth.errors import InputError
 from adadepth.io.progress import progress
 
+RECORDS, RECORDS_INFO = "real_tracks/*/*/", "dataset_info.json"  # as TFDS names the folders of `builders.RealTracks`
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
   """Where sequences come from.
 
   Attributes:
-    root: folder of real sequences (`layouts.roots`), several separated by commas, or "" for none.
+    root: folder of real sequences (`layouts.roots`), several separated by commas, or one of records (`builders`), or
+      "" for none.
     split: JSON file that sorts them into train, dev and test, or "" (see `split.load_split`).
     on_error: "stop" at bad data, or "skip" and count it.
     rendered: how many rendered sequences train, dev and test have. Where there is a root, train's are added to the
@@ -70,6 +74,8 @@ class Source:
         raise InputError(
           f"`config.data.root` (={str(root)!r}): no such folder; name one that holds any of {layout_folders()}"
         )
+    if records := record_folders(self.root):
+      return self._read_records(records, sides)
     names, found = load_split(self.root, self.split, on_error=self.on_error), {}
     for side in sides:
       if not names[side]:
@@ -82,6 +88,24 @@ class Source:
         print(f"{side}: {problems.summary()}")
     return found
 
+  def _read_records(self, folders: Listing[pathlib.Path], sides: Listing[str]) -> dict[str, list[Sequence]]:
+    """The sides as they were prepared; no picture is opened."""
+    if len(folders) > 1 or self.split:
+      raise InputError(
+        f"`config.data.root` (={self.root}) holds records: name one set of them, such as {folders[0]}, and no "
+        "`config.data.split`, by which they are sorted when they are prepared"
+      )
+    try:
+      from adadepth.data.builders import read_records  # which needs TFDS
+    except ImportError as error:
+      raise InputError(str(error)) from error
+    found = {side: read_records(folders[0], side) for side in sides}
+    if empty := [side for side, sequences in found.items() if not sequences]:
+      raise InputError(
+        f"`config.data.root` (={self.root}) holds no records of {empty[0]}: prepare it with another split"
+      )
+    return found
+
   def _count(self, side: str) -> int:
     return self.rendered[SIDES.index(side)]
 
@@ -90,6 +114,11 @@ class Source:
       split=side, sequences=self._count(side), seed=self.seed, hardest=self.hardest, photos=self.photos
     )
     return list(progress(split, f"rendering ({side})"))
+
+
+def record_folders(root: str) -> list[pathlib.Path]:
+  """Where under a root records lie that configs/prepare.py has written: in it, or in folders of its sets."""
+  return [path.parent for place in ("", RECORDS) for path in sorted(pathlib.Path(root).glob(f"{place}{RECORDS_INFO}"))]
 
 
 def balanced(rendered: Listing[Sequence], real: Listing[Sequence]) -> list[Sequence]:

@@ -13,13 +13,12 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import PyTree, UInt8
 
 from adadepth.data.sequence import Sequence
-from adadepth.io.images import ImageFolder
 from adadepth.io.locks import lock
+from adadepth.io.processes import share
 from adadepth.io.progress import progress
-from adadepth.io.video_frames import VideoFrames
 from adadepth.io.whole_files import replacing
 
 KEY = "made_from"  # the name of the key in a file
@@ -38,14 +37,22 @@ def code_version() -> str:
   return digest.hexdigest()
 
 
+def digest_of(params: PyTree) -> UInt8[np.ndarray, "32"]:
+  """What stands for parameters in the keys of many videos, read once."""
+  digest = hashlib.sha256()
+  for leaf in jax.tree.leaves(params):
+    digest.update(np.asarray(leaf).tobytes())
+  return np.frombuffer(digest.digest(), np.uint8)
+
+
 def key_of(sequence: Sequence, params: PyTree, *settings: object) -> str:
   """What a measurement of one video depends on: code, parameters, settings, boxes, and files by size and date."""
   digest = hashlib.sha256(repr((code_version(), sequence.name, settings)).encode())
   for leaf in jax.tree.leaves(params):
     digest.update(np.asarray(leaf).tobytes())
   digest.update(sequence.boxes_xywh.tobytes())
-  if isinstance(sequence.frames, ImageFolder | VideoFrames):
-    for path in sequence.frames.paths:
+  if paths := getattr(sequence.frames, "paths", ()):  # of pictures, a video, or records
+    for path in paths:
       digest.update(repr((path.name, path.stat().st_size, path.stat().st_mtime_ns)).encode())
   elif isinstance(sequence.frames, np.ndarray):
     digest.update(sequence.frames.tobytes())
@@ -57,15 +64,26 @@ def file_of(folder: pathlib.Path, sequence: Sequence) -> pathlib.Path:
   return folder / f"{sequence.name.replace('/', '_')}.npz"
 
 
-def kept(path: pathlib.Path, key: str) -> dict[str, np.ndarray] | None:
-  """The arrays that were kept under this key; None if there are none, or of something else, or half of them."""
+def kept(path: pathlib.Path, key: str, names: Listing[str] = ()) -> dict[str, np.ndarray] | None:
+  """The arrays that were kept under this key; None if there are none, or of something else, or half of them.
+
+  Args:
+    names: which to read; (): all.
+  """
   try:
     with np.load(path, allow_pickle=False) as file:
       if str(file[KEY]) != key:
         return None
-      return {name: file[name] for name in file.files if name != KEY}
+      return {name: file[name] for name in names or file.files if name != KEY}
   except Exception:  # absent, cut off, or no such file: each is made anew
     return None
+
+
+def awaited(path: pathlib.Path, key: str, names: Listing[str] = ()) -> dict[str, np.ndarray]:
+  """`kept` of what another process of this run is making, once it is there."""
+  while (arrays := kept(path, key, names)) is None:
+    time.sleep(WAIT_S)
+  return arrays
 
 
 def keep(path: pathlib.Path, key: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -89,8 +107,14 @@ class Task(NamedTuple):
 
 
 def each_once(tasks: Listing[Task], description: str) -> list[dict[str, np.ndarray]]:
-  """The arrays of each task, kept or made; of several processes one makes each, and all wait for the last."""
-  found = [_kept_or_made(task) for task in progress(tasks, description)]
+  """The arrays of each task, kept or made; of several processes one makes each, and all wait for the last.
+
+  The processes of one run each begin with their own share, and then help the others.
+  """
+  ours = share(range(len(tasks)))
+  found: list[dict[str, np.ndarray] | None] = [None] * len(tasks)
+  for i in progress([*ours, *sorted(set(range(len(tasks))) - set(ours))], description):
+    found[i] = _kept_or_made(tasks[i])
   while any(arrays is None for arrays in found):
     time.sleep(WAIT_S)
     found = [_kept_or_made(task) if arrays is None else arrays for task, arrays in zip(tasks, found, strict=True)]

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, UInt8
 
 from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
-from adadepth.evaluation.cache import Task, each_once, file_of, key_of
+from adadepth.evaluation.cache import Task, digest_of, each_once, file_of, key_of
 from adadepth.evaluation.measures import one_pass_measures
 from adadepth.evaluation.trackers import AnyTracker
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
@@ -99,8 +99,9 @@ def track_all(
   tracks = {}
   for policy in policies:
     tracker, tasks = Tracker(model, policy, budget if policy == "hard" else None), []
+    made_by = digest_of((model.params, tracker.budget))
     for sequence in sequences:
-      key = key_of(sequence, (model.params, tracker.budget), model.arch, model.threshold, policy, frames)
+      key = key_of(sequence, made_by, model.arch, model.threshold, policy, frames)
       path = file_of(folder / policy, sequence) if folder else None
       tasks.append(Task(path, key, lambda t=tracker, s=sequence: track_sequence(t, s, frames=frames)._asdict()))
     tracks[policy] = tracked_by(tasks, policy)

@@ -15,11 +15,12 @@ from adadepth.data.ahead import map_ahead
 from adadepth.data.pairs import PairGroup, cut_group, cut_key_search, evaluation_keys
 from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
-from adadepth.evaluation.cache import file_of, keep, kept, key_of
+from adadepth.evaluation.cache import awaited, digest_of, file_of, keep, kept, key_of
+from adadepth.io.processes import alone, gathered, share
 from adadepth.io.progress import progress
 from adadepth.maths.geometry import box_center
 from adadepth.maths.random_streams import named_generator
-from adadepth.models.architecture import Architecture
+from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import (
   Template,
   correlation_maps,
@@ -31,6 +32,7 @@ from adadepth.models.network import (
 from adadepth.tracking.reader import read_paper, read_peak
 
 CHUNK = 5
+ROWS = 4096  # pairs whose responses are on a device at a time
 # (rng, n, arch) -> how far n boxes are off, as `drifted_pairs.drift` has it.
 Errors = Callable[[np.random.Generator, int, Architecture], tuple[np.ndarray, np.ndarray]]
 
@@ -48,9 +50,11 @@ class PairTable:
     frames_after_key: [n].
     key: index of the key's frame, [n].
     sequence: the sequence's name, [n].
+    here: the pairs, ascending, whose responses this process has, [m]: of several processes each has those of its own
+      videos, and `responses` is [m, 5, r, r]. None: all, in one process.
   """
 
-  responses: Float[np.ndarray | Array, "n 5 r r"]
+  responses: Float[np.ndarray | Array, "m 5 r r"]
   center: Float[np.ndarray, "n 5 2"]
   size: Float[np.ndarray, "n 5 2"]
   score: Float[np.ndarray, "n 5"]
@@ -60,25 +64,49 @@ class PairTable:
   frames_after_key: Int[np.ndarray, "n"]
   key: Int[np.ndarray, "n"]
   sequence: Shaped[np.ndarray, "n"]
+  here: Int[np.ndarray, "m"] | None = None
 
   def __len__(self) -> int:
-    return len(self.responses)
+    return len(self.sequence)
 
   def displacement_in_search(self, arch: Architecture) -> Float[np.ndarray, "n 2"]:
     """True displacement (x, y) from the search crop's centre, crop pixels."""
     return box_center(self.truth_in_search) - np.float32(arch.search_px / 2)
 
 
-def on_device(table: PairTable) -> PairTable:
-  """The same table with its maps in the device's memory: programs that read them often need not copy them again."""
-  return dataclasses.replace(table, responses=jnp.asarray(table.responses))
+COLUMNS = tuple(field.name for field in dataclasses.fields(PairTable) if field.name != "here")
 
 
 def joined(tables: Listing[PairTable]) -> PairTable:
   """The pairs of several tables as one."""
-  return PairTable(
-    **{f.name: np.concatenate([getattr(table, f.name) for table in tables]) for f in dataclasses.fields(PairTable)}
-  )
+  return PairTable(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in COLUMNS})
+
+
+def in_chunks(function: Callable[..., Array], *columns: np.ndarray) -> np.ndarray:
+  """A function of n rows, `ROWS` at a time, so that a device never has all of them.
+
+  Args:
+    function: compiled, from arrays with a leading n to one of n rows, each by itself.
+  """
+  n = len(columns[0])
+  if n <= ROWS:
+    return np.asarray(function(*columns))
+  starts = [min(start, n - ROWS) for start in range(0, n, ROWS)]  # the last chunk overlaps: there is one program
+  parts = [np.asarray(function(*(column[start : start + ROWS] for column in columns))) for start in starts]
+  return np.concatenate([*parts[:-1], parts[-1][starts[-2] + ROWS - starts[-1] :]])
+
+
+def of_responses(function: Callable[..., Array], table: PairTable, *columns: np.ndarray) -> np.ndarray:
+  """What `in_chunks` makes of the responses and other columns of every pair, each in the process that has it.
+
+  Args:
+    columns: of all pairs, [n, ...].
+  Returns:
+    In all processes, [n, ...].
+  """
+  if table.here is None:
+    return in_chunks(function, table.responses, *columns)
+  return gathered(in_chunks(function, table.responses, *(c[table.here] for c in columns)), table.here, len(table))
 
 
 def pair_table(
@@ -98,7 +126,8 @@ def pair_table(
   Args:
     keys: keys a sequence, 0: all; frames: search frames a key, 0: all 25.
     threads: that cut crops ahead of the network.
-    folder: where each sequence's are kept, and taken from if nothing that they depend on has changed (`cache`).
+    folder: where each sequence's are kept, and taken from if nothing that they depend on has changed (`cache`). Several
+      processes share the sequences, and the folder; without one each makes all.
     description: for the progress bar.
     errors: how far the boxes are off that search crops are cut around, `drift` as a tracker's are; None: not at all.
   Raises:
@@ -110,16 +139,31 @@ def pair_table(
     raise InputError(
       f"{description}: no sequence has two frames in a row with a box, and so no pair; give one that has"
     )
-  prepared, tables = prepare_params(params, arch), []
-  for sequence in progress(with_pairs, description):
-    key = key_of(sequence, (params["backbone"], params.get("box")), arch, wanted[sequence.name], errors is not None)
-    arrays = kept(file_of(folder, sequence), key) if folder else None
-    if arrays is None:
-      arrays = sequence_pairs(prepared, sequence, wanted[sequence.name], arch=arch, threads=threads, errors=errors)
-      if folder:
-        keep(file_of(folder, sequence), key, arrays)
-    tables.append(PairTable(**arrays))
-  return joined(tables)
+  prepared = prepare_params(params, arch)
+
+  weights = digest_of((params["backbone"], params.get("box")))
+
+  def place(sequence: Sequence) -> tuple[pathlib.Path, str]:
+    return file_of(folder, sequence), key_of(sequence, weights, arch, wanted[sequence.name], errors is not None)
+
+  def own(sequence: Sequence) -> PairTable:
+    if folder and (arrays := kept(*place(sequence))) is not None:
+      return PairTable(**arrays)
+    arrays = sequence_pairs(prepared, sequence, wanted[sequence.name], arch=arch, threads=threads, errors=errors)
+    if folder:
+      keep(*place(sequence), arrays)
+    return PairTable(**arrays)
+
+  def others(sequence: Sequence) -> PairTable:
+    none = np.zeros((0, DEPTHS, arch.search_cells, arch.search_cells), np.float32)
+    return PairTable(responses=none, **awaited(*place(sequence), COLUMNS[1:]))
+
+  shared = folder is not None and not alone()
+  ours = share(with_pairs) if shared else with_pairs
+  made = {sequence.name: own(sequence) for sequence in progress(ours, description)}
+  table = joined([made[s.name] if s.name in made else others(s) for s in with_pairs])
+  here = np.flatnonzero(np.isin(table.sequence, list(made))) if shared else None
+  return dataclasses.replace(table, here=here)
 
 
 def sequence_pairs(
@@ -134,7 +178,7 @@ def sequence_pairs(
   """The columns of a PairTable for the keys and search frames of one sequence."""
   cuts = map_ahead(lambda item: _cut(sequence, *item, arch, errors), wanted, threads=threads, buffer=4)
   rows = [_respond(params, *cut, arch) for cut in cuts]
-  return {f.name: np.concatenate([row[f.name] for row in rows]) for f in dataclasses.fields(PairTable)}
+  return {name: np.concatenate([row[name] for row in rows]) for name in COLUMNS}
 
 
 _template = jax.jit(make_template, static_argnames="arch")

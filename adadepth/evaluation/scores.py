@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, Shaped
 
 from adadepth.evaluation.costs import Costs
 from adadepth.evaluation.intervals import by_video, paired_interval
-from adadepth.evaluation.responses import PairTable
+from adadepth.evaluation.responses import PairTable, in_chunks, of_responses
 from adadepth.maths.cascade import exit_confidences, exit_depth
 from adadepth.maths.features import all_gate_features
 from adadepth.maths.metrics import iou, iou_at
@@ -55,11 +55,17 @@ def exit_ious(table: PairTable, *, arch: Architecture) -> Float[np.ndarray, "n 5
 def soft_ious(table: PairTable, confidences: Float[np.ndarray, "n 5"], *, arch: Architecture) -> Float[np.ndarray, "n"]:
   """IoU of soft gating, whose average is of maps with the paper's reader, else of boxes."""
   if arch.reader == "paper":
-    maps = jnp.einsum("nk,nkyx->nyx", jnp.asarray(confidences), jnp.asarray(table.responses))
-    center, size, _ = jax.device_get(read_paper(maps, jnp.asarray(table.size_in_crop), arch=arch))
+    read = functools.partial(_read_soft, arch=arch)
+    center, size = np.split(of_responses(read, table, confidences, table.size_in_crop), 2, axis=-1)
   else:
     center, size = (np.einsum("nk,nkc->nc", confidences, column) for column in (table.center, table.size))
   return found_ious(table, center[:, None], size[:, None], arch)[:, 0]
+
+
+def _read_soft(responses, confidences, sizes, *, arch):
+  maps = jnp.einsum("nk,nkyx->nyx", jnp.asarray(confidences), jnp.asarray(responses))
+  center, size, _ = read_paper(maps, jnp.asarray(sizes), arch=arch)
+  return jnp.concatenate([center, size], axis=-1)
 
 
 def found_ious(
@@ -92,7 +98,7 @@ def _features(head, responses, scores, *, arch):
 
 def table_features(params: dict, table: PairTable, *, arch: Architecture) -> Float[np.ndarray, "n 5 f"]:
   """v_1..v_5 of every pair, not standardised."""
-  return np.asarray(_features(params["head"], table.responses, table.score, arch=arch))
+  return of_responses(functools.partial(_features, params["head"], arch=arch), table, table.score)
 
 
 @jax.jit
@@ -102,7 +108,7 @@ def _confidences(gates, features):
 
 def confidences_of(gates: dict, features: Float[np.ndarray, "n k f"]) -> Float[np.ndarray, "n 5"]:
   """c of Eq. 4 from features that are there already."""
-  return np.asarray(_confidences(gates, features))
+  return in_chunks(functools.partial(_confidences, gates), features)
 
 
 def exits_at(confidences: Float[np.ndarray, "n 5"], threshold: float) -> Int[np.ndarray, "n"]:

@@ -11,6 +11,9 @@ import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
+from adadepth.io.mesh import copy_to_all, mesh_for
+from adadepth.io.processes import alone, is_first, wait_for_all
+
 
 class Checkpoints:
   """The last few states of one training phase, under one folder.
@@ -38,7 +41,7 @@ class Checkpoints:
 
     One that cannot is put aside, and a line says so.
     """
-    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _shared(state))
     while (step := self._manager.latest_step()) is not None:
       try:
         restored = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
@@ -54,7 +57,7 @@ class Checkpoints:
     """Writes `state` if `step` is a multiple of `every`, or if forced (the last step)."""
     if (force or step % self._every == 0) and step != self._manager.latest_step():
       with self._told_as_os_error():
-        self._manager.save(step, args=ocp.args.StandardSave(state))
+        self._manager.save(step, args=ocp.args.StandardSave(_shared(state)))
 
   @contextlib.contextmanager
   def _told_as_os_error(self) -> Iterator[None]:
@@ -77,5 +80,12 @@ class Checkpoints:
     aside = self._folder / f"unreadable-{step}"
     what = " ".join(str(error).split())[:200]
     print(f"{self._folder / str(step)} cannot be read and is put aside as {aside.name}: {what}", file=sys.stderr)
-    (self._folder / str(step)).rename(aside)
+    if is_first():
+      (self._folder / str(step)).rename(aside)
+    wait_for_all("checkpoint put aside")
     self._manager.reload()
+
+
+def _shared(state):
+  """A state that every process has, as one of them all: several write it together, and any number reads it."""
+  return state if alone() else copy_to_all(state, mesh_for())

@@ -14,12 +14,12 @@ class Stopped(KeyboardInterrupt):
   """A run ends because a signal asked it to.
 
   Attributes:
-    number: of the signal.
+    number: of the signal; None, where another process of the run was asked, is SIGTERM's.
     kept: what is kept, in a line.
   """
 
-  def __init__(self, number: signal.Signals, kept: str = ""):
-    self.number = signal.Signals(number)
+  def __init__(self, number: signal.Signals | None, kept: str = ""):
+    self.number = signal.Signals(number or signal.SIGTERM)
     self.kept = (
       f"stopped by {self.number.name}: {kept or 'what is finished is kept'}; the same command goes on from there"
     )

@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, SupportsFloat
 
+from adadepth.io.processes import is_first
 from adadepth.io.whole_files import write_text
 
 METRICS_NAME = "metrics.jsonl"
@@ -23,6 +24,8 @@ class MetricWriter:
 
   A line is one JSON object, {"step": 20, "wall_time": 1700000000.0, "loss": 1.25}: wall_time is seconds since
   1970, and a value that is not finite is null. Lines reach the disk as they are written.
+
+  Of several processes the first one writes.
 
   A resumed run drops the lines of later steps, which it is about to write again, so its file comes out as if
   it had never stopped. Phases that each count from step 0 need a folder each.
@@ -49,6 +52,9 @@ class MetricWriter:
     """
     self._workdir = pathlib.Path(workdir)
     self._clock = clock
+    self._writes = is_first()
+    if not self._writes:
+      return
     self._workdir.mkdir(parents=True, exist_ok=True)
     last_step = -1 if resume_step is None else resume_step
     _drop_later_steps(self._workdir / METRICS_NAME, last_step)
@@ -64,7 +70,7 @@ class MetricWriter:
     return self
 
   def __exit__(self, *_: object) -> None:
-    for file in (self._file, self._events):
+    for file in (self._file, self._events) if self._writes else ():
       with contextlib.suppress(OSError):  # of a full disk: what was written in vain has been told
         file.close()
 
@@ -72,6 +78,8 @@ class MetricWriter:
     """Writes the scalars of one step: Python, NumPy or JAX numbers, fetched here; "a/b" groups b under a."""
     now = self._clock()
     values = {name: float(value) for name, value in scalars.items()}
+    if not self._writes:
+      return
     for name, value in values.items():
       self._write_event(step=step, wall_time=now, summary=_tensorboard().scalar(name, value))
     finite = {name: value if math.isfinite(value) else None for name, value in values.items()}

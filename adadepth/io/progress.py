@@ -13,6 +13,8 @@ import rich.console
 import rich.markup
 import rich.progress
 
+from adadepth.io.processes import is_first
+
 Item = TypeVar("Item")
 
 PLAIN_INTERVAL_S = 10.0
@@ -32,8 +34,10 @@ def progress(
     items: what to go through.
     description: what is being done, e.g. "phase 2".
     total: number of items; None asks `items` for its length, and does without where it has none.
-    stream: where to show it; None is stderr.
+    stream: where to show it; None is stderr, of several processes the first one's.
   """
+  if stream is None and not is_first():
+    return iter(items)
   stream = sys.stderr if stream is None else stream
   if total is None and hasattr(items, "__len__"):
     total = len(items)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adadepth.io.json_files import write_json
+from adadepth.io.processes import is_first
 
 RUN_RECORD_NAME = "run.json"
 PACKAGES = ("adadepth", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -45,7 +46,8 @@ def run_record(
     "device": _device(),
     "config": config,
   }
-  write_json(pathlib.Path(workdir) / name, record)
+  if is_first():
+    write_json(pathlib.Path(workdir) / name, record)
   return record
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from adadepth.errors import InputError
 from adadepth.io.json_files import write_json
 from adadepth.io.locks import lock
+from adadepth.io.processes import is_first, wait_for_all
 from adadepth.io.whole_files import UNFINISHED, remove_unfinished
 
 IDENTITY, PAGE, LOCK = "identity.json", "report.html", ".lock"
@@ -69,9 +70,11 @@ def claim(workdir: str | pathlib.Path, identity: dict) -> pathlib.Path:
     InputError: the folder holds a run of other settings; the message names the first that differs.
   """
   check_claim(workdir, identity)
+  wait_for_all("check of the workdir")
   workdir = pathlib.Path(workdir)
   workdir.mkdir(parents=True, exist_ok=True)
-  write_json(workdir / IDENTITY, identity)
+  if is_first():
+    write_json(workdir / IDENTITY, identity)
   return workdir
 
 
@@ -86,6 +89,21 @@ def check_claim(workdir: str | pathlib.Path, identity: dict) -> None:
       f"`--workdir` (={workdir}) holds a run with config.{name} = {was!r}, not {now!r}: "
       "give another --workdir, or the settings it was begun with"
     )
+
+
+def check_shared(workdir: str | pathlib.Path) -> None:
+  """Raises InputError in a process that does not see what the first one writes to the workdir."""
+  mark = pathlib.Path(workdir) / ".shared"
+  if is_first():
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+  wait_for_all("mark in the workdir")
+  seen = mark.exists()
+  wait_for_all("look at the workdir")
+  if is_first():
+    mark.unlink()
+  if not seen:
+    raise InputError(f"`--workdir` (={workdir}) is not the first process's: give a folder that all processes share")
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ def _task(module: str, name: str) -> Callable:
 
 TASKS = {
   "gating": _task("gating", "run_gating"),
+  "prepare": _task("prepare", "run_prepare"),
   "distill": _task("distill", "run_distill"),
   "finetune": _task("finetune", "run_finetune"),
   "evaluate": _task("evaluate", "run_evaluate"),

@@ -27,6 +27,7 @@ from adadepth.evaluation.scores import (
 )
 from adadepth.evaluation.step_times import medians_ms, over_xcorr1, policy_trackers, step_seconds
 from adadepth.io.metric_writer import METRICS_NAME
+from adadepth.io.processes import from_first, is_first
 from adadepth.io.whole_files import write_text
 from adadepth.io.workdir import PAGE, write_results
 from adadepth.jobs.checks import tracked_policies
@@ -49,11 +50,17 @@ def time_steps(config: ConfigDict, model: Model) -> dict[str, Float[np.ndarray, 
     InputError: `config.policy.budget` is in milliseconds, and no exit takes as few, or as many.
   """
   rounds = config.eval.timing_rounds
-  seconds = step_seconds(policy_trackers(model), rounds=rounds) if rounds else {}
+  # Of several processes one takes the time, by which all of them choose.
+  timed = from_first(lambda: _lists(step_seconds(policy_trackers(model), rounds=rounds) if rounds else {}))
+  seconds = {policy: np.array(times) for policy, times in timed.items()}
   costs_ms = costs_ms_of(config, medians_ms(seconds))
   if costs_ms is not None:
     check_target(config.policy.budget, costs_ms, "ms", argument="config.policy.budget")
   return seconds
+
+
+def _lists(seconds: dict[str, Float[np.ndarray, "r"]]) -> dict[str, list[float]]:
+  return {policy: times.tolist() for policy, times in seconds.items()}
 
 
 def costs_ms_of(config: ConfigDict, times_ms: dict[str, float]) -> Float[np.ndarray, "5"] | None:
@@ -126,6 +133,8 @@ def assess(
   budget = chosen_budget(config, model, times)
   policies, passes = tracked_policies(config.eval.tracking), {"frames": config.eval.frames_per_sequence}
   tracks = track_all(model, sequences, policies, **passes, folder=workdir / "tracks", budget=budget)
+  if not is_first():
+    return
   results["tracking"] = {policy: score_tracking(runs, sequences) for policy, runs in tracks.items()}
   if budget is not None and "hard" in tracks:
     results["tracking"]["hard"]["budget"] = tracked_cost(budget, tracks["hard"])

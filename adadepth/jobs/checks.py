@@ -29,6 +29,7 @@ CHOICES = {
 # The lowest value and the highest (None: no limit), and whether these ends are allowed themselves.
 RANGES = {
   "seed": (0, None, True),
+  "distributed.heartbeat_s": (1, None, True),
   "threads": (1, 64, True),
   "network.logit_scale": (0, None, False),
   "data.hardest": (0, 1, True),

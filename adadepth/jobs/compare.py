@@ -32,6 +32,7 @@ from adadepth.evaluation.restarts import (
   supervised_scores,
 )
 from adadepth.evaluation.trackers import OPENCV, AnyTracker, OpenCV, Ours, opencv
+from adadepth.io.processes import is_first
 from adadepth.io.run_record import run_record
 from adadepth.io.whole_files import write_text
 from adadepth.io.workdir import PAGE, write_results
@@ -68,6 +69,8 @@ def compare(config: ConfigDict, workdir: pathlib.Path, sequences: Listing[Sequen
   live = _live(names, config, workdir)
   record = run_record(workdir, config.to_dict(), config.seed, name="evaluate.json")
   entries, tracks = RUN[config.protocol](config, workdir, sequences, live, given)
+  if not is_first():
+    return
   path = write_results(workdir, _results(config, sequences, entries))
   text = _report(config.protocol, workdir, entries)
   ours = next(((tracker.name, tracker.model) for tracker in live if tracker.policy == "hard"), None)

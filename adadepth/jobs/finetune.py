@@ -15,6 +15,7 @@ from adadepth.evaluation.responses import PairTable, pair_table
 from adadepth.evaluation.scores import exit_ious, score_fixed, score_table
 from adadepth.io.json_files import write_json
 from adadepth.io.metric_writer import read_metrics
+from adadepth.io.processes import is_first
 from adadepth.io.run_record import run_record
 from adadepth.io.workdir import claim, write_results
 from adadepth.jobs.checks import check_config
@@ -129,11 +130,14 @@ def run_finetune(config: ConfigDict, workdir: pathlib.Path) -> None:
   def measure(step: int, params: dict) -> None:
     epoch = step * config.finetune.groups / keys
     point = {"step": step, "epoch": epoch, **depth_scores(config, params, measured, step, workdir)}
-    write_json(workdir / CURVE_FOLDER / f"{step:06d}.json", point)
+    if is_first():
+      write_json(workdir / CURVE_FOLDER / f"{step:06d}.json", point)
 
   measure(0, params)
   params = run_phase1(config, params, drawn_from, workdir, measure)
   measure(config.finetune.steps, params)
+  if not is_first():
+    return
   trained = {name: params[name] for name in TRAINED if name in params}  # gates are not, and stay out
   save_model(workdir / MODEL_NAME, Model(trained, arch, 0.5))
   curve = [json.loads(path.read_text()) for path in sorted((workdir / CURVE_FOLDER).glob("*.json"))]

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from adadepth.data.sources import Source
 from adadepth.errors import InputError
+from adadepth.io.processes import from_first
 from adadepth.models.architecture import Architecture
 from adadepth.models.model import EMBEDDED, MODEL_NAME, VGG19, Model, load_model
 from adadepth.models.network import init_params
@@ -111,5 +112,5 @@ def model_of(config: ConfigDict, workdir: pathlib.Path) -> Model:
 
 def backbone_of(weights: str, arch: Architecture, workdir: pathlib.Path) -> dict:
   """VGG-19's weights from a file, or downloaded to the workdir's parent."""
-  path = download_vgg19(workdir.parent) if weights == "download" else weights
+  path = from_first(lambda: str(download_vgg19(workdir.parent))) if weights == "download" else weights
   return jax.tree.map(jnp.asarray, load_vgg19(path, channels=arch.channels))

@@ -11,6 +11,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.evaluation.responses import PairTable, pair_table
 from adadepth.evaluation.step_times import medians_ms
 from adadepth.io.metric_writer import MetricWriter
+from adadepth.io.processes import is_first
 from adadepth.io.run_record import run_record
 from adadepth.io.workdir import check_claim, claim
 from adadepth.jobs.assess import assess, costs_ms_of, time_steps
@@ -83,7 +84,8 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
     costs_ms=costs_ms_of(config, medians_ms(seconds)),
   )
   log_curves(done.fitted.curves, recipe.price_weights, workdir)
-  save_model(workdir / MODEL_NAME, done.model)
+  if is_first():
+    save_model(workdir / MODEL_NAME, done.model)
   more = {"seconds": seconds, "record": record, "choice": describe_choice(done)}
   assess(config, done.model, tables["test"], sequences["test"], workdir, **more)
   print(f"chosen by cross-fitting: {describe(done)}; wrote {MODEL_NAME} too")

@@ -17,7 +17,9 @@ from adadepth.data.drifted_pairs import DriftedSampler
 from adadepth.data.pairs import PairGroup, PairSampler
 from adadepth.io.checkpoints import Checkpoints
 from adadepth.io.interruption import AFTER_THIS_STEP, Stopped, stop_when_asked
+from adadepth.io.mesh import copy_to_all, deal, here, mesh_for, over, own_rows
 from adadepth.io.metric_writer import MetricWriter
+from adadepth.io.processes import any_process
 from adadepth.io.progress import progress
 from adadepth.maths.cost_volume import local_window
 from adadepth.maths.geometry import zero_displacement_index
@@ -178,12 +180,16 @@ def stack_groups(groups: list[PairGroup]) -> PairBatch:
 
 
 def training_batches(
-  sampler: PairSampler | DriftedSampler, *, groups: int, start: int, stop: int, threads: int
+  sampler: PairSampler | DriftedSampler, *, groups: int, start: int, stop: int, threads: int, own: range | None = None
 ) -> Iterator[PairBatch]:
-  """Batches `start` to `stop`, cut ahead in threads: batch i holds groups i * groups to (i + 1) * groups."""
+  """Batches `start` to `stop`, cut ahead in threads: batch i holds groups i * groups to (i + 1) * groups.
+
+  Args:
+    own: of these the ones that this process cuts; None: all.
+  """
 
   def batch(step: int) -> PairBatch:
-    return stack_groups([sampler[step * groups + group] for group in range(groups)])
+    return stack_groups([sampler[step * groups + group] for group in own or range(groups)])
 
   return map_ahead(batch, range(start, stop), threads=threads, buffer=PREFETCH_BATCHES)
 
@@ -209,7 +215,10 @@ def finetune(
   measure: Measure | None = None,
   measure_every: int = 0,
 ) -> TrainState:
-  """Runs phase 1 from the latest checkpoint, or from `params`, to `steps`.
+  """Runs phase 1 from the latest checkpoint, or from `params`, to `steps`, on the devices of all processes.
+
+  Each device has the parameters and its part of a batch's groups, which its own process cuts. The gradient is that of
+  the whole batch.
 
   Args:
     params: where to start.
@@ -230,6 +239,7 @@ def finetune(
     learning_rate=learning_rate, steps=steps, warmup_steps=warmup_steps, clip_norm=clip_norm
   )
   loss = {"objective": objective, "arch": arch, "map_loss": map_loss, "variance_px2": variance_px2, "dtype": dtype}
+  mesh = mesh_for(groups, argument="config.finetune.groups")
   with Checkpoints(folder / "checkpoints", every=checkpoint_every) as checkpoints:
     state = checkpoints.restore(
       init_state(jax.tree.map(jnp.array, params), optimizer)
@@ -237,15 +247,18 @@ def finetune(
     start = int(state.step)
     if start and measure_every and start % measure_every == 0:
       measure(start, state.params)
-    batches = training_batches(sampler, groups=groups, start=start, stop=steps, threads=threads)
+    state = copy_to_all(state, mesh)
+    own = own_rows(mesh, groups)
+    batches = training_batches(sampler, groups=groups, start=start, stop=steps, threads=threads, own=own)
     with MetricWriter(folder, resume_step=start or None) as writer, stop_when_asked(AFTER_THIS_STEP) as stop:
       waited, began = 0.0, time.perf_counter()
       for step in progress(range(start + 1, steps + 1), f"phase 1 ({objective})"):
         jax.block_until_ready(state)  # what is waited for after this, is input
         ready = time.perf_counter()
-        batch = next(batches)
+        batch = deal(next(batches), mesh)
         waited += time.perf_counter() - ready
-        state, scalars = compiled_step(state, batch, optimizer=optimizer, **loss)
+        with over(mesh):
+          state, scalars = compiled_step(state, batch, optimizer=optimizer, **loss)
         check_finite(
           {"the loss": float(scalars["loss"]), "the gradient's norm": float(scalars["grad_norm"])},
           f"phase 1, step {step}",
@@ -254,14 +267,14 @@ def finetune(
         )
         if step % log_every == 0 or step == steps:
           writer.write(step, {**scalars, "input_share": waited / (time.perf_counter() - began)})
-        asked, measured = stop.is_set(), measure_every and step % measure_every == 0
+        asked, measured = any_process(stop.is_set()), measure_every and step % measure_every == 0
         checkpoints.save(step, state, force=step == steps or measured or asked)
         if asked:
           break
         if measured:
           stop.at_once = True  # it takes long, keeps what it has done itself, and the step is kept
-          measure(step, state.params)
+          measure(step, here(state.params))
           stop.at_once = False
-      if stop.is_set():
+      if any_process(stop.is_set()):
         raise Stopped(stop.number, f"phase 1 is kept up to step {int(state.step)} of {steps}")
-  return state
+  return here(state)

@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from adadepth.evaluation.costs import pair_costs
-from adadepth.evaluation.responses import PairTable, on_device
+from adadepth.evaluation.responses import PairTable, of_responses
 from adadepth.evaluation.scores import (
   PairScores,
   confidences_of,
@@ -19,6 +19,7 @@ from adadepth.evaluation.scores import (
   score_table,
   table_features,
 )
+from adadepth.io.mesh import copy_to_all, deal_rows, mesh_for, over
 from adadepth.maths.cascade import exit_confidences
 from adadepth.maths.losses import MAP_LOSSES, gating_loss, geometric_price
 from adadepth.maths.random_streams import named_generator, named_stream
@@ -137,12 +138,15 @@ def depth_losses(
   """
   if loss == "iou":
     return 1 - ious
-  displacement = jnp.asarray(table.displacement_in_search(arch))
-  logits = jnp.asarray(table.responses) * logit_scales(params).reshape(1, -1, 1, 1)
-  per_depth = jnp.broadcast_to(displacement[:, None], (*logits.shape[:2], 2))
-  grid = {"template_cells": arch.template_cells, "search_cells": arch.search_cells}
-  losses = MAP_LOSSES[map_loss](logits, per_depth, **grid, stride_px=arch.stride_px, variance_px2=variance_px2)
-  return np.asarray(losses)
+  grid = {"template_cells": arch.template_cells, "search_cells": arch.search_cells, "stride_px": arch.stride_px}
+  eq2 = functools.partial(_map_losses, params["head"], map_loss=map_loss, variance_px2=variance_px2, **grid)
+  return of_responses(eq2, table, table.displacement_in_search(arch))
+
+
+def _map_losses(head, responses, displacement, *, map_loss, **settings):
+  logits = jnp.asarray(responses) * logit_scales({"head": head}).reshape(1, -1, 1, 1)
+  per_depth = jnp.broadcast_to(jnp.asarray(displacement)[:, None], (*logits.shape[:2], 2))
+  return MAP_LOSSES[map_loss](logits, per_depth, **settings)
 
 
 def fit(
@@ -201,7 +205,7 @@ def train_gates(
   prices: Float[np.ndarray, "5"],
   recipe: Recipe,
 ) -> tuple[list[dict], Float[np.ndarray, "l s"]]:
-  """Trains one set of gates for each lambda, all of them in one program.
+  """Trains one set of gates for each lambda, all of them in one program, over which the pairs' rows are dealt.
 
   Args:
     features: v_1..v_4.
@@ -215,10 +219,12 @@ def train_gates(
   gates = standardise_gates(
     init_gates(named_stream(jax.random.key(recipe.seed), "gates"), features.shape[-1]), features[rows]
   )
-  weights = jnp.asarray(recipe.price_weights, jnp.float32)
-  data = GateBatch(jnp.asarray(features), jnp.asarray(losses))
-  adam = {"learning_rate": recipe.learning_rate}
-  trained, curves = jax.device_get(_train(gates, data, order, weights, jnp.asarray(prices), **adam))
+  weights = np.asarray(recipe.price_weights, np.float32)
+  mesh = mesh_for()
+  data = deal_rows(GateBatch(features, losses), mesh)
+  start, order, weights, prices = copy_to_all((gates, order, weights, prices), mesh)
+  with over(mesh):
+    trained, curves = jax.device_get(_train(start, data, order, weights, prices, learning_rate=recipe.learning_rate))
   return [jax.tree.map(lambda leaf, i=i: leaf[i], trained) for i in range(len(weights))], curves
 
 
@@ -279,7 +285,7 @@ def run_phase2(
     budget: the mean cost within which to choose, relative to xcorr1; in ms where `costs_ms` says what an exit takes; 0:
       `COST_SHARE` of the best static exit's.
   """
-  table, costs = on_device(table), pair_costs(arch)
+  costs = pair_costs(arch)
   dealt = grouped_folds(table.sequence, folds, recipe.seed)
   scores, confidences = cross_fit(params, table, folds=dealt, recipe=recipe, arch=arch)
   cost_by_exit = costs.relative if costs_ms is None else costs_ms

@@ -22,6 +22,7 @@ from adadepth.errors import InputError
 from adadepth.io.checkpoints import Checkpoints
 from adadepth.io.interruption import AFTER_THIS_STEP, Stopped, stop_when_asked
 from adadepth.io.metric_writer import MetricWriter
+from adadepth.io.processes import any_process
 from adadepth.io.progress import progress
 from adadepth.maths.cost_volume import local_window
 from adadepth.maths.geometry import box_center, box_from_center, template_side, zero_displacement_index
@@ -159,11 +160,11 @@ def train_on_rollouts(
         )
         if step % LOG_EVERY == 0 or step == steps:
           writer.write(step, {"loss": loss})
-        asked = stop.is_set()
+        asked = any_process(stop.is_set())
         checkpoints.save(step, state, force=step == steps or asked)
         if asked:
           break
-      if stop.is_set():
+      if any_process(stop.is_set()):
         raise Stopped(stop.number, f"rollouts are kept up to step {int(state.step)} of {steps}")
   return {**params, "box": state.params}
 

@@ -18,7 +18,7 @@ import numpy as np
 from adadepth.data.drifted_pairs import drift
 from adadepth.evaluation.intervals import by_video, paired_interval
 from adadepth.evaluation.one_pass import score_tracking, track_sequence
-from adadepth.evaluation.responses import on_device, pair_table
+from adadepth.evaluation.responses import pair_table
 from adadepth.evaluation.scores import exits_at, random_mix, table_features, taken
 from adadepth.io.compilation import enable_compilation_cache
 from adadepth.io.json_files import write_json
@@ -116,7 +116,6 @@ def main() -> None:
   pairs_of["errors"] = drift if arch.reader == "box" else None
   drawn_from = sequences if arguments.model == "paper" else source.for_gates(sides)
   table = pair_table(params, drawn_from, **pairs_of, folder=arguments.workdir / "responses", description="responses")
-  table = on_device(table)
   folds = grouped_folds(table.sequence, config.gates.folds, config.seed)
   pairs = measure_pairs(params, table, folds, recipe, arch, config.policy.thresholds)
   print(json.dumps({share: row["entry"] for share, row in pairs["hard"].items()}, indent=1, default=float), flush=True)

@@ -6,14 +6,13 @@ Reads the responses that a run of configs/gating.py:vgg19,paper left in its work
 each depth under fixed scales and under the scale that is best on train, and writes scales.json beside this file.
 """
 
-import dataclasses
 import pathlib
 import sys
 
 import jax.numpy as jnp
 import numpy as np
 
-from adadepth.evaluation.responses import PairTable, joined
+from adadepth.evaluation.responses import COLUMNS, PairTable, joined
 from adadepth.io.json_files import write_json
 from adadepth.jobs.from_config import label_variance
 from adadepth.models.architecture import DEPTHS, Architecture
@@ -29,7 +28,7 @@ def kept_table(folder: pathlib.Path) -> PairTable:
   tables = []
   for path in sorted(folder.glob("*.npz")):
     with np.load(path) as file:
-      tables.append(PairTable(**{f.name: file[f.name] for f in dataclasses.fields(PairTable)}))
+      tables.append(PairTable(**{name: file[name] for name in COLUMNS}))
   if not tables:
     sys.exit(f"error: no responses in {folder}; give a finished workdir of configs/gating.py:vgg19,paper")
   return joined(tables)

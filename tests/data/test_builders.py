@@ -124,6 +124,14 @@ def test_grain_reads_the_records_by_index(rendered):
   assert list(numbers.to_iter_dataset(grain.ReadOptions(num_threads=2))) == [0, 1, 2] * COUNTS["train"]
 
 
+def test_grain_gives_each_of_two_processes_its_share(rendered):
+  source = rendered.as_data_source("train", decoders={"image": tfds.decode.SkipDecoding()})
+  places = lambda record: (record["sequence"].decode(), int(record["frame"]))  # noqa: E731
+  both = [list(grain.MapDataset.source(source)[process::2].map(places)) for process in range(2)]
+  whole = [places(record) for record in source]
+  assert [both[i % 2][i // 2] for i in range(len(whole))] == whole
+
+
 def test_another_seed_has_another_folder(rendered, tmp_path):
   one, other = (RenderedTracks(counts=COUNTS, seed=seed, data_dir=tmp_path) for seed in (3, 4))
   assert one.data_dir != other.data_dir

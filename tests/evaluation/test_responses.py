@@ -140,12 +140,26 @@ def computed(monkeypatch):
   return names
 
 
+@pytest.mark.parametrize("n", [3, 4, 5, 8, 10])
+def test_rows_are_on_a_device_a_chunk_at_a_time(n, monkeypatch):
+  monkeypatch.setattr(responses, "ROWS", 4)
+  seen = []
+
+  def double(rows, more):
+    seen.append(len(rows))
+    return jnp.asarray(2 * rows + more)
+
+  rows = np.arange(3 * n, dtype=np.float32).reshape(n, 3)
+  np.testing.assert_array_equal(responses.in_chunks(double, rows, rows), 3 * rows)
+  assert set(seen) == {min(n, 4)} and len(seen) == -(-n // 4)  # so that there is one program
+
+
 def test_a_second_call_computes_nothing_and_says_the_same(params, sequences, tmp_path, computed):
   first = table(params, sequences, tmp_path)
   again = table(params, sequences, tmp_path)
   assert computed == ["s0", "s1"]
-  for field in dataclasses.fields(first):
-    kept, fresh = getattr(again, field.name), getattr(first, field.name)
+  for name in responses.COLUMNS:
+    kept, fresh = getattr(again, name), getattr(first, name)
     np.testing.assert_array_equal(kept, fresh)
     assert kept.dtype == fresh.dtype
 

@@ -73,3 +73,20 @@ def write_got10k(folder: pathlib.Path, lines: list[str], *, absence: str, cover:
   write_lines(folder / "groundtruth.txt", lines)
   write_lines(folder / "absence.label", list(absence))
   write_lines(folder / "cover.label", list(cover))
+
+
+def write_trackingnet(chunk: pathlib.Path, name: str, lines: list[str]) -> None:
+  """Writes a TrackingNet sequence of a chunk, a frame a line."""
+  folder = chunk / "frames" / name
+  folder.mkdir(parents=True)
+  for number in range(len(lines)):
+    frame_image(number).save(folder / f"{number}.jpg")
+  (chunk / "anno").mkdir(exist_ok=True)
+  write_lines(chunk / "anno" / f"{name}.txt", lines)
+
+
+def write_tc128(folder: pathlib.Path, lines: list[str], *, frames: int, table: str) -> None:
+  """Writes a TColor-128 sequence; the table names the first and the last frame."""
+  write_frames(folder / "img", frames)
+  write_lines(folder / f"{folder.name}_gt.txt", lines)
+  write_lines(folder / f"{folder.name}_frames.txt", [table])

@@ -2,16 +2,10 @@
 
 import numpy as np
 import pytest
-from small_roots import GOOD, write_frames, write_lines
+from small_roots import GOOD, write_lines, write_tc128
 
 from adadepth.data.layouts import find_sequences, read_sequences
 from adadepth.errors import InputError
-
-
-def write_tc128(folder, lines: list[str], *, frames: int, table: str) -> None:
-  write_frames(folder / "img", frames)
-  write_lines(folder / f"{folder.name}_gt.txt", lines)
-  write_lines(folder / f"{folder.name}_frames.txt", [table])
 
 
 def test_boxes_lie_where_the_table_of_frames_says(tmp_path):

@@ -1,18 +1,9 @@
 """TrackingNet: frames from 0, in chunks."""
 
 import numpy as np
-from small_roots import frame_image, write_lines
+from small_roots import write_trackingnet
 
 from adadepth.data.layouts import find_sequences, read_sequences
-
-
-def write_trackingnet(chunk, name: str, lines: list[str]) -> None:
-  folder = chunk / "frames" / name
-  folder.mkdir(parents=True)
-  for number in range(len(lines)):
-    frame_image(number).save(folder / f"{number}.jpg")
-  (chunk / "anno").mkdir(exist_ok=True)
-  write_lines(chunk / "anno" / f"{name}.txt", lines)
 
 
 def test_frames_are_paired_by_number_from_0_on(tmp_path):
