@@ -19,7 +19,10 @@ BOXES = (  # x, y, w, h
   (41.02, 76.42, 72.73, 57.01),
 )
 DEPTHS = [0, 2, 2, 2, 2, 2, 2, 2, 2, 2]
-SCORES = (1, 0.953, 0.952, 0.953, 0.942, 0.944, 0.939, 0.936, 0.936, 0.935)
+SCORES = [1.0, 0.953, 0.952, 0.953, 0.942, 0.944, 0.939, 0.936, 0.936, 0.935]
+
+
+@pytest.fixture(scope="module")
 def track():
   clip = render_sequence(seed=3, name="golden", frames=10, height=180, width=240, difficulty=Difficulty.graded(0.6))
   return Tracker().track(clip.frames, clip.boxes_xywh[0])
