@@ -168,12 +168,14 @@ def settings_of(session: onnxruntime.InferenceSession, path: str | os.PathLike) 
   Raises:
     InputError: it says nothing, since it is not ours.
   """
-  metadata = session.get_modelmeta().custom_metadata_map
-  if METADATA not in metadata:
-    raise InputError(f"`path` (={path}) is not a file that configs/export.py has written")
   try:
+    metadata = session.get_modelmeta().custom_metadata_map
+    if METADATA not in metadata:
+      raise InputError(f"`path` (={path}) is not a file that configs/export.py has written")
     return from_json(metadata[METADATA])
-  except (ValueError, TypeError) as error:
+  except InputError:
+    raise
+  except (ValueError, TypeError, RecursionError) as error:
     raise InputError(f"`path` (={path}) has settings that are damaged ({error}): export it anew") from None
 
 

@@ -82,7 +82,7 @@ def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
     if not math.isfinite(threshold):
       raise InputError(f"damaged: its threshold is {threshold}")
     _check_shapes(stored.tree, arch)
-  except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+  except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
     told = str(error) if isinstance(error, InputError) else f"damaged, or no model of ours ({error!r})"
     raise InputError(f"{named}: {file} is {' '.join(told.split())}") from None
   return Model(jax.tree.map(jnp.asarray, stored.tree), arch, threshold, calibration)
@@ -92,14 +92,15 @@ def _check_shapes(tree: dict, arch: Architecture) -> None:
   """Raises InputError for parameters that are not those of the architecture that the file says it has."""
   shapes = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=1.0), jax.random.key(0))
   for name, part in tree.items():
-    wanted = {
-      jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(shapes.get(name, part))
-    }
-    found = {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(part)}
+    found, wanted = _shapes_in(part), _shapes_in(shapes.get(name, part))
     if wrong := sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key)):
       raise InputError(
         f"damaged: {name}{wrong[0]} has shape {found.get(wrong[0])}, where its architecture has {wanted.get(wrong[0])}"
       )
+
+
+def _shapes_in(tree: dict) -> dict[str, tuple[int, ...]]:
+  return {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(tree)}
 
 
 def _unknown(settings: dict, params: dict) -> set[str]:

@@ -80,7 +80,7 @@ class PickledTensor:
 class PickledDtype:
   """Stands for numpy.dtype, of the few kinds that weights have."""
 
-  def __init__(self, name: str, *_: Any) -> None:
+  def __init__(self, name: Any, *_: Any) -> None:
     if _text(name) not in NUMPY_DTYPES:
       raise ValueError(f"an array of dtype {name!r}")
     self.name, self.order = name, "<"
@@ -123,7 +123,7 @@ def _text(value: Any) -> str:
   return value
 
 
-def _encode(text: str, encoding: str) -> bytes:
+def _encode(text: Any, encoding: Any) -> bytes:
   if _text(encoding) != "latin1":
     raise ValueError(f"bytes in encoding {encoding!r}")
   return _text(text).encode("latin1")
