@@ -167,7 +167,7 @@ def _listed(place: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
     if _is_below(name) and _targets(place / name):
       folders.append(place / name)
     else:
-      problems.report("missing sequence", f"{listing}:{number}: {name[:60]!r} is no sequence of a known layout here")
+      problems.report("missing sequence", f"{listing}:{number}: {place / name[:60]} is no sequence of a known layout")
   return folders
 
 
