@@ -174,11 +174,18 @@ def image_size(path: pathlib.Path) -> tuple[int, int]:
 
 
 def page_count(path: pathlib.Path) -> int:
-  """How many pictures a file holds: the pages of a TIFF, the frames of an animation; 1 for a JPEG."""
+  """How many pictures a file holds: the pages of a TIFF, the frames of an animation; 1 for a JPEG.
+
+  Raises:
+    InputError: as `image_size`.
+  """
   if path.suffix.lower() not in STACKS:
     return 1
-  with open_image(path) as image:
-    return getattr(image, "n_frames", 1)
+  try:
+    with open_image(path) as image:
+      return getattr(image, "n_frames", 1)
+  except Exception as error:  # as in _decode
+    raise InputError(f"cannot read the image ({_one_line(error)})") from error
 
 
 def is_rgb_file(path: pathlib.Path) -> bool:

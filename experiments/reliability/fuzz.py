@@ -274,7 +274,11 @@ TYPED = GOOD_BOX.map(lambda box: ",".join(map(str, box))) | st.lists(NUMBERS, ma
 
 
 def pickled_npy(protocol: int) -> bytes:
-  layers = {f"conv{b}_{c}": [np.zeros((3, 3, 2, 2), "f4"), np.zeros(2, "f4")] for b in (1, 2) for c in (1, 2)}
+  import safetensors.numpy
+
+  flat = safetensors.numpy.load_file(GOLDEN / "vgg19_narrow.safetensors")
+  names = sorted({name.rpartition("/")[0] for name in flat})
+  layers = {f"conv{name[5]}_{name[-1]}": [flat[f"{name}/kernel"], flat[f"{name}/bias"]] for name in names}
   header = io.BytesIO()
   np.lib.format.write_array_header_1_0(header, {"descr": "|O", "fortran_order": False, "shape": ()})
   return header.getvalue() + pickle.dumps(np.array(layers, object), protocol)

@@ -318,6 +318,16 @@ def test_an_orientation_flag_is_applied(tmp_path):
   assert video.read_frames(tmp_path).info[1:3] == (8, 12)
 
 
+def test_a_second_picture_that_is_damaged_is_told(tmp_path):
+  pages = [Image.new("RGB", (8, 8)) for _ in range(2)]
+  pages[0].save(tmp_path / "1.tif", save_all=True, append_images=pages[1:])
+  content = bytearray((tmp_path / "1.tif").read_bytes())
+  content[content.rindex(struct.pack("<HHI", 256, 4, 1))] = 254  # the second one's width is called something else
+  (tmp_path / "1.tif").write_bytes(content)
+  with pytest.raises(InputError, match=r"1\.tif: cannot read the image \(Missing dimensions\)"):
+    video.read_frames(tmp_path)
+
+
 def test_several_pictures_in_one_file_are_refused(tmp_path):
   pages = [Image.new("RGB", (12, 8), (10 * i, 0, 0)) for i in range(3)]
   write_images(tmp_path, ["1.tif"])

@@ -83,7 +83,7 @@ def _anchors(files: SequenceFiles) -> Int[np.ndarray, "n"] | None:
   if not path.is_file():
     return None
   try:
-    return np.sign([float(line) for line in lines_of(path)]).astype(np.int64)
+    return np.array([int(np.sign(float(line))) for line in lines_of(path)], np.int64)
   except ValueError:
     raise InputError(f"{path} must hold a number a line: 1, -1 or 0; restore or remove it") from None
 

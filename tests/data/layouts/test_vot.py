@@ -126,6 +126,13 @@ def test_what_is_no_mask_is_named(tmp_path, line):
     read_sequences(tmp_path)
 
 
+def test_an_anchor_that_is_no_number_is_told(tmp_path):
+  write_vot(tmp_path / "toy", [GOOD], frames=1)
+  (tmp_path / "toy" / "anchor.value").write_text("nan\n")
+  with pytest.raises(InputError, match=r"anchor\.value must hold a number a line"):
+    read_sequences(tmp_path)
+
+
 def test_corners_tags_and_anchors_are_read(tmp_path):
   write_vot(tmp_path / "toy", ["1,2,5,2,5,6,1,6", "nan,nan,nan,nan,nan,nan,nan,nan", "1,2,4,4"], frames=3)
   (tmp_path / "toy" / "camera_motion.tag").write_text("0\n1\n")
