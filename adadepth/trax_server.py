@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
       sys.exit(f"error: {error}")
 
 
-def serve(server, trax, tracker: Tracker) -> None:
+def serve(server, trax, tracker) -> None:
   """Answers until the client quits.
 
   Raises:

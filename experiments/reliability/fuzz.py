@@ -555,7 +555,7 @@ def read_trax(folder: pathlib.Path, messages: list[tuple]) -> object:
   return answers
 
 
-MESSAGES = st.lists(
+ANY_MESSAGES = st.lists(
   st.tuples(
     st.sampled_from(["initialize", "frame"]),
     st.sampled_from(["a.png", "a.png", "a.png", "b.png", "absent.png", "", "..", "text.png", "\ud800", "a\0"]),
@@ -566,6 +566,13 @@ MESSAGES = st.lists(
   ),
   min_size=1,
   max_size=4,
+)
+
+MESSAGES = (
+  ANY_MESSAGES
+  | ANY_MESSAGES.flatmap(  # behind a good beginning
+    lambda rest: GOOD_BOX.map(lambda box: [("initialize", "a.png", box), ("frame", "a.png", None), *rest[1:]])
+  )
 )
 
 

@@ -3,6 +3,7 @@
 import errno
 import fractions
 import os
+import struct
 import subprocess
 import sys
 
