@@ -418,7 +418,7 @@ def _turned(pixels: np.ndarray, coded: av.VideoFrame) -> np.ndarray:
   matrix = coded.side_data.get("DISPLAYMATRIX")
   if matrix is None:
     return pixels
-  a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5]
+  a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
   if abs(b) > abs(a):  # x is shown along y
     pixels, a, d = pixels.swapaxes(0, 1), c, b
   return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
