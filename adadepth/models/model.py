@@ -81,7 +81,8 @@ def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
     calibration = settings.get("calibration") and calibration_of(settings["calibration"])
     if not math.isfinite(threshold):
       raise InputError(f"damaged: its threshold is {threshold}")
-    _check_shapes(stored.tree, arch)
+    if str(path) not in ASSETS:  # to trace the network's shapes takes half a second, which what ships need not wait for
+      _check_shapes(stored.tree, arch)
   except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
     told = str(error) if isinstance(error, InputError) else f"damaged, or no model of ours ({error!r})"
     raise InputError(f"{named}: {file} is {' '.join(told.split())}") from None

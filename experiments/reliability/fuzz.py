@@ -507,6 +507,7 @@ def read_arguments(_: pathlib.Path, words: list[str]) -> object:
     return None
   finally:
     flags.FLAGS, command.CONFIG = before
+  assert not pathlib.Path("x").exists()  # which some values ask a shell to make
   config = config_flag.value
   if config.task == "track":
     track_inputs.check_settings(config)
