@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from adadepth.data.sequence import Sequence
-from adadepth.io.arrays import load_arrays
+from adadepth.io.arrays import open_arrays
 from adadepth.io.images import ImageFolder
 from adadepth.io.progress import progress
 from adadepth.io.video_frames import VideoFrames
@@ -62,8 +62,10 @@ def file_of(folder: pathlib.Path, sequence: Sequence) -> pathlib.Path:
 def kept(path: pathlib.Path, key: str) -> dict[str, np.ndarray] | None:
   """The arrays that were kept under this key; None if there are none, or of something else, or half of them."""
   try:
-    arrays = load_arrays(path)
-    return arrays if str(arrays.pop(KEY)) == key else None
+    with open_arrays(path) as file:
+      if str(file[KEY]) != key:
+        return None
+      return {name: file[name] for name in file.files if name != KEY}
   except Exception:  # absent, cut off, or no such file: each is made anew
     return None
 

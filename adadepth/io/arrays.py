@@ -6,12 +6,12 @@ import zipfile
 import numpy as np
 
 
-def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
-  """All arrays of a file that `np.savez` has written.
+def open_arrays(path: str | os.PathLike) -> np.lib.npyio.NpzFile:
+  """`np.load` of a file that `np.savez` has written, for a `with` block.
 
   Raises:
-    ValueError: a member that is compressed, and might unfold to any size, or objects, which are never read; with
-      OSError and others whatever else is no such file.
+    ValueError: a member that is compressed, and might unfold to any size; with OSError and others whatever else is no
+      such file. An array of objects raises ValueError when it is read.
   """
   with zipfile.ZipFile(path) as archive:
     members = archive.infolist()
@@ -19,5 +19,4 @@ def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
       raise ValueError(f"{path} is compressed")
     if sum(member.compress_size for member in members) > os.path.getsize(path):
       raise ValueError(f"the members of {path} hold more than the file")
-  with np.load(path, allow_pickle=False) as file:
-    return {name: file[name] for name in file.files}
+  return np.load(path, allow_pickle=False)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adadepth.io.arrays import load_arrays
+from adadepth.io.arrays import open_arrays
 from adadepth.tracking.targets import Earlier, Found
 from adadepth.tracking.track import Track
 
@@ -88,7 +88,8 @@ def save_record(path: str | os.PathLike, record: Record) -> None:
 def load_record(path: str | os.PathLike) -> Record | None:
   """Reads a record; None where there is none, or half of one."""
   try:
-    return _record_in(load_arrays(path))
+    with open_arrays(path) as file:
+      return _record_in({name: file[name] for name in file.files})
   except Exception:  # absent, cut off, or no such file: each is made anew
     return None
 
