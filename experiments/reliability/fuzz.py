@@ -10,6 +10,7 @@ failure; the input lies in runs/fuzz/TARGET/last, and the next process goes on a
 import argparse
 import collections
 import contextlib
+import functools
 import io
 import json
 import pathlib
@@ -470,6 +471,7 @@ VALUES = NUMBERS | st.sampled_from(
 )  # fmt: skip
 
 
+@functools.cache
 def known_fields(name: str) -> list[str]:
   import importlib
 
