@@ -32,17 +32,28 @@ def main(argv: list[str]) -> None:
     sys.exit(f"error: {error}")
   # Not with the toolkit's module `vot`, for which a process ends at its next initialisation.
   with trax.Server([trax.Region.RECTANGLE], [trax.Image.PATH], tracker_name="adadepth") as server:
-    serve(server, trax, tracker)
+    try:
+      serve(server, trax, tracker)
+    except InputError as error:
+      sys.exit(f"error: {error}")
 
 
-def serve(server, trax, tracker: Tracker) -> None:
-  """Answers until the client quits."""
+def serve(server, trax, tracker) -> None:
+  """Answers until the client quits.
+
+  Raises:
+    InputError: a request without an image or a target, or with one that cannot be tracked.
+  """
   target = None
   while (request := server.wait()).type in (trax.TraxStatus.INITIALIZE, trax.TraxStatus.FRAME):
+    begins = request.type == trax.TraxStatus.INITIALIZE
+    if trax.ImageChannel.COLOR not in request.image or not (request.objects if begins else target is not None):
+      raise InputError("TraX: the client asked for a frame without an image, or before it gave a target")
     path = pathlib.Path(request.image[trax.ImageChannel.COLOR].path())
     frame = decode_image(path, name=str(path))
-    if request.type == trax.TraxStatus.INITIALIZE:
-      box, score = np.float32(request.objects[0][0].bounds()), 1.0
+    if begins:
+      with np.errstate(over="ignore"):
+        box, score = np.float32(request.objects[0][0].bounds()), 1.0
       target = tracker.init(frame, box)
     else:
       target, track = tracker.update(target, frame)

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import sys
 
 # Programs here run once or twice: compiling them well costs more than running them.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0")
@@ -20,6 +21,20 @@ import pytest
 from adadepth.data.sequence import Sequence
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import init_params
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost", "", None)
+
+
+def stay_here(event: str, arguments: tuple) -> None:
+  """Nothing in these tests reaches beyond this machine: an audit hook, which nothing can take off again."""
+  if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
+    address = arguments[0] if event == "socket.getaddrinfo" else arguments[1]
+    host = address[0] if isinstance(address, tuple) else None if event != "socket.getaddrinfo" else address
+    if (host.decode() if isinstance(host, bytes) else host) not in LOOPBACK:
+      raise OSError(f"a test asked the network for {host}")
+
+
+sys.addaudithook(stay_here)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -1,6 +1,7 @@
 """What is installed: the library, its files, the configs and the command; and what it asks to be installed with it."""
 
 import pathlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -50,25 +51,69 @@ def by_name(lines: list[str]) -> dict[str, Requirement]:
   return {canonicalize_name(requirement.name): requirement for requirement in found}
 
 
+def text(file: str) -> str:
+  return (ROOT / file).read_text()
+
+
+# A line of a lock: name, version, and for whom; hashes follow.
+PIN = re.compile(r"^([\w.-]+)==(\S+)(?: ; (.+))? \\\n {4}--hash=sha256:", re.MULTILINE)
+
+
 def pinned(file: str) -> dict[str, str]:
-  """package -> version of a requirements file, without those of the file that it begins with."""
-  lines = [line.split("#")[0].strip() for line in (ROOT / file).read_text().splitlines()]
-  found = by_name([line for line in lines if line and not line.startswith("-r")])
-  return {name: str(requirement.specifier).removeprefix("==") for name, requirement in found.items()}
+  """package -> version of a lock."""
+  return {canonicalize_name(name): version for name, version, _ in PIN.findall(text(file))}
 
 
-@pytest.mark.parametrize(
-  ("file", "asked"),
-  [
-    ("requirements.txt", [*PROJECT["dependencies"], *EXTRAS["train"]]),
-    ("requirements-test.txt", [*EXTRAS["test"], *EXTRAS["docs"], *EXTRAS["export"]]),
+LOCKS = {
+  "requirements.txt": [*PROJECT["dependencies"], *EXTRAS["train"]],
+  "requirements-test.txt": [
+    *PROJECT["dependencies"],
+    *(line for name in EXTRAS if "cuda" not in name for line in EXTRAS[name]),
   ],
-)
-def test_what_is_pinned_is_what_the_package_asks_for(file, asked):
-  versions, wanted = pinned(file), by_name(asked)
+  "requirements-cuda.txt": [*PROJECT["dependencies"], *EXTRAS["train"]],
+}
+
+
+@pytest.mark.parametrize("file", LOCKS)
+def test_a_lock_pins_with_hashes_what_the_package_asks_for_and_nothing_without(file):
+  versions, wanted = pinned(file), by_name(LOCKS[file])
   wanted.pop("adadepth", None)  # the extra `test` has all of `train`, `docs` and `export`
-  assert versions.keys() == wanted.keys()
   assert [name for name, asks in wanted.items() if not asks.specifier.contains(versions[name])] == []
+  assert len(re.findall("^[^ #]", text(file), re.MULTILINE)) == len(PIN.findall(text(file)))
+  assert "uv pip compile --generate-hashes --universal" in text(file).splitlines()[1]
+
+
+@pytest.mark.parametrize("file", ["requirements-test.txt", "requirements-cuda.txt"])
+def test_the_locks_agree(file):
+  versions = pinned(file)
+  assert {name: versions[name] for name in pinned("requirements.txt")} == pinned("requirements.txt")
+
+
+def test_only_who_has_a_gpu_loads_cuda():
+  assert [name for name in pinned("requirements-test.txt") if "nvidia" in name or "cuda" in name] == []
+  assert "jax-cuda13-plugin" in pinned("requirements-cuda.txt")
+
+
+def test_the_licences_are_those_of_what_is_pinned():
+  named = re.findall(
+    r"^\| ([\w.-]+) +\| \S+ +\| (.*\S) +\|$", (ROOT / "docs" / "licences.md").read_text(), re.MULTILINE
+  )
+  listed = {canonicalize_name(name) for name, _ in named}
+  everywhere = {canonicalize_name(name) for name, _, who in PIN.findall(text("requirements-test.txt")) if not who}
+  assert everywhere - listed == set()
+  assert [name for name, licence in named if licence == "UNKNOWN"] == []
+
+
+ASKS = ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.bind")
+
+
+def test_nothing_asks_the_network_while_it_is_imported():
+  """Nor for a name: whatever an import opens is a file."""
+  modules = sorted(".".join(p.relative_to(ROOT).with_suffix("").parts) for p in (ROOT / "adadepth").rglob("*.py"))
+  code = f"import importlib, sys\nsys.addaudithook(lambda event, _: event in {ASKS} and sys.exit(event))\n"
+  code += f"for name in {modules}: importlib.import_module(name.removesuffix('.__init__'))"
+  done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("extra", ["cuda12", "cuda13"])

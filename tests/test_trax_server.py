@@ -7,12 +7,15 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from adadepth import trax_server
 from adadepth.data.render import Difficulty, render_sequence
+from adadepth.errors import InputError
 from adadepth.jobs.vot import run_vot
 from adadepth.models.model import Model, save_model
 from adadepth.tracking.tracker import Tracker
@@ -64,6 +67,20 @@ def test_a_client_is_given_the_trackers_boxes(params, arch, moving_target, paths
     assert process.wait(timeout=60) == 0
   finally:
     process.kill()
+
+
+@pytest.mark.parametrize(
+  "request_",
+  [
+    {"type": trax.TraxStatus.INITIALIZE, "image": {}, "objects": [1]},
+    {"type": trax.TraxStatus.INITIALIZE, "image": {"color": 1}, "objects": []},
+    {"type": trax.TraxStatus.FRAME, "image": {"color": 1}, "objects": []},
+  ],
+)
+def test_a_request_that_holds_no_image_or_no_target_is_told(request_):
+  asked = types.SimpleNamespace(wait=lambda: types.SimpleNamespace(**request_))
+  with pytest.raises(InputError, match="asked for a frame without an image, or before it gave a target"):
+    trax_server.serve(asked, trax, None)
 
 
 def test_trax_that_is_not_installed_is_told_in_one_line():

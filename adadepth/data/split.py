@@ -86,7 +86,7 @@ def _read_split_file(file: pathlib.Path) -> dict[str, list[str]]:
     split = json.loads(file.read_text("utf-8"))
   except OSError as error:
     raise InputError(f"split file {file}: {error.strerror}; name a JSON file, or none") from error
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise InputError(f"split file {file}: not JSON ({error}); see load_split for its form") from error
   if not isinstance(split, dict) or not all(_is_side(side, names) for side, names in split.items()):
     raise InputError(f'split file {file}: must be {{"train": [names], "dev": [names], "test": [names]}}')

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import PyTree, UInt8
 
 from adadepth.data.sequence import Sequence
+from adadepth.io.arrays import open_arrays
 from adadepth.io.locks import lock
 from adadepth.io.processes import share
 from adadepth.io.progress import progress
@@ -71,7 +72,7 @@ def kept(path: pathlib.Path, key: str, names: Listing[str] = ()) -> dict[str, np
     names: which to read; (): all.
   """
   try:
-    with np.load(path, allow_pickle=False) as file:
+    with open_arrays(path) as file:
       if str(file[KEY]) != key:
         return None
       return {name: file[name] for name in names or file.files if name != KEY}

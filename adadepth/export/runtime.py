@@ -1,6 +1,7 @@
 """Tracks with an exported ONNX file: onnxruntime and NumPy, and Pillow for the crop. No JAX, and nothing to compile."""
 
 import dataclasses
+import math
 import os
 import pathlib
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from adadepth.tracking.budget import Budget, budget_for
 from adadepth.tracking.region import search_region
 from adadepth.tracking.track import Track
 
+LARGEST_INPUT = 1 << 24  # numbers; the largest are the maps of a template, and crops
 DTYPES = {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8, "tensor(bool)": np.bool_}
 
 
@@ -72,8 +74,7 @@ class OnnxTracker:
     session = open_session(self.path, self.threads)
     object.__setattr__(self, "session", session)
     object.__setattr__(self, "settings", settings_of(session, self.path))
-    inputs = {x.name: np.zeros(x.shape, DTYPES[x.type]) for x in session.get_inputs()}
-    object.__setattr__(self, "blank", inputs)
+    object.__setattr__(self, "blank", blank_inputs(session, self.path))
     object.__setattr__(self, "outputs", [x.name for x in session.get_outputs()])
     policy, calibration = self.settings.policy, self.settings.calibration
     if self.budget is not None and policy != "hard":
@@ -167,10 +168,29 @@ def settings_of(session: onnxruntime.InferenceSession, path: str | os.PathLike) 
   Raises:
     InputError: it says nothing, since it is not ours.
   """
-  metadata = session.get_modelmeta().custom_metadata_map
-  if METADATA not in metadata:
-    raise InputError(f"`path` (={path}) is not a file that configs/export.py has written")
-  return from_json(metadata[METADATA])
+  try:
+    metadata = session.get_modelmeta().custom_metadata_map
+    if METADATA not in metadata:
+      raise InputError(f"`path` (={path}) is not a file that configs/export.py has written")
+    return from_json(metadata[METADATA])
+  except InputError:
+    raise
+  except (ValueError, TypeError, RecursionError) as error:
+    raise InputError(f"`path` (={path}) has settings that are damaged ({error}): export it anew") from None
+
+
+def blank_inputs(session: onnxruntime.InferenceSession, path: str | os.PathLike) -> dict[str, np.ndarray]:
+  """Zeros for each input.
+
+  Raises:
+    InputError: an input without a size, of an unknown type or out of all proportion.
+  """
+  shapes = {x.name: (tuple(x.shape), DTYPES.get(x.type)) for x in session.get_inputs()}
+  for name, (shape, dtype) in shapes.items():
+    sizes = all(isinstance(n, int) for n in shape)
+    if not sizes or dtype is None or math.prod(shape) > LARGEST_INPUT:
+      raise InputError(f"`path` (={path}) has an input {name!r} of shape {shape}, which no file of ours has")
+  return {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items()}
 
 
 def frames_of(frame: UInt8[np.ndarray, "*n h w 3"], targets: int) -> Iterable[UInt8[np.ndarray, "h w 3"]]:

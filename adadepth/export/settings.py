@@ -3,7 +3,7 @@
 import json
 from typing import NamedTuple
 
-from adadepth.models.calibration import Calibration
+from adadepth.models.calibration import Calibration, calibration_of
 
 METADATA = "adadepth"  # of an ONNX file, under which its settings are
 
@@ -32,4 +32,4 @@ class Settings(NamedTuple):
 
 def from_json(text: str) -> Settings:
   settings = Settings(**json.loads(text))
-  return settings._replace(calibration=settings.calibration and Calibration(*settings.calibration))
+  return settings._replace(calibration=settings.calibration and calibration_of(settings.calibration))

@@ -3,6 +3,8 @@
 import csv
 import os
 import pathlib
+import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -63,13 +65,13 @@ def read_boxes(path: str | os.PathLike, *, argument: str) -> list[FirstBox]:
     ) from None
   separator = ";" if lines and ";" in lines[0] else ","
   table = csv.reader(lines, delimiter=separator)
-  header = [name.strip().lower() for name in next(table, [])]
+  header = [name.strip().lower() for name in next(_rows(table, named), [])]
   if missing := [name for name in COLUMNS if name not in header]:
     raise InputError(
       f"{named} has no column {', '.join(missing)}: its first line must be frame,x,y,w,h or these and target"
     )
   boxes: list[FirstBox] = []
-  for cells in table:
+  for cells in _rows(table, named):
     if not any(cell.strip() for cell in cells):
       continue
     origin = f"{argument}, line {table.line_num}"
@@ -83,16 +85,25 @@ def read_boxes(path: str | os.PathLike, *, argument: str) -> list[FirstBox]:
   return boxes
 
 
+def _rows(table, named: str) -> Iterator[list[str]]:
+  """The rows of a table; raises InputError for a line that is none."""
+  try:
+    yield from table
+  except csv.Error as error:
+    raise InputError(f"{named}, line {table.line_num}: no row of a CSV file ({error})") from None
+
+
 def _first_box(row: dict[str, str], where: str, origin: str, index: int) -> FirstBox:
   box = _four_numbers([row.get(name, "") for name in COLUMNS[1:]])
-  if box is None or not row["frame"].isdecimal():
+  if box is None or not re.fullmatch(r"\d{1,9}", row.get("frame", "")):
     raise InputError(f"{where}: must be a frame, from 0, and x,y,w,h in pixels")
   return FirstBox(int(row["frame"]), box, row.get("target") or str(index), origin)
 
 
 def _four_numbers(parts: list[str]) -> Float[np.ndarray, "4"] | None:
   try:
-    box = np.array([float(part) for part in parts], np.float32)
+    with np.errstate(over="ignore"):  # what is not finite is refused where it is used
+      box = np.array([float(part) for part in parts], np.float32)
   except ValueError:
     return None
   return box if box.shape == (4,) else None

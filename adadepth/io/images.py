@@ -7,11 +7,13 @@ the first frames of a video hold become black and white, and stay so for all of 
 import dataclasses
 import functools
 import io
+import os
 import pathlib
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Listing
-from typing import NamedTuple, SupportsIndex
+from typing import BinaryIO, NamedTuple, SupportsIndex
 
 import numpy as np
 from jaxtyping import Num, UInt8
@@ -23,6 +25,9 @@ SUFFIXES = (
   *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
   *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".tga"),
 )
+# What Pillow may take a file for, whatever its name: not PostScript, say, for which it starts another program.
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "TGA", "MPO")
+MAX_PIXELS = 1 << 27  # of one picture, 16k x 8k: a small file can claim any size, and unfold to it
 STACKS = (".tif", ".tiff", ".gif", ".webp", ".avif", ".png")  # which may hold several pictures
 # The last bytes of a whole JPEG (end of image) and a whole PNG (the IEND chunk).
 WHOLE_FILE_ENDINGS = (b"\xff\xd9", b"IEND\xaeB`\x82")
@@ -31,6 +36,21 @@ FIRST_FRAMES = 5
 PERCENTILES = (0.01, 99.99)
 
 Deep = Num[np.ndarray, "h w *c"]  # grey or RGB of more than 8 bits
+
+
+def open_image(file: str | os.PathLike | BinaryIO) -> Image.Image:
+  """`PIL.Image.open` of a file that is nothing but a picture, and not out of all proportion.
+
+  Raises:
+    OSError, ValueError and others of Pillow: it is none.
+  """
+  with warnings.catch_warnings():  # Pillow only warns of large ones
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    image = Image.open(file, formats=FORMATS)
+  if image.width * image.height > MAX_PIXELS:
+    image.close()
+    raise ValueError(f"{image.width} x {image.height} px are more than the {MAX_PIXELS} that are read")
+  return image
 
 
 class Levels(NamedTuple):
@@ -111,7 +131,7 @@ def levels_of(paths: Listing[pathlib.Path]) -> Levels | None:
   deep = []
   for path in paths[:FIRST_FRAMES]:
     try:
-      with Image.open(path) as image:
+      with open_image(path) as image:
         deep.append(_deep_pixels(image))
     except Exception:  # as in _decode; it is told when the frame is read
       continue
@@ -144,7 +164,7 @@ def image_size(path: pathlib.Path) -> tuple[int, int]:
     InputError: the file cannot be read as an image; the message is Pillow's reason without the path.
   """
   try:
-    with path.open("rb") as file, Image.open(file) as image:
+    with path.open("rb") as file, open_image(file) as image:
       size = image.size
       if not _ends_whole(path):
         image.load()
@@ -154,16 +174,23 @@ def image_size(path: pathlib.Path) -> tuple[int, int]:
 
 
 def page_count(path: pathlib.Path) -> int:
-  """How many pictures a file holds: the pages of a TIFF, the frames of an animation; 1 for a JPEG."""
+  """How many pictures a file holds: the pages of a TIFF, the frames of an animation; 1 for a JPEG.
+
+  Raises:
+    InputError: as `image_size`.
+  """
   if path.suffix.lower() not in STACKS:
     return 1
-  with Image.open(path) as image:
-    return getattr(image, "n_frames", 1)
+  try:
+    with open_image(path) as image:
+      return getattr(image, "n_frames", 1)
+  except Exception as error:  # as in _decode
+    raise InputError(f"cannot read the image ({_one_line(error)})") from error
 
 
 def is_rgb_file(path: pathlib.Path) -> bool:
   """Whether the file is a JPEG or PNG that holds RGB already, so that its bytes can be passed on."""
-  with Image.open(path) as image:
+  with open_image(path) as image:
     return image.mode == "RGB" and image.format in ("JPEG", "PNG")
 
 
@@ -178,7 +205,7 @@ def _decode(
   file: pathlib.Path | io.BytesIO, name: str, turned: Callable[[Image.Image], Image.Image], levels: Levels | None
 ) -> np.ndarray:
   try:
-    with Image.open(file) as image:
+    with open_image(file) as image:
       deep = _deep_pixels(image, turned)
       return _as_rgb(turned(image)) if deep is None else stretch(deep, levels or levels_in([deep]))
   except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error...

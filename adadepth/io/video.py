@@ -7,6 +7,7 @@ is coded frame i of the file, shown from its own time stamp on: nothing is doubl
 import contextlib
 import dataclasses
 import fractions
+import functools
 import itertools
 import os
 import pathlib
@@ -22,6 +23,7 @@ from jaxtyping import UInt8
 from adadepth.errors import InputError
 from adadepth.io.images import (
   FIRST_FRAMES,
+  MAX_PIXELS,
   SUFFIXES,
   Levels,
   decode_as_shown,
@@ -40,6 +42,8 @@ TICKS_PER_S = 90_000  # of the clock that written videos have
 ENCODER = "libx264"
 # What FFmpeg plays and people do not call a video: text, drawn as on a terminal of 1990.
 TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
+# What FFmpeg plays by opening other files, or addresses, that a playlist names.
+PLAYLISTS = ("concat", "dash", "hls", "imf", "rtp", "rtsp", "sap", "sdp", "vobsub", "webm_dash_manifest", "lavfi")
 MOVING_PICTURES = (".gif", ".avif")  # pictures by name, films by what they may hold
 CURE = "give a video file, such as mp4, or a folder of pictures"
 
@@ -375,7 +379,14 @@ def _decoded(path: pathlib.Path) -> Iterator[av.VideoFrame]:
 
 def _opened(path: pathlib.Path) -> av.container.InputContainer:
   # Absolute, since FFmpeg takes "a:b.mp4" for a protocol; titles may be in any encoding.
-  return av.open(str(path.resolve()), metadata_errors="replace")
+  options = {"format_whitelist": _formats_of_one_file(), "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+  return av.open(str(path.resolve()), metadata_errors="replace", options=options)
+
+
+@functools.cache
+def _formats_of_one_file() -> str:
+  """FFmpeg's formats but for those that name other files."""
+  return ",".join(sorted(set(av.formats_available) - set(PLAYLISTS)))
 
 
 def levels_of_frames(coded: list[av.VideoFrame]) -> Levels | None:
@@ -408,7 +419,7 @@ def _turned(pixels: np.ndarray, coded: av.VideoFrame) -> np.ndarray:
   matrix = coded.side_data.get("DISPLAYMATRIX")
   if matrix is None:
     return pixels
-  a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5]
+  a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
   if abs(b) > abs(a):  # x is shown along y
     pixels, a, d = pixels.swapaxes(0, 1), c, b
   return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]

@@ -181,7 +181,7 @@ def tracked_video(run: pathlib.Path) -> str | None:
   try:
     video = json.loads(run.read_text())["config"]["video"]
     return video_in_full(video)
-  except (OSError, ValueError, TypeError, KeyError):
+  except (OSError, ValueError, TypeError, KeyError, RecursionError):
     return None
 
 
@@ -189,7 +189,7 @@ def earlier_files(workdir: pathlib.Path) -> list[str]:
   """The result files that the run in a workdir says it has written."""
   try:
     return [str(name) for name in json.loads((workdir / RUN).read_text())["files"]]
-  except (OSError, ValueError, TypeError, KeyError):
+  except (OSError, ValueError, TypeError, KeyError, RecursionError):
     return []
 
 

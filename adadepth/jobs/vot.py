@@ -37,6 +37,8 @@ def section(config: ConfigDict) -> str:
   lines += [f"env_JAX_PLATFORMS = {config.platform}"] if config.platform else []
   package = pathlib.Path(__file__).parents[2]
   lines += [] if package.name == "site-packages" else [f"env_PYTHONPATH = {package}"]
+  if not all(line.isprintable() for line in lines):  # else a value could bring a line of its own, a command say
+    raise InputError("config.model, config.backbone.weights and config.platform must be without line breaks")
   return "\n".join((*lines, ""))
 
 

@@ -2,6 +2,11 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
+from adadepth.errors import InputError
+from adadepth.models.architecture import DEPTH_NAMES, DEPTHS
+
 
 class Calibration(NamedTuple):
   """What thresholds do to video that the gates have not learnt from: how a budget finds its T.
@@ -19,3 +24,21 @@ class Calibration(NamedTuple):
   iou25: list[float]
   relative_costs: list[float]
   reference: str
+
+
+def calibration_of(stored: list) -> Calibration:
+  """A calibration from the JSON of a file.
+
+  Raises:
+    InputError: not of as many finite numbers as belong together.
+  """
+  try:
+    thresholds, exits, iou25, costs, reference = stored
+    count, numbers = len(thresholds), [np.asarray(part, np.float64) for part in (thresholds, exits, iou25, costs)]
+    shapes = [(count,), (count, DEPTHS), (count,), (DEPTHS,)]
+    whole = [part.shape for part in numbers] == shapes and all(np.isfinite(part).all() for part in numbers)
+  except (ValueError, TypeError):
+    whole = False
+  if not whole or not count or reference not in DEPTH_NAMES:
+    raise InputError("damaged: its calibration is none")
+  return Calibration(*stored)

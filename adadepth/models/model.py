@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.resources
 import json
+import math
 import pathlib
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ import jax.numpy as jnp
 
 from adadepth.errors import InputError
 from adadepth.models.architecture import Architecture
-from adadepth.models.calibration import Calibration
+from adadepth.models.calibration import Calibration, calibration_of
+from adadepth.models.network import init_params
 from adadepth.models.weights import load_safetensors, save_safetensors
 
 MODEL_NAME = "model.safetensors"
@@ -68,19 +70,38 @@ def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
   stored = load_safetensors(file)
   if "architecture" not in stored.metadata:
     raise InputError(f"{named}: {file} holds weights, not a model that configs/gating.py wrote")
-  settings = {name: json.loads(value) for name, value in stored.metadata.items()}
-  if unknown := _unknown(settings, stored.tree):
-    raise InputError(
-      f"{named}: {file} is another version's ({', '.join(sorted(unknown))}): train its gates again with "
-      "configs/gating.py"
-    )
-  calibration = settings.get("calibration")
-  return Model(
-    jax.tree.map(jnp.asarray, stored.tree),
-    Architecture(**settings["architecture"]),
-    settings["threshold"],
-    calibration and Calibration(*calibration),
-  )
+  try:
+    settings = {name: json.loads(value) for name, value in stored.metadata.items()}
+    unknown = _unknown(settings, stored.tree)
+    if unknown:
+      raise InputError(
+        f"another version's ({', '.join(sorted(unknown))}): train its gates again with configs/gating.py"
+      )
+    arch, threshold = Architecture(**settings["architecture"]), float(settings["threshold"])
+    calibration = settings.get("calibration") and calibration_of(settings["calibration"])
+    if not math.isfinite(threshold):
+      raise InputError(f"damaged: its threshold is {threshold}")
+    if str(path) not in ASSETS:  # to trace the network's shapes takes half a second, which what ships need not wait for
+      _check_shapes(stored.tree, arch)
+  except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+    told = str(error) if isinstance(error, InputError) else f"damaged, or no model of ours ({error!r})"
+    raise InputError(f"{named}: {file} is {' '.join(told.split())}") from None
+  return Model(jax.tree.map(jnp.asarray, stored.tree), arch, threshold, calibration)
+
+
+def _check_shapes(tree: dict, arch: Architecture) -> None:
+  """Raises InputError for parameters that are not those of the architecture that the file says it has."""
+  shapes = jax.eval_shape(lambda key: init_params(key, arch, logit_scale=1.0), jax.random.key(0))
+  for name, part in tree.items():
+    found, wanted = _shapes_in(part), _shapes_in(shapes.get(name, part))
+    if wrong := sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key)):
+      raise InputError(
+        f"damaged: {name}{wrong[0]} has shape {found.get(wrong[0])}, where its architecture has {wanted.get(wrong[0])}"
+      )
+
+
+def _shapes_in(tree: dict) -> dict[str, tuple[int, ...]]:
+  return {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(tree)}
 
 
 def _unknown(settings: dict, params: dict) -> set[str]:

@@ -45,7 +45,8 @@ def check_next_frame(frame, frame_shape: tuple[int, ...]) -> None:
 def box_array(box_xywh) -> Float[np.ndarray, "*n 4"]:
   """A box, or n, as an array; raises InputError for what holds no such numbers."""
   try:
-    box = np.asarray(box_xywh, np.float32)
+    with np.errstate(over="ignore"):  # what is not finite is refused below
+      box = np.asarray(box_xywh, np.float32)
   except (TypeError, ValueError):
     box = np.zeros(0, np.float32)
   if box.shape[-1:] != (4,) or box.ndim > 2 or not box.size:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from adadepth.io.images import open_image
 from adadepth.tracking.track import Track
 from adadepth.tracking.tracker import Target, Tracker
 
@@ -71,7 +72,7 @@ class GOT10kTracker:
     """Boxes [n, 4] and seconds [n] of a sequence of image files, as got10k's experiments ask for them."""
     boxes, seconds = np.zeros((len(img_files), 4)), np.zeros(len(img_files))
     for t, path in enumerate(img_files):
-      with Image.open(path) as image:
+      with open_image(path) as image:
         image.load()
         start = time.time()
         if t:

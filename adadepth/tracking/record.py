@@ -4,11 +4,11 @@ import collections.abc
 import dataclasses
 import json
 import os
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
+from adadepth.io.arrays import open_arrays
 from adadepth.tracking.targets import Earlier, Found
 from adadepth.tracking.track import Track
 
@@ -152,7 +152,7 @@ def save_record(path: str | os.PathLike, record: Record) -> None:
 def load_record(path: str | os.PathLike) -> Record | None:
   """Reads a record; None where there is none, or half of one."""
   try:
-    with np.load(pathlib.Path(path), allow_pickle=False) as file:
+    with open_arrays(path) as file:
       return _record_in({name: file[name] for name in file.files})
   except Exception:  # absent, cut off, or no such file: each is made anew
     return None

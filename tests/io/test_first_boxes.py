@@ -55,6 +55,8 @@ def test_targets_without_names_are_counted(tmp_path):
     ("frame,x,y,w,h\n", "holds no boxes"),
     ("frame,x,y,w,h\n0,1,2,3,4\n0,1,2,3", r"line 3: must be a frame, from 0, and x,y,w,h in pixels"),
     ("frame,x,y,w,h\n-1,1,2,3,4", "line 2: must be a frame, from 0"),
+    (f"frame,x,y,w,h\n{'9' * 5000},1,2,3,4", "line 2: must be a frame, from 0"),
+    (f"frame,x,y,w,h,target\n0,1,2,3,4,{'a' * 140_000}", r"line 2: no row of a CSV file \(field larger"),
     ("frame,x,y,w,h,target\n0,1,2,3,4,a\n1,1,2,3,4,a\n", "begins the target 'a' more than once"),
   ],
 )

@@ -3,6 +3,7 @@
 import errno
 import fractions
 import os
+import struct
 import subprocess
 import sys
 
@@ -169,6 +170,7 @@ def test_a_browsers_recording_has_no_rate_of_a_thousand(tmp_path):
     ((-1, 0, 0, 1), lambda frame: frame[:, ::-1]),
     ((1, 0, 0, -1), lambda frame: frame[::-1]),
     ((0, 1, 1, 0), lambda frame: frame.swapaxes(0, 1)),
+    ((-(1 << 15), 0, 0, -(1 << 15)), lambda frame: frame[::-1, ::-1]),  # the lowest numbers there are
   ],
 )
 def test_a_turned_or_mirrored_video_comes_as_it_is_shown(tmp_path, matrix, shown):
@@ -316,6 +318,16 @@ def test_an_orientation_flag_is_applied(tmp_path):
   exif[0x0112] = 6  # shown turned by a quarter
   Image.new("RGB", (12, 8)).save(tmp_path / "a.jpg", exif=exif)
   assert video.read_frames(tmp_path).info[1:3] == (8, 12)
+
+
+def test_a_second_picture_that_is_damaged_is_told(tmp_path):
+  pages = [Image.new("RGB", (8, 8)) for _ in range(2)]
+  pages[0].save(tmp_path / "1.tif", save_all=True, append_images=pages[1:])
+  content = bytearray((tmp_path / "1.tif").read_bytes())
+  content[content.rindex(struct.pack("<HHI", 256, 4, 1))] = 254  # the second one's width is called something else
+  (tmp_path / "1.tif").write_bytes(content)
+  with pytest.raises(InputError, match=r"1\.tif: cannot read the image \(Missing dimensions\)"):
+    video.read_frames(tmp_path)
 
 
 def test_several_pictures_in_one_file_are_refused(tmp_path):

@@ -52,3 +52,9 @@ def test_other_trackers_stay_and_our_own_is_replaced(tmp_path):
 def test_what_cannot_be_is_refused(tmp_path, changes, message):
   with pytest.raises(InputError, match=message):
     written(tmp_path, **changes)
+
+
+def test_a_value_brings_no_line_of_its_own_into_trackers_ini(tmp_path):
+  with pytest.raises(InputError, match="without line breaks"):
+    written(tmp_path, platform="cpu\ncommand = touch evil")
+  assert not (tmp_path / "trackers.ini").exists()

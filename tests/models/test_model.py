@@ -53,7 +53,8 @@ def test_a_model_comes_back_as_it_was(model, tmp_path, calibration):
 @pytest.mark.parametrize("values", [{"template": "ridge"}, {"reader": "box"}, {"scaling": "none"}, {"plan": "small"}])
 def test_every_choice_of_an_architecture_comes_back(model, tmp_path, values):
   arch = Architecture(width=1 / 16, template_px=64, search_px=128, pools=3, **values)
-  save_model(tmp_path / "model.safetensors", model._replace(arch=arch))
+  of_any = {name: model.params[name] for name in ("head", "gates")}
+  save_model(tmp_path / "model.safetensors", model._replace(arch=arch, params=of_any))
   assert load_model(tmp_path).arch == arch
 
 

@@ -305,6 +305,7 @@ def test_a_model_of_phase_one_tracks_by_fixed_depths_alone(paper, moving_target)
     ((1, 2, 3, "a"), "`box_xywh` (=(1, 2, 3, 'a')) must be"),
     (None, "`box_xywh` (=None) must be"),
     ((10, float("nan"), 20, 20), "`box_xywh` (=10,nan,20,20) must be"),
+    ((10, 1e300, 20, 20), "`box_xywh` (=10,inf,20,20) must be"),
     ((10, 10, float("inf"), 20), "`box_xywh` (=10,10,inf,20) must be"),
     ((120, 50, 20, 20), "`box_xywh` (=120,50,20,20) has its centre outside the 128x96 frame"),
     ((-11, 50, 20, 20), "has its centre outside the 128x96 frame"),

@@ -30,6 +30,9 @@ from adadepth.errors import InputError
 LAYOUTS = [VOT, TLP, OTB, UAV123, UAVDT, LASOT, GOT10K, TRACKINGNET, NFS, TC128, VIDEOS]
 
 
+LONGEST_NAME = 64  # characters; file systems take 255 bytes
+
+
 class ReadResult(NamedTuple):
   """What read_sequences returns: the sequences, and the tally of what was skipped."""
 
@@ -159,12 +162,19 @@ def _listed(place: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
   """The sequences that a place's list.txt names."""
   listing, folders = place / "list.txt", []
   for number, line in enumerate(listing.read_text("utf-8-sig", errors="replace").splitlines(), start=1):
-    folder = place / line.strip()
-    if line.strip() and _targets(folder):
-      folders.append(folder)
-    elif line.strip():
-      problems.report("missing sequence", f"{listing}:{number}: {folder} is no sequence of a known layout")
+    if not (name := line.strip()):
+      continue
+    if _is_below(name) and _targets(place / name):
+      folders.append(place / name)
+    else:
+      problems.report("missing sequence", f"{listing}:{number}: {place / name[:60]} is no sequence of a known layout")
   return folders
+
+
+def _is_below(name: str) -> bool:
+  """Whether a name, of a file from elsewhere, is one that a folder can hold; and leads out of none."""
+  path = pathlib.PurePath(name)
+  return not path.is_absolute() and ".." not in path.parts and max(map(len, path.parts), default=0) < LONGEST_NAME
 
 
 def _targets(path: pathlib.Path) -> list[SequenceFiles]:

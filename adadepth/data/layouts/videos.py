@@ -9,6 +9,7 @@ import csv
 import io
 import math
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -79,9 +80,9 @@ def _read_table(table: pathlib.Path) -> Table:
   first = text.split("\n", 1)[0]
   delimiter = max(",;\t", key=first.count)
   rows = csv.reader(io.StringIO(text), delimiter=delimiter)
-  names = [cell.strip().lower() for cell in next(rows)]
+  names = [cell.strip().lower() for cell in next(_cells(rows, table), [])]
   found: Table = {}
-  for cells in rows:
+  for cells in _cells(rows, table):
     line = rows.line_num
     if not any(cell.strip() for cell in cells):
       continue
@@ -90,7 +91,8 @@ def _read_table(table: pathlib.Path) -> Table:
       target = row.get("target", "").strip()
       frames = found.setdefault(target, {})
       frame = int(row["frame"]) if "frame" in names else len(frames)
-      box = np.array([_number(row.get(name, "")) for name in BOX], np.float32)
+      with np.errstate(over="ignore"):  # `box_problem` finds what is not finite
+        box = np.array([_number(row.get(name, "")) for name in BOX], np.float32)
     except (ValueError, KeyError):
       raise InputError(f"{table}:{line}: {delimiter.join(cells)[:60]!r} is no row of {', '.join(names)}") from None
     if frame in frames:
@@ -99,6 +101,13 @@ def _read_table(table: pathlib.Path) -> Table:
       )
     frames[frame] = line, box
   return {target: dict(sorted(frames.items())) for target, frames in found.items()}
+
+
+def _cells(rows, table: pathlib.Path) -> Iterator[list[str]]:
+  try:
+    yield from rows
+  except csv.Error as error:
+    raise InputError(f"{table}:{rows.line_num}: no row of a CSV file ({error})") from None
 
 
 def _number(cell: str) -> float:

@@ -7,11 +7,15 @@ pixel is (x, y). One without a 1 says that the target is absent. A file `<tag>.t
 each frame, the last zeros left out; `anchor.value` holds 1 where a multi-start run begins forwards, -1 backwards.
 """
 
+import itertools
+
 import numpy as np
 from jaxtyping import Float64, Int
 
 from adadepth.data.layouts.ground_truth import Box, Flags, Layout, SequenceFiles, flags_in, lines_of, one_target
 from adadepth.errors import InputError
+
+FARTHEST = 1 << 20  # pixels, of a mask's window
 
 
 def box_from_vot_polygon(corners: Float64[np.ndarray, "8"]) -> Box:
@@ -51,13 +55,19 @@ def box_from_vot_mask(line: str) -> Box | None:
   x, y, w, h, *runs = (int(part) for part in line.removeprefix("m").rstrip(", ").split(","))
   if w < 0 or h < 0 or min(runs, default=0) < 0 or sum(runs) > w * h:
     raise ValueError(f"runs of {sum(runs)} pixels in a window of {w} x {h}")
-  pixels = np.zeros(w * h, bool)
-  pixels[: sum(runs)] = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-  rows, columns = np.nonzero(pixels.reshape(h, w))
-  if not rows.size:
+  if max(map(abs, (x, y, w, h))) > FARTHEST:
+    raise ValueError(f"a window of {w} x {h} at {x}, {y}")
+  ends = list(itertools.accumulate(runs))
+  ones = [
+    (stop - run, stop - 1) for run, stop in zip(runs[1::2], ends[1::2], strict=True) if run
+  ]  # first and last pixel
+  if not ones:
     return None
-  left, top = columns.min(), rows.min()
-  return np.array([x + left, y + top, columns.max() + 1 - left, rows.max() + 1 - top], np.float32)
+  # A run that goes on in the next row has the last column and the first.
+  columns = [(first % w, last % w) if first // w == last // w else (0, w - 1) for first, last in ones]
+  left, right = min(first for first, _ in columns), max(last for _, last in columns)
+  top, bottom = ones[0][0] // w, ones[-1][1] // w
+  return np.array([x + left, y + top, right + 1 - left, bottom + 1 - top], np.float32)
 
 
 def _attributes(files: SequenceFiles, lines: int) -> dict[str, Flags]:
@@ -73,7 +83,7 @@ def _anchors(files: SequenceFiles) -> Int[np.ndarray, "n"] | None:
   if not path.is_file():
     return None
   try:
-    return np.sign([float(line) for line in lines_of(path)]).astype(np.int64)
+    return np.array([int(np.sign(float(line))) for line in lines_of(path)], np.int64)
   except ValueError:
     raise InputError(f"{path} must hold a number a line: 1, -1 or 0; restore or remove it") from None
 

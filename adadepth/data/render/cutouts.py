@@ -12,9 +12,10 @@ from adadepth.data.render.shapes import draw_mask, random_outline
 from adadepth.data.render.sprite import DENSITY, MARGIN_PX, Sprite, recolor, with_coarse
 from adadepth.data.render.textures import hide_color, ramp
 from adadepth.errors import InputError
-from adadepth.io.images import SUFFIXES, decode_image
+from adadepth.io.images import SUFFIXES, decode_image, open_image
 
 MASKS = "masks"
+MAX_LABELS = 1 << 16
 # A photo, and the image of its region labels, or None: then things are cut along outlines of our own.
 Picked = tuple[pathlib.Path, pathlib.Path | None]
 OWN_OUTLINES = 0.25  # share of the things that are
@@ -130,11 +131,13 @@ def cut_sprite(rng: np.random.Generator, side: np.ndarray, *, album: Album, pick
 def find_region(rng: np.random.Generator, photo: Image.Image, path: pathlib.Path) -> tuple[int, int, np.ndarray] | None:
   """Returns left, top and pixels (bool [h, w]) of a random region worth cutting out, None if none is."""
   try:
-    labels = np.asarray(Image.open(path))
-  except (OSError, SyntaxError, ValueError) as error:
+    labels = np.asarray(open_image(path))
+  except Exception as error:  # of whatever kind Pillow's decoders raise
     raise InputError(f"{path}: cannot read the labels ({error}); restore or remove it") from error
   if labels.shape != (photo.height, photo.width):
     raise InputError(f"{path}: labels of shape {labels.shape} for a photo of {photo.height} x {photo.width} pixels")
+  if labels.dtype.kind not in "bu" and (labels.dtype.kind != "i" or labels.min() < 0 or labels.max() >= MAX_LABELS):
+    raise InputError(f"{path}: labels must be whole numbers from 0 to {MAX_LABELS - 1}; restore or remove it")
   least, most = (share * labels.size for share in AREA_SHARES)
   edge = np.pad(np.zeros(np.subtract(labels.shape, 2), bool), 1, constant_values=True)
   area = np.bincount(labels.ravel())

@@ -16,6 +16,7 @@ KERAS_VGG19_URL = (
   "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
 KERAS_VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
+MAX_BYTES = 1 << 30
 CHUNK_BYTES = 1 << 18
 TIMEOUT_S = 30.0
 
@@ -24,6 +25,8 @@ def download_vgg19(
   target_dir: str | os.PathLike[str], *, url: str = KERAS_VGG19_URL, md5: str = KERAS_VGG19_MD5
 ) -> pathlib.Path:
   """Fetches the official Keras VGG-19 (80 MB) with checksum and progress bar; a good file there is reused.
+
+  Over https alone, redirections included, and no more than a gigabyte.
 
   Args:
     target_dir: folder for the file; created where missing.
@@ -54,15 +57,32 @@ def _fetch(url: str, part: pathlib.Path) -> None:
   columns = (*rich.progress.Progress.get_default_columns(), rich.progress.DownloadColumn())
   console = rich.console.Console(stderr=True)
   with (
-    urllib.request.urlopen(url, timeout=TIMEOUT_S) as response,
+    https_alone().open(url, timeout=TIMEOUT_S) as response,
     part.open("wb") as file,
     rich.progress.Progress(*columns, console=console) as progress,
   ):
     size = response.headers.get("Content-Length")
     task = progress.add_task("VGG-19", total=int(size) if size else None)
     while chunk := response.read(CHUNK_BYTES):
+      if file.tell() + len(chunk) > MAX_BYTES:
+        raise OSError(f"it is larger than {MAX_BYTES >> 20} MiB")
       file.write(chunk)
       progress.advance(task, len(chunk))
+
+
+def https_alone() -> urllib.request.OpenerDirector:
+  """What opens https, a proxy's tunnel included, and refuses every other scheme, by a redirection too."""
+  opener = urllib.request.OpenerDirector()
+  for handler in (
+    urllib.request.ProxyHandler,
+    urllib.request.HTTPSHandler,
+    urllib.request.HTTPRedirectHandler,
+    urllib.request.HTTPErrorProcessor,
+    urllib.request.HTTPDefaultErrorHandler,
+    urllib.request.UnknownHandler,
+  ):
+    opener.add_handler(handler())
+  return opener
 
 
 def _md5_of(path: pathlib.Path) -> str:

@@ -1,5 +1,6 @@
 """The published forms of VGG-19, each brought to our names and input convention."""
 
+import math
 import pathlib
 import re
 from collections.abc import Mapping
@@ -29,11 +30,23 @@ def from_keras(path: pathlib.Path) -> dict[str, np.ndarray]:
     layer = re.search(r"(?:^|/)(block\d_conv\d)(?=[/_])", name)
     if layer is None or not isinstance(item, h5py.Dataset) or name.startswith("optimizer_weights"):
       return
-    arrays[f"{layer[1]}/{'bias' if item.ndim == 1 else 'kernel'}"] = item[()]
+    arrays[f"{layer[1]}/{'bias' if item.ndim == 1 else 'kernel'}"] = _read_dataset(item, path.stat().st_size)
 
   with layout.reading(path, "Keras h5 file"), h5py.File(path, "r") as file:
     file.visititems(visit)
   return arrays
+
+
+def _read_dataset(item: h5py.Dataset, file_bytes: int) -> np.ndarray:
+  """The numbers of a dataset that lie in the file itself, all of them: HDF5 may take them from any other."""
+  if item.external or item.is_virtual:
+    raise ValueError(f"{item.name} lies in another file")
+  if item.dtype.kind not in "fiu":
+    raise ValueError(f"{item.name} holds {item.dtype}, not numbers")
+  claimed = max(math.prod(item.shape), math.prod(item.chunks or ())) * item.dtype.itemsize
+  if claimed > file_bytes:
+    raise ValueError(f"{item.name} claims {claimed} bytes, and the file has {file_bytes}")
+  return item[()]
 
 
 def from_reference(path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -49,8 +62,14 @@ def from_reference(path: pathlib.Path) -> dict[str, np.ndarray]:
     for layer in layout.layer_names():
       filters_and_biases = content.get(f"conv{layer[5]}_{layer[-1]}", ())
       for parameter, value in zip(("kernel", "bias"), filters_and_biases, strict=False):
-        arrays[f"{layer}/{parameter}"] = np.asarray(value.unpacked())
+        arrays[f"{layer}/{parameter}"] = np.asarray(_numbers(value))
   return arrays
+
+
+def _numbers(value: object) -> np.ndarray | list:
+  if not isinstance(value, PickledArray):
+    raise ValueError(f"a {type(value).__name__} where numbers are wanted")
+  return value.unpacked()
 
 
 def from_torchvision(state: Mapping[str, np.ndarray], path: pathlib.Path) -> dict[str, np.ndarray]:

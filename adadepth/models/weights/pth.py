@@ -26,9 +26,10 @@ def read_zip_pth(path: pathlib.Path, prefix: str) -> dict[str, np.ndarray]:
     root = _root(archive, path)
     if f"{root}/byteorder" in archive.namelist() and _member(archive, f"{root}/byteorder") != b"little":
       raise InputError(f"weights file `{path}` has big-endian numbers: save it again on a little-endian machine")
-    with archive.open(f"{root}/data.pkl") as file:
-      tensors = _tensors(InertUnpickler(file, path).load(), path, prefix)
-    return {name: tensor.array(_zip_numbers(archive, root, tensor.storage)) for name, tensor in tensors.items()}
+    pickled = InertUnpickler(io.BytesIO(_member(archive, f"{root}/data.pkl")), path).load()
+    tensors = _tensors(pickled, path, prefix)
+    numbers = _zip_numbers(archive, root, {tensor.storage.key: tensor.storage for tensor in tensors.values()})
+    return {name: tensor.array(numbers[tensor.storage.key]) for name, tensor in tensors.items()}
 
 
 def read_legacy_pth(path: pathlib.Path, prefix: str) -> dict[str, np.ndarray]:
@@ -58,8 +59,12 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
   return archive.read(name)
 
 
-def _zip_numbers(archive: zipfile.ZipFile, root: str, storage: PickledStorage) -> np.ndarray:
-  return np.frombuffer(_member(archive, f"{root}/data/{storage.key}"), storage.dtype)
+def _zip_numbers(archive: zipfile.ZipFile, root: str, storages: dict[str, PickledStorage]) -> dict[str, np.ndarray]:
+  """Each storage's numbers, once; members that lie over each other might be more than the file."""
+  names = {key: f"{root}/data/{key}" for key in storages}
+  if sum(archive.getinfo(name).compress_size for name in names.values()) > archive.fp.seek(0, io.SEEK_END):
+    raise ValueError("its members hold more than the file")
+  return {key: np.frombuffer(_member(archive, names[key]), storage.dtype) for key, storage in storages.items()}
 
 
 def _legacy_numbers(file: io.BufferedIOBase, storages: list[PickledStorage]) -> dict[str, np.ndarray]:

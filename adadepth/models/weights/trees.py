@@ -57,7 +57,7 @@ def load_safetensors(path: str | os.PathLike[str]) -> StoredTree:
   """Reads what `save_safetensors` wrote.
 
   Raises:
-    InputError: the file is missing or damaged.
+    InputError: the file is missing or damaged, or holds a value that is not finite.
   """
   path = pathlib.Path(path)
   if not path.is_file():
@@ -69,6 +69,12 @@ def load_safetensors(path: str | os.PathLike[str]) -> StoredTree:
     node = tree
     for parent in parents:
       node = node.setdefault(parent, {})
+      if not isinstance(node, dict):
+        raise InputError(f"weights file `{path}`: {parent!r} of {name!r} is an array and a folder of arrays")
+    if leaf in node:
+      raise InputError(f"weights file `{path}`: {name!r} is an array and a folder of arrays")
+    if not np.isfinite(value).all():
+      raise InputError(f"weights file `{path}`: {name} holds NaN or infinite values")
     node[leaf] = value.astype(np.float32) if value.dtype == np.float16 else value
   return StoredTree(tree, metadata)
 

@@ -5,6 +5,7 @@ import pytest
 from small_roots import GOOD, write_frames, write_otb, write_tlp, write_uav123, write_uavdt, write_vot
 
 from adadepth.data.layouts import find_sequences, read_sequences
+from adadepth.data.problems import Problems
 from adadepth.errors import InputError
 
 
@@ -56,6 +57,16 @@ def test_a_listed_name_without_a_sequence_is_named_with_its_line(tmp_path):
   (tmp_path / "list.txt").write_text("toy\nnone\n")
   with pytest.raises(InputError, match=r"list\.txt:2: .*none is no sequence of a known layout"):
     read_sequences(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "../elsewhere", "{}/elsewhere", "toy/../../elsewhere"])
+def test_a_listed_name_leads_out_of_no_folder_and_is_one_that_a_folder_can_hold(tmp_path, name):
+  write_vot(tmp_path / "root" / "toy", [GOOD], frames=1)
+  write_vot(tmp_path / "elsewhere", [GOOD], frames=1)
+  (tmp_path / "root" / "list.txt").write_text(name.format(tmp_path) + "\ntoy\n")
+  with pytest.raises(InputError, match=r"list\.txt:1: .* is no sequence of a known layout"):
+    read_sequences(tmp_path / "root")
+  assert [files.name for files in find_sequences(tmp_path / "root", Problems("skip"))] == ["vot/toy"]
 
 
 # Several roots

@@ -72,11 +72,14 @@ BAD_ROWS = {
   "9,3,4,10,8": r"clip\.csv:2: no frame 9 in .*clip, which has 2",
   "0,3,4,10,-8": r"clip\.csv:2: the box .* must have a width and height above 0",
   "0,0.1,0.2,0.1,0.2": r"clip\.csv:2: the first box .* is below a pixel",
+  f"{'9' * 5000},3,4,10,8": r"clip\.csv:2: .* is no row of frame, x, y, w, h",
+  f"{'a' * 140_000},3,4,10,8": r"clip\.csv:2: no row of a CSV file",
+  "0,3,4,1e39,8": r"clip\.csv:2: the box .* is not finite",
   "0,3,4,10,8\n0,3,4,10,8": r"clip\.csv:3: a second box for frame 0",
 }
 
 
-@pytest.mark.parametrize("rows", BAD_ROWS)
+@pytest.mark.parametrize("rows", BAD_ROWS, ids=lambda rows: rows[:40])
 def test_a_bad_row_is_told_with_its_line(tmp_path, rows):
   write_frames(tmp_path / "clip", 2)
   (tmp_path / "clip.csv").write_text(table(rows))

@@ -105,6 +105,13 @@ def test_a_mask_leaves_out_the_zeros_at_its_end():
   np.testing.assert_array_equal(box_from_vot_mask("m10,20,4,3,5,2"), [11, 21, 2, 1])
 
 
+def test_a_mask_takes_no_room_for_its_window(tmp_path):
+  np.testing.assert_array_equal(box_from_vot_mask("m0,0,1000000,1000000,999999,2"), [0, 0, 1_000_000, 2])
+  write_vot(tmp_path / "toy", [GOOD, "m1,1,99999999,99999999,3,9"], frames=2)
+  with pytest.raises(InputError, match=r"groundtruth\.txt:2: .*a window of 99999999 x 99999999"):
+    read_sequences(tmp_path)
+
+
 def test_masks_are_read_and_an_empty_one_is_absence(tmp_path):
   write_vot(tmp_path / "vot" / "Toy", ["m3,4,10,8,0,80", "m3,4,10,8,80", "m0,0,0,0", "m4,4,10,8,0,80"], frames=4)
   (sequence,), problems = read_sequences(tmp_path)
@@ -116,6 +123,13 @@ def test_masks_are_read_and_an_empty_one_is_absence(tmp_path):
 def test_what_is_no_mask_is_named(tmp_path, line):
   write_vot(tmp_path / "vot" / "Toy", ["m3,4,10,8,0,80", line], frames=2)
   with pytest.raises(InputError, match=r"groundtruth\.txt:2: 'm3.*' is no mask m<x>,<y>,<w>,<h>,<runs>"):
+    read_sequences(tmp_path)
+
+
+def test_an_anchor_that_is_no_number_is_told(tmp_path):
+  write_vot(tmp_path / "toy", [GOOD], frames=1)
+  (tmp_path / "toy" / "anchor.value").write_text("nan\n")
+  with pytest.raises(InputError, match=r"anchor\.value must hold a number a line"):
     read_sequences(tmp_path)
 
 
