@@ -94,7 +94,8 @@ def cond(graph: Graph, eqn, args: list[Tensor]) -> list[Tensor]:
     returned = [renamed(inner, x, inner.new_name()) for x in found]
     branches.append(inner.proto("branch", [], returned))
   no, yes = branches
-  names = graph.add("If", graph.cast(index.name, bool), outputs=len(no.output), then_branch=yes, else_branch=no)
+  asked = graph.root.truths.get(index.name) or graph.cast(index.name, bool)
+  names = graph.add("If", asked, outputs=len(no.output), then_branch=yes, else_branch=no)
   return _as_returned(eqn, names)
 
 

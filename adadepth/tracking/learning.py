@@ -2,15 +2,14 @@
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Bool, Float
+import numpy as np
+from jaxtyping import Array, Bool
 
-from adadepth.maths.cost_volume import MARGIN
+from adadepth.maths.cost_volume import MARGIN, parts
 from adadepth.maths.geometry import zero_displacement_index
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import Template
 from adadepth.tracking.policies import Decision
-from adadepth.tracking.reader import Patch
 
 RATE = 0.15  # of a frame, at most; chosen on dev
 SURENESS = 4.0  # the rate is a sigmoid of so many times the score
@@ -25,19 +24,15 @@ def learn(template: Template, decision: Decision, *, arch: Architecture) -> Temp
     return template
   zero = zero_displacement_index(arch.template_cells, arch.search_cells)
   cell = jnp.round(decision.reading.center[:, ::-1] / arch.stride_px).astype(jnp.int32) + zero
-  rate = RATE * jax.nn.sigmoid(SURENESS * decision.reading.score)
-  recent = tuple(
-    old if patch is None else mixed(old, patch, cell, jnp.where(computed, rate, 0))
-    for old, patch, computed in zip(template.recent, decision.patches, decision.computed.T, strict=True)
-  )
-  return template._replace(recent=recent)
-
-
-def mixed(old: Float[Array, "n h h c"], patch: Patch, cell: Array, rate: Float[Array, "n"]) -> Float[Array, "n h h c"]:
-  """Each template with the given rate of what lies at its cell (y, x), if the patch reaches so far."""
-  h, offset = old.shape[1], cell - patch.place
-  within: Bool[Array, n] = jnp.max(jnp.abs(offset), axis=-1) <= MARGIN
-  corner = jnp.clip(offset, -MARGIN, MARGIN) + MARGIN
-  cut = lambda w, yx: lax.dynamic_slice(w, (yx[0], yx[1], 0), (h, h, w.shape[-1]))  # noqa: E731
-  new = jax.vmap(cut)(patch.window, corner)
-  return old + jnp.where(within, rate, 0)[:, None, None, None] * (new - old)
+  depths = [k for k, patch in enumerate(decision.patches) if patch is not None]
+  # For all depths at once: on small arrays another runtime takes longer for an operation than for its numbers.
+  offsets = cell[:, None] - jnp.stack([decision.patches[k].place for k in depths], axis=1)
+  within: Bool[Array, "n d"] = jnp.max(jnp.abs(offsets), axis=-1) <= MARGIN
+  learns = within & decision.computed[:, np.array(depths)]
+  rates = jnp.where(learns, RATE * jax.nn.sigmoid(SURENESS * decision.reading.score)[:, None], 0)
+  corners = jnp.clip(offsets, -MARGIN, MARGIN) + MARGIN
+  recent = list(template.recent)
+  for i, k in enumerate(depths):
+    new = parts(decision.patches[k].window, corners[:, i], arch.template_cells)
+    recent[k] += rates[:, i, None, None, None] * (new - recent[k])
+  return template._replace(recent=tuple(recent))
