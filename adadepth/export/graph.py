@@ -43,6 +43,7 @@ class Root:
     self.at_load: dict[tuple, onnx.NodeProto] = {}
     self.reshaped: dict[str, str] = {}  # name -> of what it is a reshape
     self.transposed: dict[str, tuple[str, tuple[int, ...]]] = {}  # name -> of what, and how
+    self.sums: dict[str, tuple[str, tuple[int, ...], int]] = {}  # name -> of what it is the sum, axes, of how many
     self.truths: dict[str, str] = {}  # name -> of what boolean it is a number
     self.numbers = itertools.count()
 

@@ -259,14 +259,35 @@ def scatter(graph: Graph, eqn, x: Tensor, starts: Tensor, updates: Tensor) -> Te
 
 def reduction(op: str) -> Rule:
   def rule(graph: Graph, eqn, x: Tensor) -> Tensor:
-    return plain(eqn, graph.add(op, graph.whole(x), graph.shape(eqn.params["axes"]), keepdims=0))
+    axes, whole = eqn.params["axes"], graph.whole(x)
+    found = reduced(eqn, x, lambda keep: graph.add(op, whole, graph.shape(axes), keepdims=keep))
+    if op == "ReduceSum":
+      graph.root.sums[found.name] = whole, axes, math.prod(x.shape[axis] for axis in axes)
+    return found
 
   return rule
 
 
+def reduced(eqn, x: Tensor, reduce: Callable[[int], str]) -> Tensor:
+  """What a reduction returns; the single number of a row keeps the row's axes, with which it is joined to others."""
+  aval = eqn.outvars[0].aval
+  keep = math.prod(aval.shape) == 1 and len(x.shape) == 2
+  return Tensor(reduce(int(keep)), (1, 1) if keep else aval.shape, aval.shape, aval.dtype)
+
+
+def divide(graph: Graph, eqn, x: Tensor, y: Tensor) -> Tensor:
+  """A sum over as many numbers is their mean, which is one node."""
+  source, axes, count = graph.root.sums.get(x.name, ("", (), 0))
+  if count and known_number(graph, y) == count:
+    keep = int(len(x.held) > len(x.shape))
+    return lazily(eqn, graph.add("ReduceMean", source, graph.shape(axes), keepdims=keep), x)
+  return elementwise("Div")(graph, eqn, x, y)
+
+
 def argmax(graph: Graph, eqn, x: Tensor) -> Tensor:
   (axis,) = eqn.params["axes"]
-  return plain(eqn, graph.cast(graph.add("ArgMax", graph.whole(x), axis=axis, keepdims=0), eqn.params["index_dtype"]))
+  found = reduced(eqn, x, lambda keep: graph.add("ArgMax", graph.whole(x), axis=axis, keepdims=keep))
+  return found._replace(name=graph.cast(found.name, found.dtype))
 
 
 def top_k(graph: Graph, eqn, x: Tensor) -> list[Tensor]:
@@ -297,13 +318,19 @@ def dot_general(graph: Graph, eqn, x: Tensor, y: Tensor) -> Tensor:
 
 
 def matrices(graph: Graph, x: Tensor, batch: Sequence[int], rows: Sequence[int], columns: Sequence[int]) -> Tensor:
-  """A tensor as matrices, [b, m, k], or [m, k] where there is no batch."""
-  order = [*batch, *rows, *columns]
-  turned = tuple(x.shape[i] for i in order)
-  sizes = [math.prod(x.shape[i] for i in axes) for axes in ((batch, rows, columns) if batch else (rows, columns))]
-  name = graph.transpose(graph.whole(x), order)
-  name = graph.shaped(Tensor(name, turned, turned, x.dtype), sizes)
-  return Tensor(name, tuple(sizes), tuple(sizes), x.dtype)
+  """A tensor as matrices, [b, m, k], or [m, k] where there is no batch.
+
+  Turned last where that can be, and so is the product's own affair.
+  """
+  groups = [list(axes) for axes in ((batch, rows, columns) if batch else (rows, columns))]
+  shape = tuple(math.prod(x.shape[i] for i in axes) for axes in groups)
+  stored = sorted(range(len(groups)), key=lambda n: groups[n])
+  if [i for n in stored for i in groups[n]] == list(range(len(x.shape))):
+    name = graph.transpose(graph.shaped(x, [shape[n] for n in stored]), np.argsort(stored).tolist())
+  else:
+    order = [i for axes in groups for i in axes]
+    name = graph.reshape(graph.transpose(graph.whole(x), order), shape)
+  return Tensor(name, shape, shape, x.dtype)
 
 
 def convolution(graph: Graph, eqn, x: Tensor, kernel: Tensor) -> Tensor:
@@ -454,6 +481,16 @@ def cross_correlate_each(graph: Graph, eqn, template: Tensor, search: Tensor) ->
   return plain(eqn, slices(graph, found, [0, 0], [r, s], [1, 2], [1, 1]))
 
 
+def parts(graph: Graph, eqn, maps: Tensor, corners: Tensor) -> Tensor:
+  """`maths.cost_volume.parts` of one target, whose corners lie inside: a slice that starts where they say."""
+  out = eqn.outvars[0].aval.shape
+  if out[0] != 1:
+    raise UnknownPrimitiveError(f"parts of {out[0]} maps")
+  start = graph.shaped(corners, (2,))
+  stop = graph.add("Add", start, graph.constant(out[1:3], corners.dtype))
+  return plain(eqn, graph.add("Slice", graph.whole(maps), start, stop, graph.constant([1, 2], corners.dtype)))
+
+
 def shifted_sum(graph: Graph, name: str, shape: tuple[int, int, int], step: int) -> str:
   """sum_i x[g, i, j + i step] over the rows i of each group g, [g, 1, j]; what is read past a row's end is not used."""
   groups, rows, length = shape
@@ -468,7 +505,6 @@ SAME = {
     "add": "Add",
     "add_any": "Add",
     "sub": "Sub",
-    "div": "Div",
     "min": "Min",
     "neg": "Neg",
     "abs": "Abs",
@@ -492,6 +528,7 @@ RULES: dict[str, Rule] = {
   **{name: elementwise(op) for name, op in SAME.items()},
   **{name: reduction(op) for name, op in REDUCTIONS.items()},
   **dict.fromkeys(("stop_gradient", "copy", "copy_p", "device_put", "optimization_barrier"), identity),
+  "div": divide,
   "mul": with_neutral("Mul", 1),
   "and": with_neutral("And", True),
   "square": square,
@@ -530,4 +567,5 @@ FUNCTIONS: dict[str, Rule] = {
   "preprocess": preprocess,
   "strided_conv": strided_conv,
   "cross_correlate_each": cross_correlate_each,
+  "parts": parts,
 }

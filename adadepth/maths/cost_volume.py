@@ -4,6 +4,8 @@ The cross-correlation adds these products up over the template; kept apart, they
 where, and so how its size and shape have changed.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,6 +32,7 @@ def local_window(search: Float[Array, "n r r c"], place: Int[Array, "n 2"], cell
   return parts(padded, corner, side)
 
 
+@functools.partial(jax.jit, static_argnames="side")
 def parts(maps: Float[Array, "n h w c"], corners: Int[Array, "n 2"], side: int) -> Float[Array, "n side side c"]:
   """The square of each map at its corner (y, x), which lies inside and is never negative."""
   at = {"slice_sizes": (side, side, maps.shape[-1]), "allow_negative_indices": False}
