@@ -87,6 +87,8 @@ def log1p(graph: Graph, eqn, x: Tensor) -> Tensor:
 def maximum(graph: Graph, eqn, x: Tensor, y: Tensor) -> Tensor:
   """With a constant 0 a ReLU, which runtimes fuse with the convolution before it."""
   for a, b in ((x, y), (y, x)):
+    if known_number(graph, a) == -np.inf:
+      return b
     if known_number(graph, a) == 0 and a.dtype == np.float32:
       return lazily(eqn, graph.add("Relu", b.name), x, y)
   return elementwise("Max")(graph, eqn, x, y)
@@ -460,25 +462,21 @@ def strided_conv(graph: Graph, eqn, x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def cross_correlate_each(graph: Graph, eqn, template: Tensor, search: Tensor) -> Tensor:
-  """`maths.xcorr.cross_correlate_each` of one target, in a dozen nodes where its 64 shifted sums would be 200.
+  """`maths.xcorr.cross_correlate_each` of one target, in ten nodes where its 64 shifted sums would be 200.
 
-  Plane (v, u) of the products, which is to be shifted by (v, u), lies flat in memory: rows that are read as longer by
-  one than they are begin one further each time.
+  The products of a place of the search map with all cells of the template belong to a patch around it; `Col2Im` adds
+  patches up where they overlap. It shifts by what a convolution would, so that the template is turned round.
   """
   (n, h, w, c), (_, r, s, _) = template.shape, search.shape
   if n != 1:
     raise UnknownPrimitiveError(f"cross_correlate_each of {n} targets")
-  keys = graph.reshape(graph.whole(template), (h * w, c))
-  maps = graph.transpose(graph.reshape(graph.whole(search), (r * s, c)), (1, 0))
-  scale = graph.constant(1 / (h * w * c), np.float32)
-  planes = graph.reshape(graph.add("MatMul", graph.add("Mul", keys, scale), maps), (h * w, r, s))
-  tall, wide = r + h - 1, s + w - 1
-  before, after = ((h - 1) // 2, (w - 1) // 2), (h // 2, w // 2)
-  planes = graph.add("Pad", planes, graph.shape((0, *before, 0, *after)))
-  across = shifted_sum(graph, planes, (h, w, tall * wide), 1)
-  down = shifted_sum(graph, across, (1, h, tall * wide), wide)
-  found = graph.reshape(down, (1, tall, wide))
-  return plain(eqn, slices(graph, found, [0, 0], [r, s], [1, 2], [1, 1]))
+  keys = slices(graph, graph.shaped(template, (h * w, c)), [-1], [np.iinfo(np.int64).min], [0], [-1])
+  keys = graph.add("Mul", keys, graph.constant(1 / (h * w * c), np.float32))
+  maps = graph.transpose(graph.shaped(search, (r * s, c)), (1, 0))
+  planes = graph.reshape(graph.add("MatMul", keys, maps), (1, h * w, r * s))
+  pads = [h // 2, w // 2, (h - 1) // 2, (w - 1) // 2]
+  found = graph.add("Col2Im", planes, graph.shape((r, s)), graph.shape((h, w)), pads=pads)
+  return plain(eqn, graph.reshape(found, (1, r, s)))
 
 
 def parts(graph: Graph, eqn, maps: Tensor, corners: Tensor) -> Tensor:
@@ -489,15 +487,6 @@ def parts(graph: Graph, eqn, maps: Tensor, corners: Tensor) -> Tensor:
   start = graph.shaped(corners, (2,))
   stop = graph.add("Add", start, graph.constant(out[1:3], corners.dtype))
   return plain(eqn, graph.add("Slice", graph.whole(maps), start, stop, graph.constant([1, 2], corners.dtype)))
-
-
-def shifted_sum(graph: Graph, name: str, shape: tuple[int, int, int], step: int) -> str:
-  """sum_i x[g, i, j + i step] over the rows i of each group g, [g, 1, j]; what is read past a row's end is not used."""
-  groups, rows, length = shape
-  flat = graph.reshape(name, (groups, rows * length))
-  flat = graph.add("Pad", flat, graph.shape((0, 0, 0, rows * step)))
-  summed = graph.add("ReduceSum", graph.reshape(flat, (groups, rows, length + step)), graph.shape([1]), keepdims=1)
-  return slices(graph, summed, [0], [length], [2], [1])
 
 
 SAME = {

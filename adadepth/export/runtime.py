@@ -50,6 +50,7 @@ class OnnxTracker:
     path: of the file.
     budget: as of `Tracker`.
     threads: that compute; 0: one for each of the machine's cores.
+    first_threshold: T of hard gating at a target's first frame, without a budget; None: the file's.
     settings: what the file says of itself.
     session: of onnxruntime, with zeros for each input, `blank`, and the names of its `outputs`.
 
@@ -63,6 +64,7 @@ class OnnxTracker:
   path: str | os.PathLike
   budget: float | Budget | None = None
   threads: int = 0
+  first_threshold: float | None = None
   settings: Settings = dataclasses.field(init=False, repr=False)
   session: onnxruntime.InferenceSession = dataclasses.field(init=False, repr=False)
   blank: dict[str, np.ndarray] = dataclasses.field(init=False, repr=False)
@@ -119,7 +121,14 @@ class OnnxTracker:
   @property
   def threshold(self) -> float:
     """T of hard gating at a target's first frame."""
-    return self.settings.threshold if self.budget is None else float(self.budget.start)
+    if self.budget is not None:
+      return float(self.budget.start)
+    return self.settings.threshold if self.first_threshold is None else self.first_threshold
+
+  @property
+  def policy(self) -> str:
+    """The file's."""
+    return self.settings.policy
 
   @property
   def search_over_template(self) -> float:
@@ -170,7 +179,10 @@ def settings_of(session: onnxruntime.InferenceSession, path: str | os.PathLike) 
   metadata = session.get_modelmeta().custom_metadata_map
   if METADATA not in metadata:
     raise InputError(f"`path` (={path}) is not a file that configs/export.py has written")
-  return from_json(metadata[METADATA])
+  try:
+    return from_json(metadata[METADATA])
+  except TypeError:
+    raise InputError(f"`path` (={path}) is another version's: write it again with configs/export.py") from None
 
 
 def frames_of(frame: UInt8[np.ndarray, "*n h w 3"], targets: int) -> Iterable[UInt8[np.ndarray, "h w 3"]]:

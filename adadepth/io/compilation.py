@@ -5,10 +5,7 @@ import pathlib
 
 import jax
 
-
-def default_folder() -> pathlib.Path:
-  """adadepth/xla in the user's cache folder ($XDG_CACHE_HOME, or ~/.cache)."""
-  return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "adadepth" / "xla"
+from adadepth.io.cache_folder import cache_folder
 
 
 def enable_compilation_cache(folder: str | os.PathLike | None = None) -> pathlib.Path:
@@ -18,11 +15,11 @@ def enable_compilation_cache(folder: str | os.PathLike | None = None) -> pathlib
   turns it off. What lies in the folder is run as it is, so that only you should be able to write there.
 
   Args:
-    folder: made where missing; None is `default_folder`.
+    folder: made where missing; None is "xla" in `cache_folder`.
   Returns:
     The folder in use.
   """
-  chosen = pathlib.Path(folder or jax.config.jax_compilation_cache_dir or default_folder())
+  chosen = pathlib.Path(folder or jax.config.jax_compilation_cache_dir or cache_folder("xla"))
   jax.config.update("jax_compilation_cache_dir", str(chosen))
   jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
   jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
