@@ -76,13 +76,16 @@ FUNCTIONS = {
   "strided_convolutions": (lambda x: strided_conv(x, KERNEL, 2), (MAP,)),
   "max_pools": (lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"), (MAP,)),
   "correlations": (lambda x, y: cross_correlate_each(x[:, :4, :2], y), (MAP, OTHER)),
-  "means": (lambda x: (x.mean((1, 3)), x.sum() / 7, jnp.mean(x.reshape(1, -1), -1) * x[0, 0, :, 0]), (MAP,)),
+  "means": (
+    lambda x: (x.mean((1, 3)), x.sum() / 7, jnp.broadcast_to(jnp.mean(x.reshape(1, -1), -1), (8,)) * x[0, 0, :, 0]),
+    (MAP,),
+  ),
   "neutral_numbers": (
     lambda x: jnp.maximum(1.0 * jnp.where(jnp.full(x.shape, True), x, 0) * jnp.ones(x.shape), -jnp.inf),
     (MAP,),
   ),
   "parts": (lambda x, at: parts(x, at[:, 3:] + jnp.array([[2, 1]]), 4), (MAP, PLACES)),
-  "a_window": (lambda x, at: local_window(x, at[:, :2] - at[:, 2:3] - 2, 4), (MAP, PLACES)),
+  "a_window": (lambda x, at: local_window(x[:, :, :6], at[:, :2] - at[:, 2:3] - 2, 4), (MAP, PLACES)),
   "correlations_of_odd_sides": (lambda x, y: cross_correlate_each(x[:, :5, :3], y), (MAP, OTHER)),
   "branches": (lambda x: lax.cond(x[0, 0, 0, 0] > 0, lambda v: 2 * v, lambda v: v - 1, x), (MAP,)),
   "loops": (lambda x: lax.while_loop(lambda v: jnp.sum(v) < 9, lambda v: v + jnp.abs(x), x), (MAP,)),
