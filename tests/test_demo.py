@@ -133,7 +133,7 @@ def test_a_person_opens_a_video_boxes_the_target_and_sees_its_depths(served, fil
     draw(page, film.boxes_xywh[0])
     wait_for(page, "document.getElementById('say').textContent.startsWith('The end')")
     rows = page.value("demo.rows")
-    assert 1 <= len(rows) < FRAMES  # a video that plays may pass over frames
+    assert FRAMES // 2 <= len(rows) <= FRAMES + 1  # a browser may pass over a frame, or show one twice
     assert float(iou(np.float32(rows[-1]["box"]), film.boxes_xywh[-1])) > 0.5
     assert page.value("document.getElementById('exit').textContent") in ("lost", f"depth {rows[-1]['depth'] + 1}")
     assert page.value("document.querySelectorAll('.depth.exit').length") == 1

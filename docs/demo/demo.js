@@ -11,6 +11,7 @@ const hidden = document.createElement("canvas"), frames = hidden.getContext("2d"
 const video = Object.assign(document.createElement("video"), { muted: true, playsInline: true, preload: "auto" });
 
 let tracker, target, drawn, generation = 0;  // drawn: the box that is being drawn; generation: of targets, so that a late answer is dropped
+let resting = false;  // whether a person has paused it
 let rows = [];  // of the last frames: {depth, score, lost, ms}
 
 at("depths").append(...COLORS.map((color, k) => {
@@ -60,7 +61,7 @@ async function open(source) {
 }
 
 function stop() {
-  generation++; target = drawn = null; rows = [];
+  generation++; target = drawn = null; rows = []; resting = false;
   video.pause();
   at("play").disabled = true;
 }
@@ -123,10 +124,13 @@ async function follow(box) {
   if (mine !== generation) return;
   show({ box, given: true });
   at("play").disabled = false; at("play").textContent = "Pause";
-  if (!video.srcObject) await video.play();
+  // A file waits while its frame is tracked, so that a slow machine misses none; a camera does not.
   while (mine === generation && !video.ended) {
-    await nextFrame();
-    if (mine !== generation || video.paused && !video.ended) continue;
+    const next = nextFrame();
+    if (!resting && video.paused) await video.play();
+    await next;
+    if (mine !== generation || resting) continue;
+    if (!video.srcObject) video.pause();
     await step(mine);
   }
   if (mine === generation) { say("The end. Draw a new box, or open another video"); at("play").disabled = true; }
@@ -147,8 +151,6 @@ async function step(mine) {
   rows.splice(0, rows.length - KEPT);
   frames.putImageData(frame, 0, 0);
   show(track);
-  // A file waits for a slow machine; a camera does not.
-  if (!video.srcObject) video.playbackRate = Math.max(.1, Math.min(1, 25 / median(rows.slice(-9).map((row) => row.ms))));
 }
 
 // What is seen.
@@ -234,8 +236,9 @@ at("camera").addEventListener("click", async () => {
 });
 at("again").addEventListener("click", askForBox);
 at("play").addEventListener("click", () => {
-  if (video.paused) video.play(); else video.pause();
-  at("play").textContent = video.paused ? "Go on" : "Pause";
+  resting = !resting;
+  if (resting) video.pause();
+  at("play").textContent = resting ? "Go on" : "Pause";
 });
 for (const name of ["dragover", "dragleave", "drop"]) {
   addEventListener(name, (event) => {
