@@ -138,6 +138,8 @@ def test_a_person_opens_a_video_boxes_the_target_and_sees_its_depths(served, fil
     assert page.value("document.getElementById('exit').textContent") in ("lost", f"depth {rows[-1]['depth'] + 1}")
     assert page.value("document.querySelectorAll('.depth.exit').length") == 1
     assert float(page.value("document.getElementById('ms').textContent")) > 0
+    page.value("document.getElementById('again').click()")
+    wait_for(page, "document.getElementById('say').textContent.startsWith('Draw') && demo.video.currentTime === 0")
     assert page.problems == [] and all(url.startswith((served[1], "blob:")) for url in page.requests)
 
 

@@ -66,9 +66,11 @@ function stop() {
   at("play").disabled = true;
 }
 
-function askForBox() {
+async function askForBox() {
+  const over = video.ended;
   stop();
   show(null);
+  if (over) await new Promise((done) => { video.onseeked = done; video.currentTime = 0; });
   if (video.srcObject) video.play().then(preview);
   else preview();
   say("Draw a box around the target");
@@ -133,7 +135,7 @@ async function follow(box) {
     if (!video.srcObject) video.pause();
     await step(mine);
   }
-  if (mine === generation) { say("The end. Draw a new box, or open another video"); at("play").disabled = true; }
+  if (mine === generation) { say("The end"); at("play").disabled = true; }
 }
 
 // When the video shows another frame, or has ended.
@@ -192,7 +194,7 @@ function drawStrip() {
   const ratio = devicePixelRatio, wide = strip.clientWidth, tall = strip.clientHeight, brush = strip.getContext("2d");
   strip.width = wide * ratio; strip.height = tall * ratio;
   brush.scale(ratio, ratio);
-  const each = wide / KEPT;
+  const each = wide / Math.max(rows.length, 80);
   rows.forEach((row, i) => {
     brush.fillStyle = row.lost ? "#77777c" : COLORS[row.depth];
     const high = (tall - 8) * (row.depth + 1) / COLORS.length;
