@@ -126,9 +126,10 @@ async function follow(box) {
   if (mine !== generation) return;
   show({ box, given: true });
   at("play").disabled = false; at("play").textContent = "Pause";
-  // A file waits while its frame is tracked, so that a slow machine misses none; a camera does not.
+  // A file waits while its frame is tracked, and plays slowly on a slow machine, so that few are missed; a camera does not.
   while (mine === generation && !video.ended) {
     const next = nextFrame();
+    if (!video.srcObject) video.playbackRate = Math.max(.1, Math.min(1, 40 / (frameMs() || 160)));
     if (!resting && video.paused) await video.play();
     await next;
     if (mine !== generation || resting) continue;
@@ -159,6 +160,8 @@ async function step(mine) {
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
+const frameMs = () => rows.length && median(rows.slice(-15).map((row) => row.ms));
+
 function outline([x, y, w, h], color, dashed = false) {
   const wide = Math.max(2, picture.width / 240);
   pen.setLineDash(dashed ? [3 * wide, 2 * wide] : []);
@@ -184,7 +187,7 @@ function show(track) {
     value.textContent = seen ? track.confidences[k].toFixed(2) : "";
   });
   const n = rows.length;
-  at("ms").textContent = n ? median(rows.slice(-15).map((row) => row.ms)).toFixed(0) : "–";
+  at("ms").textContent = n ? frameMs().toFixed(0) : "–";
   at("cost").textContent = n ? (rows.reduce((sum, row) => sum + tracker.costs[row.depth], 0) / n).toFixed(1) : "–";
   at("lost").textContent = n ? `${(100 * rows.filter((row) => row.lost).length / n).toFixed(0)} %` : "–";
   drawStrip();
