@@ -133,7 +133,7 @@ def test_a_person_opens_a_video_boxes_the_target_and_sees_its_depths(served, fil
     draw(page, film.boxes_xywh[0])
     wait_for(page, "document.getElementById('say').textContent.startsWith('The end')")
     rows = page.value("demo.rows")
-    assert FRAMES // 2 <= len(rows) <= FRAMES + 1  # a browser may pass over a frame, or show one twice
+    assert FRAMES // 2 <= len(rows) < FRAMES  # a browser may pass over a frame
     overlaps = iou(np.float32([row["box"] for row in rows])[:, None], film.boxes_xywh[None])
     assert (overlaps.max(1) > 0.5).sum() >= FRAMES // 2
     assert page.value("document.getElementById('exit').textContent") in ("lost", f"depth {rows[-1]['depth'] + 1}")

@@ -127,22 +127,25 @@ async function follow(box) {
   show({ box, given: true });
   at("play").disabled = false; at("play").textContent = "Pause";
   // A file waits while its frame is tracked, and plays slowly on a slow machine, so that few are missed; a camera does not.
+  let last = video.currentTime;
   while (mine === generation && !video.ended) {
     const next = nextFrame();
     if (!video.srcObject) video.playbackRate = Math.max(.1, Math.min(1, 40 / (frameMs() || 160)));
     if (!resting && video.paused) await video.play();
-    await next;
-    if (mine !== generation || resting) continue;
+    const time = await next;
+    if (mine !== generation || resting || time === null || time === last) continue;
+    last = time;
     if (!video.srcObject) video.pause();
     await step(mine);
   }
   if (mine === generation) { say("The end"); at("play").disabled = true; }
 }
 
-// When the video shows another frame, or has ended.
+// The time of the frame that the video shows next, or again; null where none comes, as at its end.
 const nextFrame = () => new Promise((done) => {
-  const wait = setTimeout(done, 500);
-  (video.requestVideoFrameCallback ?? requestAnimationFrame).call(video.requestVideoFrameCallback ? video : globalThis, () => { clearTimeout(wait); done(); });
+  setTimeout(() => done(null), 500);
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback((_, { mediaTime }) => done(mediaTime));
+  else requestAnimationFrame(() => done(video.currentTime));
 });
 
 async function step(mine) {
