@@ -85,7 +85,7 @@ FUNCTIONS = {
     (MAP,),
   ),
   "parts": (lambda x, at: parts(x, at[:, 3:] + jnp.array([[2, 1]]), 4), (MAP, PLACES)),
-  "a_window": (lambda x, at: local_window(x[:, :, :6], at[:, :2] - at[:, 2:3] - 2, 4), (MAP, PLACES)),
+  "a_window": (lambda x, at: local_window(x[:, :, :6], at[:, :2] - 2, 4), (MAP, PLACES)),
   "correlations_of_odd_sides": (lambda x, y: cross_correlate_each(x[:, :5, :3], y), (MAP, OTHER)),
   "branches": (lambda x: lax.cond(x[0, 0, 0, 0] > 0, lambda v: 2 * v, lambda v: v - 1, x), (MAP,)),
   "loops": (lambda x: lax.while_loop(lambda v: jnp.sum(v) < 9, lambda v: v + jnp.abs(x), x), (MAP,)),
