@@ -3,6 +3,7 @@
 python run.py --config=configs/track.py --config.video=VIDEO --config.box=x,y,w,h --workdir=runs/track
 python run.py --config=configs/track.py --config.video=VIDEO --config.box='x,y,w,h;x,y,w,h' --config.format=mot
 python run.py --config=configs/track.py --config.video=0 --config.show=True
+python run.py --config=configs/track.py --config.video=VIDEO --config.box=x,y,w,h --config.runtime=onnx
 python run.py --config=configs/track.py --config.model=vgg19 --config.backbone.weights=VGG19 --config.video=...
 """
 
@@ -22,6 +23,9 @@ def get_config() -> ConfigDict:
   config.format = ""  # result files besides, as toolkits want them: "otb", "got10k", "vot", "mot" or several: "otb,mot"
   config.show = False  # whether a window shows it, where there is a display; without a box one is drawn there by mouse
   config.overwrite = False  # whether a workdir with the results of another video may be written, and begun anew
+  # "xla", or "onnx": on a CPU, with nothing to compile; deep frames take longer. Its file is made when a model is first
+  # used, and kept in the user's cache folder.
+  config.runtime = "xla"
   config.model = "embedded"  # a finished workdir, a model file, "embedded" or "vgg19"
   config.backbone = ConfigDict()
   config.backbone.weights = ""  # for gates that come without: a VGG-19 file (any official format), or "download"

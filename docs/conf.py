@@ -16,7 +16,7 @@ from adadepth.config_fields import fields_of  # noqa: E402
 project = "adadepth"
 copyright = "The adadepth developers"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build", "draw.py"]
+exclude_patterns = ["_build", "draw.py", "demo"]
 html_theme = "furo"
 html_title = "adadepth"
 html_show_sphinx = False

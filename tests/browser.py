@@ -52,15 +52,17 @@ class Tab:
     assert "error" not in answer, answer["error"]
     return answer["result"]
 
-  def open(self, page: pathlib.Path, fragment: str = "") -> None:
-    """Opens a file, and waits until it is loaded."""
-    self.call("Page.navigate", url=f"{page.resolve().as_uri()}{fragment}")
+  def open(self, page: pathlib.Path | str, fragment: str = "") -> None:
+    """Opens a file or a URL, and waits until it is loaded."""
+    url = page if isinstance(page, str) else page.resolve().as_uri()
+    self.call("Page.navigate", url=f"{url}{fragment}")
     while self.value("document.readyState") != "complete" or self.value("location.href") == "about:blank":
       pass
 
   def value(self, expression: str):
-    """What an expression of JavaScript is in the page."""
-    return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+    """What an expression of JavaScript is in the page, or its promise becomes."""
+    asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+    return self.call("Runtime.evaluate", **asked)["result"].get("value")
 
   def look(self, path: pathlib.Path, width: int, height: int, scheme: str = "light", whole: bool = False) -> None:
     """Writes a picture of the page at a width, in "light" or "dark"."""

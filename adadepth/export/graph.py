@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import math
+from collections import ChainMap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 OPSET, IR_VERSION = 20, 9  # which runtimes of 2024 know
+WITH_GRAPHS = ("If", "Loop")
 LARGE = 256  # numbers: what is a scalar, repeated more often than that, is not written out
 
 
@@ -20,7 +22,8 @@ class Tensor(NamedTuple):
 
   Attributes:
     name: in the graph.
-    held: its shape there, of which NumPy's broadcasting makes the shape in the traced program.
+    held: its shape there, of which NumPy's broadcasting makes the shape in the traced program; of a single number that
+      is one there too, with any axes of 1.
     shape: in the traced program.
     dtype: also.
   """
@@ -40,18 +43,24 @@ class Root:
     self.at_load: dict[tuple, onnx.NodeProto] = {}
     self.reshaped: dict[str, str] = {}  # name -> of what it is a reshape
     self.transposed: dict[str, tuple[str, tuple[int, ...]]] = {}  # name -> of what, and how
+    self.sums: dict[str, tuple[str, tuple[int, ...], int]] = {}  # name -> of what it is the sum, axes, of how many
+    self.truths: dict[str, str] = {}  # name -> of what boolean it is a number
     self.numbers = itertools.count()
 
 
 class Graph:
-  """A graph, or the subgraph of an `If` or a `Loop`, which sees what was computed around it."""
+  """A graph, or the subgraph of an `If` or a `Loop`, which sees what was computed around it.
 
-  def __init__(self, root: Root | None = None) -> None:
+  Small nodes take a runtime as long as small convolutions: what is computed here, or around, is not computed again.
+  """
+
+  def __init__(self, root: Root | None = None, computed: ChainMap | None = None) -> None:
     self.root = root or Root()
+    self.computed = ChainMap() if computed is None else computed  # what a node is made of -> names of what it returns
     self.nodes: list[onnx.NodeProto] = []
 
   def subgraph(self) -> "Graph":
-    return Graph(self.root)
+    return Graph(self.root, self.computed.new_child())
 
   def new_name(self) -> str:
     return f"v{next(self.root.numbers)}"
@@ -71,6 +80,9 @@ class Graph:
 
   def add(self, op: str, *inputs: str, outputs: int = 1, **attributes) -> str | list[str]:
     """Adds a node and names what it returns; a node of constants alone becomes one, but where it only repeats."""
+    key = None if op in WITH_GRAPHS else (op, *inputs, outputs, repr(attributes))
+    if key in self.computed:
+      return self.computed[key]
     names = [self.new_name() for _ in range(outputs)]
     node = helper.make_node(op, list(inputs), names, **attributes)
     values = [self.known(name) for name in inputs]
@@ -79,7 +91,10 @@ class Graph:
       names = [self.constant(value) for value in ReferenceEvaluator(node).run(None, feeds)]
     else:
       self.nodes.append(node)
-    return names[0] if outputs == 1 else names
+    found = names[0] if outputs == 1 else names
+    if key:
+      self.computed[key] = found
+    return found
 
   def add_at_load(self, op: str, *inputs: str, **attributes) -> str:
     """Adds a node of constants, or of such nodes, that runtimes compute once: what it returns is not in the file."""
@@ -90,9 +105,15 @@ class Graph:
 
   def whole(self, x: Tensor) -> str:
     """The name of a tensor with nothing left to repeat."""
-    if x.held == x.shape:
-      return x.name
-    return self.reshape(x.name, x.shape) if math.prod(x.shape) == 1 else self.expand(x.name, x.shape)
+    if x.held == x.shape or math.prod(x.shape) == 1:
+      return self.shaped(x, x.shape)
+    return self.expand(x.name, x.shape)
+
+  def shaped(self, x: Tensor, shape: Sequence[int]) -> str:
+    """The name of a tensor, whole and of a shape of as many numbers."""
+    held = x.held if math.prod(x.shape) == 1 else x.shape
+    name = x.name if x.held == held else self.whole(x)
+    return name if held == tuple(shape) else self.reshape(name, shape)
 
   def expand(self, name: str, shape: Sequence[int]) -> str:
     value = self.known(name)

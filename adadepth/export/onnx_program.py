@@ -91,11 +91,24 @@ def cond(graph: Graph, eqn, args: list[Tensor]) -> list[Tensor]:
   for closed in eqn.params["branches"]:
     inner = graph.subgraph()
     found = inline(inner, closed.jaxpr, _consts(inner, closed), operands)
-    returned = [renamed(inner, x, inner.new_name()) for x in found]
+    returned = returned_by(inner, found)
     branches.append(inner.proto("branch", [], returned))
   no, yes = branches
-  names = graph.add("If", graph.cast(index.name, bool), outputs=len(no.output), then_branch=yes, else_branch=no)
+  asked = graph.root.truths.get(index.name) or graph.cast(index.name, bool)
+  names = graph.add("If", asked, outputs=len(no.output), then_branch=yes, else_branch=no)
   return _as_returned(eqn, names)
+
+
+def returned_by(graph: Graph, tensors: Sequence[Tensor]) -> list[Tensor]:
+  """What a subgraph returns: of its own nodes what they return, once each; all else is copied under another name."""
+  own, returned = {name for node in graph.nodes for name in node.output}, []
+  for x in tensors:
+    if x.held == x.shape and x.name in own:
+      own.remove(x.name)
+      returned.append(x)
+    else:
+      returned.append(renamed(graph, x, graph.new_name()))
+  return returned
 
 
 def _as_returned(eqn, names: str | list[str]) -> list[Tensor]:

@@ -4,7 +4,7 @@ Those that the tracker's programs are made of, and no more.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -42,6 +42,24 @@ def elementwise(op: str) -> Rule:
   return lambda graph, eqn, *xs: lazily(eqn, graph.add(op, *(x.name for x in xs)), *xs)
 
 
+def with_neutral(op: str, neutral: float) -> Rule:
+  """An operation of two, which leaves one as it is where the other is its neutral element."""
+
+  def rule(graph: Graph, eqn, x: Tensor, y: Tensor) -> Tensor:
+    for number, other in ((x, y), (y, x)):
+      if known_number(graph, number) == neutral:
+        return other
+    return elementwise(op)(graph, eqn, x, y)
+
+  return rule
+
+
+def known_number(graph: Graph, x: Tensor):
+  """The single number that a constant repeats; None of any other tensor."""
+  value = graph.known(x.name)
+  return value.item() if value is not None and value.size == 1 else None
+
+
 def scalar_like(graph: Graph, x: Tensor, value: float) -> str:
   return graph.constant(np.asarray(value, x.dtype))
 
@@ -69,8 +87,9 @@ def log1p(graph: Graph, eqn, x: Tensor) -> Tensor:
 def maximum(graph: Graph, eqn, x: Tensor, y: Tensor) -> Tensor:
   """With a constant 0 a ReLU, which runtimes fuse with the convolution before it."""
   for a, b in ((x, y), (y, x)):
-    value = graph.known(a.name)
-    if value is not None and value.size == 1 and value.item() == 0 and value.dtype == np.float32:
+    if known_number(graph, a) == -np.inf:
+      return b
+    if known_number(graph, a) == 0 and a.dtype == np.float32:
       return lazily(eqn, graph.add("Relu", b.name), x, y)
   return elementwise("Max")(graph, eqn, x, y)
 
@@ -84,6 +103,8 @@ def not_equal(graph: Graph, eqn, x: Tensor, y: Tensor) -> Tensor:
 
 
 def select(graph: Graph, eqn, which: Tensor, no: Tensor, yes: Tensor) -> Tensor:
+  if (known := known_number(graph, which)) is not None:
+    return yes if known else no
   if no.dtype == bool:  # of which onnxruntime's Where knows nothing
     if_yes, otherwise = graph.add("And", which.name, yes.name), graph.add("Not", which.name)
     name = graph.add("Or", if_yes, graph.add("And", otherwise, no.name))
@@ -94,7 +115,10 @@ def select(graph: Graph, eqn, which: Tensor, no: Tensor, yes: Tensor) -> Tensor:
 
 def convert(graph: Graph, eqn, x: Tensor) -> Tensor:
   dtype = eqn.params["new_dtype"]
-  return lazily(eqn, x.name if x.dtype == dtype else graph.cast(x.name, dtype), x)
+  name = x.name if x.dtype == dtype else graph.cast(x.name, dtype)
+  if x.dtype == bool:
+    graph.root.truths[name] = x.name
+  return lazily(eqn, name, x)
 
 
 def clamp(graph: Graph, eqn, low: Tensor, x: Tensor, high: Tensor) -> Tensor:
@@ -111,7 +135,7 @@ def identity(graph: Graph, eqn, *xs: Tensor) -> list[Tensor]:
 def broadcast_in_dim(graph: Graph, eqn, x: Tensor) -> Tensor:
   shape = tuple(eqn.params["shape"])
   if one_number(x):
-    return x._replace(shape=shape)
+    return repeated(graph, x, shape)
   held = [1] * len(shape)
   for axis, size in zip(eqn.params["broadcast_dimensions"], x.held, strict=True):
     held[axis] = size
@@ -124,13 +148,18 @@ def one_number(x: Tensor) -> bool:
   return math.prod(x.held) == 1
 
 
+def repeated(graph: Graph, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+  """A single number as often as in a shape; it keeps its own axes where they do not add to these."""
+  if len(x.held) <= len(shape) or math.prod(shape) == 1:
+    return x._replace(shape=shape)
+  return Tensor(graph.reshape(x.name, ()), (), shape, x.dtype)
+
+
 def reshape(graph: Graph, eqn, x: Tensor) -> Tensor:
   shape = eqn.outvars[0].aval.shape
-  if one_number(x) and len(x.held) <= len(shape):
-    return x._replace(shape=shape)
   if one_number(x):
-    return Tensor(graph.reshape(x.name, ()), (), shape, x.dtype)
-  return x if shape == x.shape else plain(eqn, graph.reshape(graph.whole(x), shape))
+    return repeated(graph, x, shape)
+  return x if shape == x.shape else plain(eqn, graph.shaped(x, shape))
 
 
 def transpose(graph: Graph, eqn, x: Tensor) -> Tensor:
@@ -166,7 +195,7 @@ def concatenate(graph: Graph, eqn, *xs: Tensor) -> Tensor:
 
 def stack(graph: Graph, eqn, *xs: Tensor) -> Tensor:
   axis = eqn.params["axis"]
-  rows = [graph.reshape(graph.whole(x), (*x.shape[:axis], 1, *x.shape[axis:])) for x in xs]
+  rows = [graph.shaped(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in xs]
   return plain(eqn, graph.add("Concat", *rows, axis=axis))
 
 
@@ -221,7 +250,7 @@ def scatter(graph: Graph, eqn, x: Tensor, starts: Tensor, updates: Tensor) -> Te
     raise UnknownPrimitiveError("scatter to several places, or to one that is not known")
   (axis,) = how.scatter_dims_to_operand_dims
   k, size, whole = place.item(), x.shape[axis], graph.whole(x)
-  rows = [graph.reshape(graph.whole(updates), (*x.shape[:axis], 1, *x.shape[axis + 1 :]))]
+  rows = [graph.shaped(updates, (*x.shape[:axis], 1, *x.shape[axis + 1 :]))]
   rows = [slices(graph, whole, [0], [k], [axis], [1]), *rows] if k else rows
   rows = [*rows, slices(graph, whole, [k + 1], [size], [axis], [1])] if k + 1 < size else rows
   return plain(eqn, graph.add("Concat", *rows, axis=axis))
@@ -232,14 +261,35 @@ def scatter(graph: Graph, eqn, x: Tensor, starts: Tensor, updates: Tensor) -> Te
 
 def reduction(op: str) -> Rule:
   def rule(graph: Graph, eqn, x: Tensor) -> Tensor:
-    return plain(eqn, graph.add(op, graph.whole(x), graph.shape(eqn.params["axes"]), keepdims=0))
+    axes, whole = eqn.params["axes"], graph.whole(x)
+    found = reduced(eqn, x, lambda keep: graph.add(op, whole, graph.shape(axes), keepdims=keep))
+    if op == "ReduceSum":
+      graph.root.sums[found.name] = whole, axes, math.prod(x.shape[axis] for axis in axes)
+    return found
 
   return rule
 
 
+def reduced(eqn, x: Tensor, reduce: Callable[[int], str]) -> Tensor:
+  """What a reduction returns; the single number of a row keeps the row's axes, with which it is joined to others."""
+  aval = eqn.outvars[0].aval
+  keep = math.prod(aval.shape) == 1 and len(x.shape) == 2
+  return Tensor(reduce(int(keep)), (1, 1) if keep else aval.shape, aval.shape, aval.dtype)
+
+
+def divide(graph: Graph, eqn, x: Tensor, y: Tensor) -> Tensor:
+  """A sum over as many numbers is their mean, which is one node."""
+  source, axes, count = graph.root.sums.get(x.name, ("", (), 0))
+  if count and known_number(graph, y) == count:
+    keep = int(len(x.held) > len(x.shape))
+    return lazily(eqn, graph.add("ReduceMean", source, graph.shape(axes), keepdims=keep), x)
+  return elementwise("Div")(graph, eqn, x, y)
+
+
 def argmax(graph: Graph, eqn, x: Tensor) -> Tensor:
   (axis,) = eqn.params["axes"]
-  return plain(eqn, graph.cast(graph.add("ArgMax", graph.whole(x), axis=axis, keepdims=0), eqn.params["index_dtype"]))
+  found = reduced(eqn, x, lambda keep: graph.add("ArgMax", graph.whole(x), axis=axis, keepdims=keep))
+  return found._replace(name=graph.cast(found.name, found.dtype))
 
 
 def top_k(graph: Graph, eqn, x: Tensor) -> list[Tensor]:
@@ -263,13 +313,26 @@ def dot_general(graph: Graph, eqn, x: Tensor, y: Tensor) -> Tensor:
   x_free, y_free = (
     [i for i in range(len(t.shape)) if i not in (*s, *b)] for t, s, b in ((x, x_sum, x_batch), (y, y_sum, y_batch))
   )
-  size = lambda t, axes: math.prod(t.shape[i] for i in axes)  # noqa: E731
-  batch = [size(x, x_batch)] if x_batch else []
-  left = graph.transpose(graph.whole(x), [*x_batch, *x_free, *x_sum])
-  right = graph.transpose(graph.whole(y), [*y_batch, *y_sum, *y_free])
-  left = graph.reshape(left, [*batch, size(x, x_free), size(x, x_sum)])
-  right = graph.reshape(right, [*batch, size(y, y_sum), size(y, y_free)])
-  return plain(eqn, graph.reshape(graph.add("MatMul", left, right), eqn.outvars[0].aval.shape))
+  left, right = matrices(graph, x, x_batch, x_free, x_sum), matrices(graph, y, y_batch, y_sum, y_free)
+  product = graph.add("MatMul", left.name, right.name)
+  shape = *left.shape[:-1], right.shape[-1]
+  return plain(eqn, graph.shaped(Tensor(product, shape, shape, x.dtype), eqn.outvars[0].aval.shape))
+
+
+def matrices(graph: Graph, x: Tensor, batch: Sequence[int], rows: Sequence[int], columns: Sequence[int]) -> Tensor:
+  """A tensor as matrices, [b, m, k], or [m, k] where there is no batch.
+
+  Turned last where that can be, and so is the product's own affair.
+  """
+  groups = [list(axes) for axes in ((batch, rows, columns) if batch else (rows, columns))]
+  shape = tuple(math.prod(x.shape[i] for i in axes) for axes in groups)
+  stored = sorted(range(len(groups)), key=lambda n: groups[n])
+  if [i for n in stored for i in groups[n]] == list(range(len(x.shape))):
+    name = graph.transpose(graph.shaped(x, [shape[n] for n in stored]), np.argsort(stored).tolist())
+  else:
+    order = [i for axes in groups for i in axes]
+    name = graph.reshape(graph.transpose(graph.whole(x), order), shape)
+  return Tensor(name, shape, shape, x.dtype)
 
 
 def convolution(graph: Graph, eqn, x: Tensor, kernel: Tensor) -> Tensor:
@@ -315,32 +378,33 @@ def suits_winograd(graph: Graph, p: dict, x: Tensor, kernel: Tensor) -> bool:
 
 
 def winograd(graph: Graph, x: Tensor, kernel: Tensor) -> str:
-  """`maths.winograd`: A^T [(G g G^T) * (B^T d B)] A of each tile of 4x4, as products of matrices, channels last."""
+  """`maths.winograd`: A^T [(G g G^T) * (B^T d B)] A of each tile of 4x4, as products of matrices, channels last.
+
+  Both sides of a transform are one product with a matrix of 36 columns: more arithmetic than one side after the other,
+  but half the nodes, and of a shape that runtimes are good at.
+  """
   (_, h, w, c), d = x.shape, kernel.shape[-1]
-  rows, cols, n = -(-h // TILE), -(-w // TILE), PATCH
+  rows, cols, n = -(-h // TILE), -(-w // TILE), PATCH * PATCH
+  before, behind, after = (np.kron(m, m) for m in (INPUT_TRANSFORM, KERNEL_TRANSFORM, OUTPUT_TRANSFORM))
   flat = graph.add_at_load("Reshape", kernel.name, graph.shape((9, c * d)))
-  g = graph.constant(np.kron(KERNEL_TRANSFORM, KERNEL_TRANSFORM), np.float32)
-  kernels = graph.add_at_load("Reshape", graph.add_at_load("MatMul", g, flat), graph.shape((n * n, c, d)))
-  ends = (0, 1, 1, 0, 0, rows * TILE + 1 - h, cols * TILE + 1 - w, 0)
-  patches = lambda tiles: np.arange(n)[:, None] + TILE * np.arange(tiles)  # noqa: E731
-  name = graph.reshape(graph.add("Pad", graph.whole(x), graph.shape(ends)), (rows * TILE + 2, -1))
-  name = graph.add("Gather", name, graph.constant(patches(rows), np.int64), axis=0)
-  name = combined(graph, INPUT_TRANSFORM, graph.reshape(name, (n, -1)))
-  name = graph.reshape(name, (n * rows, cols * TILE + 2, c))
-  name = graph.add("Gather", name, graph.constant(patches(cols), np.int64), axis=1)
-  name = combined(graph, INPUT_TRANSFORM, graph.reshape(name, (n * rows, n, cols * c)))
-  name = graph.transpose(graph.reshape(name, (n, rows, n, cols * c)), (0, 2, 1, 3))
-  name = graph.add("MatMul", graph.reshape(name, (n * n, rows * cols, c)), kernels)
-  name = combined(graph, OUTPUT_TRANSFORM, graph.reshape(name, (n, -1)))
-  name = combined(graph, OUTPUT_TRANSFORM, graph.reshape(name, (TILE, n, -1)))
+  kernels = graph.add_at_load("MatMul", graph.constant(behind, np.float32), flat)
+  kernels = graph.add_at_load("Reshape", kernels, graph.shape((n, c, d)))
+  pixels = graph.add("Concat", graph.shaped(x, (h * w, c)), graph.constant(np.zeros((1, c)), np.float32), axis=0)
+  patches = graph.add("Gather", pixels, graph.constant(pixels_of_tiles(h, w), np.int64), axis=0)
+  name = graph.add("MatMul", graph.constant(before, np.float32), graph.reshape(patches, (n, rows * cols * c)))
+  name = graph.add("MatMul", graph.reshape(name, (n, rows * cols, c)), kernels)
+  name = graph.add("MatMul", graph.constant(after, np.float32), graph.reshape(name, (n, rows * cols * d)))
   name = graph.transpose(graph.reshape(name, (TILE, TILE, rows, cols, d)), (2, 0, 3, 1, 4))
   name = graph.reshape(name, (1, rows * TILE, cols * TILE, d))
   whole = (rows * TILE, cols * TILE) == (h, w)
   return name if whole else slices(graph, name, [0, 0], [h, w], [1, 2], [1, 1])
 
 
-def combined(graph: Graph, matrix: np.ndarray, name: str) -> str:
-  return graph.add("MatMul", graph.constant(matrix, np.float32), name)
+def pixels_of_tiles(h: int, w: int) -> np.ndarray:
+  """Which pixel of h x w each of a patch's 36 is in each tile, [36, tiles]; h w where it lies outside."""
+  i, j, row, col = np.ogrid[:PATCH, :PATCH, : -(-h // TILE), : -(-w // TILE)]
+  y, x = row * TILE + i - 1, col * TILE + j - 1
+  return np.where((y >= 0) & (y < h) & (x >= 0) & (x < w), y * w + x, h * w).reshape(PATCH * PATCH, -1)
 
 
 def max_pool(graph: Graph, eqn, x: Tensor) -> Tensor:
@@ -398,34 +462,31 @@ def strided_conv(graph: Graph, eqn, x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def cross_correlate_each(graph: Graph, eqn, template: Tensor, search: Tensor) -> Tensor:
-  """`maths.xcorr.cross_correlate_each` of one target, in a dozen nodes where its 64 shifted sums would be 200.
+  """`maths.xcorr.cross_correlate_each` of one target, in ten nodes where its 64 shifted sums would be 200.
 
-  Plane (v, u) of the products, which is to be shifted by (v, u), lies flat in memory: rows that are read as longer by
-  one than they are begin one further each time.
+  The products of a place of the search map with all cells of the template belong to a patch around it; `Col2Im` adds
+  patches up where they overlap. It shifts by what a convolution would, so that the template is turned round.
   """
   (n, h, w, c), (_, r, s, _) = template.shape, search.shape
   if n != 1:
     raise UnknownPrimitiveError(f"cross_correlate_each of {n} targets")
-  keys = graph.reshape(graph.whole(template), (h * w, c))
-  maps = graph.transpose(graph.reshape(graph.whole(search), (r * s, c)), (1, 0))
-  scale = graph.constant(1 / (h * w * c), np.float32)
-  planes = graph.reshape(graph.add("MatMul", graph.add("Mul", keys, scale), maps), (h * w, r, s))
-  tall, wide = r + h - 1, s + w - 1
-  before, after = ((h - 1) // 2, (w - 1) // 2), (h // 2, w // 2)
-  planes = graph.add("Pad", planes, graph.shape((0, *before, 0, *after)))
-  across = shifted_sum(graph, planes, (h, w, tall * wide), 1)
-  down = shifted_sum(graph, across, (1, h, tall * wide), wide)
-  found = graph.reshape(down, (1, tall, wide))
-  return plain(eqn, slices(graph, found, [0, 0], [r, s], [1, 2], [1, 1]))
+  keys = slices(graph, graph.shaped(template, (h * w, c)), [-1], [np.iinfo(np.int64).min], [0], [-1])
+  keys = graph.add("Mul", keys, graph.constant(1 / (h * w * c), np.float32))
+  maps = graph.transpose(graph.shaped(search, (r * s, c)), (1, 0))
+  planes = graph.reshape(graph.add("MatMul", keys, maps), (1, h * w, r * s))
+  pads = [h // 2, w // 2, (h - 1) // 2, (w - 1) // 2]
+  found = graph.add("Col2Im", planes, graph.shape((r, s)), graph.shape((h, w)), pads=pads)
+  return plain(eqn, graph.reshape(found, (1, r, s)))
 
 
-def shifted_sum(graph: Graph, name: str, shape: tuple[int, int, int], step: int) -> str:
-  """sum_i x[g, i, j + i step] over the rows i of each group g, [g, 1, j]; what is read past a row's end is not used."""
-  groups, rows, length = shape
-  flat = graph.reshape(name, (groups, rows * length))
-  flat = graph.add("Pad", flat, graph.shape((0, 0, 0, rows * step)))
-  summed = graph.add("ReduceSum", graph.reshape(flat, (groups, rows, length + step)), graph.shape([1]), keepdims=1)
-  return slices(graph, summed, [0], [length], [2], [1])
+def parts(graph: Graph, eqn, maps: Tensor, corners: Tensor) -> Tensor:
+  """`maths.cost_volume.parts` of one target, whose corners lie inside: a slice that starts where they say."""
+  out = eqn.outvars[0].aval.shape
+  if out[0] != 1:
+    raise UnknownPrimitiveError(f"parts of {out[0]} maps")
+  start = graph.shaped(corners, (2,))
+  stop = graph.add("Add", start, graph.constant(out[1:3], corners.dtype))
+  return plain(eqn, graph.add("Slice", graph.whole(maps), start, stop, graph.constant([1, 2], corners.dtype)))
 
 
 SAME = {
@@ -433,8 +494,6 @@ SAME = {
     "add": "Add",
     "add_any": "Add",
     "sub": "Sub",
-    "mul": "Mul",
-    "div": "Div",
     "min": "Min",
     "neg": "Neg",
     "abs": "Abs",
@@ -449,7 +508,7 @@ SAME = {
     "tanh": "Tanh",
   },
   **{"gt": "Greater", "lt": "Less", "ge": "GreaterOrEqual", "le": "LessOrEqual", "eq": "Equal"},
-  **{"and": "And", "or": "Or", "not": "Not"},
+  **{"or": "Or", "not": "Not"},
 }
 REDUCTIONS = {
   **{"reduce_sum": "ReduceSum", "reduce_max": "ReduceMax", "reduce_min": "ReduceMin", "reduce_prod": "ReduceProd"},
@@ -458,6 +517,9 @@ RULES: dict[str, Rule] = {
   **{name: elementwise(op) for name, op in SAME.items()},
   **{name: reduction(op) for name, op in REDUCTIONS.items()},
   **dict.fromkeys(("stop_gradient", "copy", "copy_p", "device_put", "optimization_barrier"), identity),
+  "div": divide,
+  "mul": with_neutral("Mul", 1),
+  "and": with_neutral("And", True),
   "square": square,
   "integer_pow": integer_pow,
   "log1p": log1p,
@@ -494,4 +556,5 @@ FUNCTIONS: dict[str, Rule] = {
   "preprocess": preprocess,
   "strided_conv": strided_conv,
   "cross_correlate_each": cross_correlate_each,
+  "parts": parts,
 }

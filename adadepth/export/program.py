@@ -59,7 +59,7 @@ def held(
 ) -> Float[Array, "1"]:
   """T for the next frame: moved where there is a budget."""
   move = functools.partial(next_threshold, budget=Budget(budget, cost_by_exit, 0.5))
-  return jnp.where(budget > 0, jax.vmap(move)(threshold, depth), threshold)
+  return jax.lax.cond(budget > 0, jax.vmap(move), lambda threshold, _: threshold, threshold, depth)
 
 
 def inputs_of(params: dict, *, arch: Architecture) -> dict:

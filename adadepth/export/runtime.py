@@ -52,6 +52,7 @@ class OnnxTracker:
     path: of the file.
     budget: as of `Tracker`.
     threads: that compute; 0: one for each of the machine's cores.
+    first_threshold: T of hard gating at a target's first frame, without a budget; None: the file's.
     settings: what the file says of itself.
     session: of onnxruntime, with zeros for each input, `blank`, and the names of its `outputs`.
 
@@ -65,6 +66,7 @@ class OnnxTracker:
   path: str | os.PathLike
   budget: float | Budget | None = None
   threads: int = 0
+  first_threshold: float | None = None
   settings: Settings = dataclasses.field(init=False, repr=False)
   session: onnxruntime.InferenceSession = dataclasses.field(init=False, repr=False)
   blank: dict[str, np.ndarray] = dataclasses.field(init=False, repr=False)
@@ -120,7 +122,14 @@ class OnnxTracker:
   @property
   def threshold(self) -> float:
     """T of hard gating at a target's first frame."""
-    return self.settings.threshold if self.budget is None else float(self.budget.start)
+    if self.budget is not None:
+      return float(self.budget.start)
+    return self.settings.threshold if self.first_threshold is None else self.first_threshold
+
+  @property
+  def policy(self) -> str:
+    """The file's."""
+    return self.settings.policy
 
   @property
   def search_over_template(self) -> float:
@@ -163,28 +172,17 @@ def open_session(path: str | os.PathLike, threads: int) -> onnxruntime.Inference
 
 
 def settings_of(session: onnxruntime.InferenceSession, path: str | os.PathLike) -> Settings:
-  """What the file says of itself.
-
-  Raises:
-    InputError: it says nothing, since it is not ours.
-  """
+  """What the file says of itself; InputError where that is nothing, since it is not ours."""
   try:
-    metadata = session.get_modelmeta().custom_metadata_map
-    if METADATA not in metadata:
-      raise InputError(f"`path` (={path}) is not a file that configs/export.py has written")
-    return from_json(metadata[METADATA])
-  except InputError:
-    raise
+    return from_json(session.get_modelmeta().custom_metadata_map[METADATA])
+  except KeyError:
+    raise InputError(f"`path` (={path}) is not a file that configs/export.py has written") from None
   except (ValueError, TypeError, RecursionError) as error:
     raise InputError(f"`path` (={path}) has settings that are damaged ({error}): export it anew") from None
 
 
 def blank_inputs(session: onnxruntime.InferenceSession, path: str | os.PathLike) -> dict[str, np.ndarray]:
-  """Zeros for each input.
-
-  Raises:
-    InputError: an input without a size, of an unknown type or out of all proportion.
-  """
+  """Zeros for each input; InputError where one has no size, an unknown type, or is out of all proportion."""
   shapes = {x.name: (tuple(x.shape), DTYPES.get(x.type)) for x in session.get_inputs()}
   for name, (shape, dtype) in shapes.items():
     sizes = all(isinstance(n, int) for n in shape)

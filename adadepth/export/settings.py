@@ -17,6 +17,7 @@ class Settings(NamedTuple):
     template_px, search_px: sides of the key crop and the search crop.
     threshold: T of hard gating at a target's first frame; it is passed to the program.
     calibration: by which a budget finds its T; None where there is none.
+    cost_by_exit: what a frame costs that stops at each depth, in any unit.
   """
 
   policy: str
@@ -25,11 +26,13 @@ class Settings(NamedTuple):
   search_px: int
   threshold: float
   calibration: Calibration | None
+  cost_by_exit: list[float]
 
   def to_json(self) -> str:
     return json.dumps(self._asdict())
 
 
 def from_json(text: str) -> Settings:
+  """Raises TypeError for what another version has written."""
   settings = Settings(**json.loads(text))
   return settings._replace(calibration=settings.calibration and calibration_of(settings.calibration))

@@ -7,10 +7,7 @@ import sys
 
 import jax
 
-
-def default_folder() -> pathlib.Path:
-  """adadepth/xla in the user's cache folder ($XDG_CACHE_HOME, or ~/.cache)."""
-  return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "adadepth" / "xla"
+from adadepth.io.cache_folder import cache_folder
 
 
 def enable_compilation_cache(folder: str | os.PathLike | None = None) -> pathlib.Path | None:
@@ -21,11 +18,11 @@ def enable_compilation_cache(folder: str | os.PathLike | None = None) -> pathlib
   says so.
 
   Args:
-    folder: made where missing, for its owner alone; None is `default_folder`.
+    folder: made where missing, for its owner alone; None is "xla" in `cache_folder`.
   Returns:
     The folder in use; None where it is not used.
   """
-  chosen = pathlib.Path(folder or jax.config.jax_compilation_cache_dir or default_folder())
+  chosen = pathlib.Path(folder or jax.config.jax_compilation_cache_dir or cache_folder("xla"))
   if problem := why_not_ours(chosen):
     print(f"compiled programs are not kept: {chosen} {problem}", file=sys.stderr)
     jax.config.update("jax_compilation_cache_dir", None)

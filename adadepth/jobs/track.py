@@ -31,6 +31,7 @@ from adadepth.jobs.track_inputs import (
   chosen_tracker,
   drawn_box,
   earlier_files,
+  exit_costs,
   first_boxes_of,
   made_from,
   open_frames,
@@ -52,8 +53,7 @@ from adadepth.reports.overlay import draw_targets
 from adadepth.reports.stills import Stills
 from adadepth.reports.viewer import Film
 from adadepth.tracking.record import Record
-from adadepth.tracking.targets import Batch, begin_batch, follow_all, state_of
-from adadepth.tracking.tracker import Tracker
+from adadepth.tracking.targets import Batch, Follows, begin_batch, follow_all, state_of
 
 
 class Run(NamedTuple):
@@ -63,7 +63,7 @@ class Run(NamedTuple):
   workdir: pathlib.Path
   stream: FrameStream | LiveStream
   first_boxes: list[FirstBox]
-  tracker: Tracker
+  tracker: Follows
   record: Record
   window: Window | None
 
@@ -93,7 +93,7 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
         opened.close()
 
 
-def warm_up(tracker: Tracker, info: VideoInfo, first_boxes: list[FirstBox]) -> None:
+def warm_up(tracker: Follows, info: VideoInfo, first_boxes: list[FirstBox]) -> None:
   """Compiles for a camera before it is looked at: its targets do not wait."""
   center = np.array((info.width / 4, info.height / 4, info.width / 2, info.height / 2), np.float32)
   boxes = first_boxes or [FirstBox(0, center, "", "")]
@@ -139,7 +139,7 @@ def draw_page(folder: pathlib.Path, run: Run, stills: Stills, record: dict) -> N
   )
   if tracker.policy == "hard" and tracker.budget is None:
     film = film._replace(threshold=np.full(len(run.record.found), tracker.threshold, np.float32))
-  lead = summary(run.record, tracker.model)
+  lead = summary(run.record, exit_costs(tracker))
   write_track_page(folder, film, trails_of(run.record, run.first_boxes), lead, record)
 
 
@@ -188,4 +188,4 @@ def tell(run: Run, *, stopped: bool) -> None:
     print(f"{run.config.video} lists {info.count} frames, {count} could be read", file=sys.stderr)
   if never := not_begun(record, run.first_boxes):
     print(f"{len(never)} targets begin after frame {count - 1}, the last: {', '.join(never)}", file=sys.stderr)
-  print(f"{summary(record, run.tracker.model)}; wrote {run.workdir / BOXES} and {run.workdir / VIDEO}")
+  print(f"{summary(record, exit_costs(run.tracker))}; wrote {run.workdir / BOXES} and {run.workdir / VIDEO}")

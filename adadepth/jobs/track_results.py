@@ -12,8 +12,6 @@ from adadepth.io.toolkit_formats import Result, result_files, write_files
 from adadepth.io.workdir import PAGE
 from adadepth.jobs.track_inputs import ARRAYS, BOXES, TIMELINE
 from adadepth.models.architecture import DEPTHS
-from adadepth.models.flops import cascade_flops
-from adadepth.models.model import Model
 from adadepth.reports.overlay import Shown
 from adadepth.reports.viewer import GIVEN, Film, Trail, exit_shares, hard_moments, viewer_data
 from adadepth.tracking.record import Record, save_record
@@ -126,8 +124,12 @@ def video_name(video: str) -> str:
   return "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name) or "stream"
 
 
-def summary(record: Record, model: Model) -> str:
-  """How many frames, how fast, how deep, at which share of the full network's cost, and what was lost."""
+def summary(record: Record, cost: Float[np.ndarray, "5"]) -> str:
+  """How many frames, how fast, how deep, at which share of the full network's cost, and what was lost.
+
+  Args:
+    cost: of a frame that stops at each depth, in any unit.
+  """
   tracks = [target.found for target in record.targets().values()]
   depth = np.concatenate([track.depth for track in tracks])
   lost = np.concatenate([track.lost for track in tracks])
@@ -135,7 +137,6 @@ def summary(record: Record, model: Model) -> str:
   parts += [f"{len(tracks)} targets"] if len(tracks) > 1 else []
   seconds = [one for one in record.seconds if one]
   if seconds:
-    cost = cost_by_exit(model)
     parts += [
       f"{len(seconds) / sum(seconds):.1f} FPS from decoded frame to box",
       f"mean depth {depth.mean() + 1:.2f}",
@@ -143,13 +144,6 @@ def summary(record: Record, model: Model) -> str:
       f"{100 * lost.mean():.0f} % lost",
     ]
   return ", ".join(parts)
-
-
-def cost_by_exit(model: Model) -> Float[np.ndarray, "5"]:
-  """What a frame costs that stops at each depth, in any unit: as it was calibrated, else by theory."""
-  if model.calibration is not None:
-    return np.asarray(model.calibration.relative_costs)
-  return cascade_flops(model.arch, keys=0)
 
 
 def not_begun(record: Record, first_boxes: list[FirstBox]) -> list[str]:

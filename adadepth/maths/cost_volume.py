@@ -4,6 +4,8 @@ The cross-correlation adds these products up over the template; kept apart, they
 where, and so how its size and shape have changed.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,7 +29,14 @@ def local_window(search: Float[Array, "n r r c"], place: Int[Array, "n 2"], cell
   side, outside = cells + 2 * MARGIN, cells // 2 + MARGIN + 1
   padded = jnp.pad(search, ((0, 0), (outside, outside), (outside, outside), (0, 0)))
   corner = place - (cells - 1) // 2 - MARGIN + outside
-  return jax.vmap(lambda s, yx: lax.dynamic_slice(s, (yx[0], yx[1], 0), (side, side, s.shape[-1])))(padded, corner)
+  return parts(padded, corner, side)
+
+
+@functools.partial(jax.jit, static_argnames="side")
+def parts(maps: Float[Array, "n h w c"], corners: Int[Array, "n 2"], side: int) -> Float[Array, "n side side c"]:
+  """The square of each map at its corner (y, x), which lies inside and is never negative."""
+  at = {"slice_sizes": (side, side, maps.shape[-1]), "allow_negative_indices": False}
+  return jax.vmap(lambda each, yx: lax.dynamic_slice(each, (yx[0], yx[1], 0), **at))(maps, corners)
 
 
 def cost_volume(template: Float[Array, "n h h c"], window: Float[Array, "n m m c"]) -> Float[Array, "n h h v"]:

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from adadepth.models.architecture import DEPTHS, Architecture
+from adadepth.models.calibration import Calibration
 
 
 def block_flops(arch: Architecture, depth: int, pixels: int) -> float:
@@ -32,6 +33,11 @@ def cascade_flops(arch: Architecture, *, keys: int = 1, searches: int = 1) -> Fl
   """A gated run that stops at depth 1..5: blocks up to it and every correlation on the way."""
   correlations = searches * np.array([correlation_flops(arch, k) for k in range(DEPTHS)])
   return fixed_flops(arch, keys=keys, searches=searches) + np.cumsum(correlations) - correlations
+
+
+def cost_by_exit(arch: Architecture, calibration: Calibration | None) -> Float[np.ndarray, "5"]:
+  """What a frame costs that stops at each depth, in any unit: as it was calibrated, else by theory."""
+  return cascade_flops(arch, keys=0) if calibration is None else np.asarray(calibration.relative_costs)
 
 
 def soft_flops(arch: Architecture, *, keys: int = 1, searches: int = 1) -> float:

@@ -71,13 +71,14 @@ function view(data) {
     const color = given ? "#ffffff" : lost ? GREY : data.colors[depth];
     at("exit").style.background = color;
     at("exit").style.color = given || lost || depth > 2 ? "#111" : "#fff";
-    const words = given ? ["the box that was told"] : [`score ${two(main.score[i])}`];
+    const words = given ? ["the first box"] : [`score ${two(main.score[i])}`];
     if (main.iou && !given) words.push(`IoU ${two(main.iou[i])}`);
     at("words").textContent = words.join(" · ");
     rows.forEach((row, k) => {
       const c = given ? null : main.confidences[i][k];
       row.classList.toggle("exit", !given && k === depth);
-      row.classList.toggle("beyond", given || k > depth);
+      row.classList.toggle("given", given);
+      row.classList.toggle("beyond", !given && k > depth);
       row.querySelector("i").style.width = `${100 * (c ?? 0)}%`;
       row.querySelector(".value").textContent = two(c ?? null);
       const mark = row.querySelector("u"), threshold = data.threshold && data.threshold[i];

@@ -1,11 +1,13 @@
 """Templates that go on learning what their targets look like, while the tracker is sure."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Bool, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
-from adadepth.maths.cost_volume import MARGIN
+from adadepth.maths.cost_volume import MARGIN, parts
 from adadepth.maths.geometry import zero_displacement_index
 from adadepth.models.architecture import Architecture
 from adadepth.models.network import Template
@@ -25,19 +27,24 @@ def learn(template: Template, decision: Decision, *, arch: Architecture) -> Temp
     return template
   zero = zero_displacement_index(arch.template_cells, arch.search_cells)
   cell = jnp.round(decision.reading.center[:, ::-1] / arch.stride_px).astype(jnp.int32) + zero
+  depths = [k for k, patch in enumerate(decision.patches) if patch is not None]
   rate = RATE * jax.nn.sigmoid(SURENESS * decision.reading.score)
-  recent = tuple(
-    old if patch is None else mixed(old, patch, cell, jnp.where(computed, rate, 0))
-    for old, patch, computed in zip(template.recent, decision.patches, decision.computed.T, strict=True)
-  )
-  return template._replace(recent=recent)
+  rates = jnp.where(decision.computed[:, np.array(depths)], rate[:, None], 0)
+  new = mixed([template.recent[k] for k in depths], [decision.patches[k] for k in depths], cell, rates)
+  recent = dict(enumerate(template.recent)) | dict(zip(depths, new, strict=True))
+  return template._replace(recent=tuple(recent.values()))
 
 
-def mixed(old: Float[Array, "n h h c"], patch: Patch, cell: Array, rate: Float[Array, "n"]) -> Float[Array, "n h h c"]:
-  """Each template with the given rate of what lies at its cell (y, x), if the patch reaches so far."""
-  h, offset = old.shape[1], cell - patch.place
-  within: Bool[Array, n] = jnp.max(jnp.abs(offset), axis=-1) <= MARGIN
-  corner = jnp.clip(offset, -MARGIN, MARGIN) + MARGIN
-  cut = lambda w, yx: lax.dynamic_slice(w, (yx[0], yx[1], 0), (h, h, w.shape[-1]))  # noqa: E731
-  new = jax.vmap(cut)(patch.window, corner)
-  return old + jnp.where(within, rate, 0)[:, None, None, None] * (new - old)
+def mixed(old: Sequence[Array], patches: Sequence[Patch], cell: Int[Array, "n 2"], rates: Float[Array, "n d"]) -> list:
+  """Each template of d depths with the given rate of what lies at its cell (y, x), if the depth's patch reaches so far.
+
+  Where is computed for all depths at once: of small arrays a runtime feels the operations, not the numbers.
+  """
+  offsets = cell[:, None] - jnp.stack([patch.place for patch in patches], axis=1)
+  rates = jnp.where(jnp.max(jnp.abs(offsets), axis=-1) <= MARGIN, rates, 0)
+  corners = jnp.clip(offsets, -MARGIN, MARGIN) + MARGIN
+  found = []
+  for i, (maps, patch) in enumerate(zip(old, patches, strict=True)):
+    new = parts(patch.window, corners[:, i], maps.shape[1])
+    found.append(maps + rates[:, i, None, None, None] * (new - maps))
+  return found

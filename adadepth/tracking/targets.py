@@ -6,7 +6,7 @@ targets is a program of its own.
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -14,7 +14,16 @@ from jaxtyping import UInt8
 
 from adadepth.io.first_boxes import FirstBox
 from adadepth.tracking.track import Track
-from adadepth.tracking.tracker import Target, Tracker, given_track
+from adadepth.tracking.tracker import given_track
+
+
+@runtime_checkable
+class Follows(Protocol):
+  """What follows targets: `Tracker`, or what does as it does."""
+
+  def init(self, frame, box_xywh, threshold: float | None = None) -> Any: ...
+
+  def update(self, target: Any, frame: Any) -> tuple[Any, Track]: ...
 
 
 class Found(NamedTuple):
@@ -36,11 +45,11 @@ class Batch(NamedTuple):
 
   Attributes:
     targets: their numbers.
-    target: of `Tracker.init`.
+    target: of `Follows.init`.
   """
 
   targets: tuple[int, ...]
-  target: Target
+  target: Any
 
 
 class Frame(NamedTuple):
@@ -72,7 +81,7 @@ class Earlier(NamedTuple):
 
 
 def follow_all(
-  tracker: Tracker,
+  tracker: Follows,
   frames: Iterable[UInt8[np.ndarray, "h w 3"]],
   first_boxes: list[FirstBox],
   *,
@@ -107,7 +116,7 @@ def follow_all(
     yield Frame(frame, sorted(found, key=lambda one: one.target), seconds, batches)
 
 
-def begin_batch(tracker: Tracker, frame: np.ndarray, first_boxes: list[FirstBox], targets: tuple[int, ...]) -> Batch:
+def begin_batch(tracker: Follows, frame: np.ndarray, first_boxes: list[FirstBox], targets: tuple[int, ...]) -> Batch:
   """The targets' templates, and the compiled program that finds them."""
   target = tracker.init(frame, np.stack([first_boxes[i].box_xywh for i in targets]))
   tracker.update(target, frame)  # compiles; its result is dropped

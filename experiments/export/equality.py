@@ -1,10 +1,12 @@
 """Are an exported file's boxes and exits JAX's, and which is faster? On real frames, given JAX's last box in each.
 
 python -m experiments.export.equality DATA,WIDE runs/export/tracker.onnx runs/equality
+python -m experiments.export.equality DATA,WIDE runs/vgg19/tracker.onnx runs/equality_vgg19 --weights VGG19
 
 DATA,WIDE are data roots; frames are of their train and dev sides, as many from the start of each video. The file is of
-the package's network. Writes equality.json: the share of frames with the same exit, how far boxes are apart, and the
-median milliseconds of a frame at each exit, frame to box, of both in turns.
+the package's network, or with --weights of VGG-19 with the package's gates. Writes equality.json: the share of frames
+with the same exit, how far boxes are apart, and the median milliseconds of a frame at each exit, frame to box, of both
+in turns.
 """
 
 import argparse
@@ -24,6 +26,8 @@ from adadepth.io.compilation import enable_compilation_cache
 from adadepth.io.json_files import write_json
 from adadepth.io.progress import progress
 from adadepth.models.architecture import DEPTH_NAMES
+from adadepth.models.model import EMBEDDED, VGG19, Model, load_model
+from adadepth.models.weights import load_vgg19
 from adadepth.tracking.tracker import Target, Tracker
 
 
@@ -91,16 +95,25 @@ def summary(rows: list[Both], gflops: np.ndarray) -> dict:
   }
 
 
+def model_with(weights: str) -> Model:
+  """The package's network, or VGG-19 with the package's gates."""
+  if not weights:
+    return load_model(EMBEDDED)
+  model = load_model(VGG19)
+  return model._replace(params={**model.params, "backbone": load_vgg19(weights, channels=model.arch.channels)})
+
+
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("roots")
   parser.add_argument("file", type=pathlib.Path)
   parser.add_argument("workdir", type=pathlib.Path)
   parser.add_argument("--frames", type=int, default=1000)
+  parser.add_argument("--weights", default="", help="of VGG-19, any official format")
   given = parser.parse_args()
   enable_compilation_cache()
   ours = OnnxTracker(given.file)
-  jaxs = Tracker(policy=ours.settings.policy)
+  jaxs = Tracker(model_with(given.weights), ours.settings.policy)
   found = Source(given.roots, "", "skip", (0, 0, 0), 0.0, 0).read(("train", "dev"))
   sequences = [sequence for side in found.values() for sequence in side]
   each = -(-given.frames // len(sequences))

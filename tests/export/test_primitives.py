@@ -10,6 +10,7 @@ from jax import lax
 from adadepth.export.graph import Graph, onnx_type
 from adadepth.export.onnx_program import to_onnx
 from adadepth.export.primitives import UnknownPrimitiveError
+from adadepth.maths.cost_volume import local_window, parts
 from adadepth.maths.strided_conv import strided_conv
 from adadepth.maths.xcorr import cross_correlate_each
 from adadepth.models.vgg import preprocess
@@ -75,6 +76,17 @@ FUNCTIONS = {
   "strided_convolutions": (lambda x: strided_conv(x, KERNEL, 2), (MAP,)),
   "max_pools": (lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"), (MAP,)),
   "correlations": (lambda x, y: cross_correlate_each(x[:, :4, :2], y), (MAP, OTHER)),
+  "means": (
+    lambda x: (x.mean((1, 3)), x.sum() / 7, jnp.broadcast_to(jnp.mean(x.reshape(1, -1), -1), (8,)) * x[0, 0, :, 0]),
+    (MAP,),
+  ),
+  "neutral_numbers": (
+    lambda x: jnp.maximum(1.0 * jnp.where(jnp.full(x.shape, True), x, 0) * jnp.ones(x.shape), -jnp.inf),
+    (MAP,),
+  ),
+  "parts": (lambda x, at: parts(x, at[:, 3:] + jnp.array([[2, 1]]), 4), (MAP, PLACES)),
+  "a_window": (lambda x, at: local_window(x[:, :, :6], at[:, :2] - 2, 4), (MAP, PLACES)),
+  "correlations_of_odd_sides": (lambda x, y: cross_correlate_each(x[:, :5, :3], y), (MAP, OTHER)),
   "branches": (lambda x: lax.cond(x[0, 0, 0, 0] > 0, lambda v: 2 * v, lambda v: v - 1, x), (MAP,)),
   "loops": (lambda x: lax.while_loop(lambda v: jnp.sum(v) < 9, lambda v: v + jnp.abs(x), x), (MAP,)),
   "maps_over_one": (lambda x: lax.map(lambda m: jnp.exp(m), x), (MAP,)),
@@ -109,6 +121,25 @@ def test_what_no_rule_knows_is_refused_by_name(function, says):
 
 
 # Graphs.
+
+
+def test_what_was_computed_around_a_branch_is_not_computed_in_it_again():
+  function = lambda x: lax.cond(x[0, 0, 0, 0] > 0, lambda v: jnp.exp(v) + 1, lambda v: jnp.exp(v), jnp.exp(x) * 0 + x)  # noqa: E731
+  graph = Graph()
+  assert graph.add("Exp", "x") == graph.add("Exp", "x") == graph.subgraph().add("Exp", "x")
+  inner = graph.subgraph()
+  assert inner.add("Log", "x") != graph.add("Log", "x")
+  np.testing.assert_allclose(run_onnx(function, x=MAP)[0], function(MAP), rtol=1e-6)
+
+
+def test_single_numbers_keep_their_axes_until_they_meet_others():
+  def count(function, **inputs) -> int:
+    model = to_onnx(lambda _, **named: {"out": function(**named)}, {}, inputs, name="test", metadata={})
+    return sum(node.op_type == "Reshape" for node in model.graph.node)
+
+  row = MAP.reshape(1, -1)
+  assert count(lambda x: jnp.stack([x.max(-1), x.min(-1) * 2], -1), x=row) == 0
+  assert count(lambda x: x.max(-1) * jnp.ones(3, jnp.float32), x=row) == 1
 
 
 def test_a_node_of_constants_is_a_constant_and_equal_ones_are_one():

@@ -27,6 +27,7 @@ from adadepth.jobs.track import run_track
 from adadepth.jobs.track_inputs import OUTPUTS, parse_levels
 from adadepth.jobs.track_results import video_name
 from adadepth.maths.metrics import iou
+from adadepth.models.model import Model, save_model
 from configs import track as config_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -452,3 +453,55 @@ def test_levels_are_two_numbers_or_none():
   for text in ("1", "1,2,3", "a,b", "2,1", "1,1", "nan,2"):
     with pytest.raises(InputError, match=r"`config\.levels` \(=.*\) must be two numbers, low,high"):
       parse_levels(text)
+
+
+# The runtime.
+
+
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory, boxed, box_params) -> pathlib.Path:
+  """A tiny model, whose first static exit is quickly exported."""
+  folder = tmp_path_factory.mktemp("model")
+  save_model(folder / "model.safetensors", Model(box_params, boxed, 0.4))
+  return folder
+
+
+def test_onnxruntime_finds_the_boxes_that_jax_finds_and_goes_on_where_it_stopped(
+  frames, small_model, tmp_path, monkeypatch, capsys
+):
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+  settings = {"model": str(small_model), "policy": "xcorr1"}
+  theirs = tracked(frames[0], tmp_path / "xla", frames[1], **settings)
+  rows = tracked(frames[0], tmp_path / "onnx", frames[1], runtime="onnx", **settings)
+  # Sums of float32 in another order; from a box to a crop that makes now and then another byte.
+  np.testing.assert_allclose(boxes_of(rows), boxes_of(theirs), atol=0.2)
+  assert [row["depth"] for row in rows] == [row["depth"] for row in theirs]
+  assert json.loads((tmp_path / "onnx" / "track.json").read_text())["config"]["runtime"] == "onnx"
+  assert "as ONNX, once" in capsys.readouterr().err
+  assert tracked(frames[0], tmp_path / "onnx", frames[1], runtime="onnx", **settings) == rows
+  assert "5 frames that are tracked; tracking goes on" in (said := capsys.readouterr().err) and "once" not in said
+  tracked(frames[0], tmp_path / "onnx", frames[1], **settings)
+  assert "another config.runtime: it was onnx, and is xla" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ("changes", "says"),
+  [
+    ({"runtime": "tflite"}, r"`config.runtime` \(='tflite'\) must be one of xla, onnx"),
+    ({"runtime": "onnx", "model": "nowhere"}, r"`config.model` \(=nowhere\) is neither"),
+    ({"runtime": "onnx", "model": "vgg19"}, r"`config.backbone.weights` \(=''\) names no backbone"),
+  ],
+)
+def test_a_runtime_or_model_that_is_none_is_refused(frames, tmp_path, monkeypatch, changes, says):
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+  with pytest.raises(InputError, match=says):
+    tracked(frames[0], tmp_path / "run", frames[1], **changes)
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "onnx"])
+def test_a_package_that_the_runtime_needs_is_named(frames, small_model, tmp_path, monkeypatch, package):
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+  find = track_inputs.importlib.util.find_spec
+  monkeypatch.setattr(track_inputs.importlib.util, "find_spec", lambda n, *a: None if n == package else find(n, *a))
+  with pytest.raises(InputError, match=rf"`config.runtime` \(=onnx\) needs {package}: pip install"):
+    tracked(frames[0], tmp_path / "run", frames[1], runtime="onnx", model=str(small_model), policy="xcorr1")
