@@ -292,7 +292,14 @@ def onnx_file(path: pathlib.Path, *, location: str = "", shape: tuple[int, ...] 
   node = onnx.helper.make_node("Add" if shape == (4,) else "Identity", ["x", "w"][: 1 + (shape == (4,))], ["y"])
   graph = onnx.helper.make_graph([node], "g", [x], [y], [weight])
   made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-  settings = {"policy": "xcorr1", "reader": "box", "template_px": 64, "search_px": 128, "threshold": 0.4}
+  settings = {
+    "policy": "xcorr1",
+    "reader": "box",
+    "template_px": 64,
+    "search_px": 128,
+    "threshold": 0.4,
+    "cost_by_exit": [1],
+  }
   onnx.helper.set_model_props(made, {"adadepth": json.dumps({**settings, "calibration": None})})
   path.write_bytes(made.SerializeToString())
   return path

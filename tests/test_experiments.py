@@ -1,6 +1,5 @@
 """Experiments go on where they were, never with what other data or settings left there; and what they add."""
 
-import dataclasses
 import importlib
 import json
 import pathlib
@@ -14,6 +13,7 @@ from adadepth.data.sequence import Sequence
 from adadepth.errors import InputError
 from adadepth.evaluation.cache import keep
 from adadepth.evaluation.one_pass import as_tracked, track_with
+from adadepth.evaluation.responses import COLUMNS
 from adadepth.models.model import Model, load_model, save_model
 from experiments.crossfit import pack
 from experiments.finetune import ablate, scales
@@ -66,7 +66,7 @@ def test_what_the_package_does_not_hold_is_not_packed(finished, monkeypatch):
 def test_kept_responses_are_read_as_one_table(tmp_path):
   whole = planted_table([(0, 0), (1, 0)], [[(0, 0)] * 5, [(1, 0)] * 5])
   for row, name in enumerate("ab"):
-    columns = {f.name: getattr(whole, f.name)[row : row + 1] for f in dataclasses.fields(whole)}
+    columns = {name: getattr(whole, name)[row : row + 1] for name in COLUMNS}
     keep(tmp_path / f"{name}.npz", "key", columns)
   found = scales.kept_table(tmp_path)
   np.testing.assert_array_equal(found.responses, whole.responses)

@@ -13,7 +13,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Listing
-from typing import BinaryIO, NamedTuple, SupportsIndex
+from typing import NamedTuple, SupportsIndex
 
 import numpy as np
 from jaxtyping import Num, UInt8
@@ -38,7 +38,7 @@ PERCENTILES = (0.01, 99.99)
 Deep = Num[np.ndarray, "h w *c"]  # grey or RGB of more than 8 bits
 
 
-def open_image(file: str | os.PathLike | BinaryIO) -> Image.Image:
+def open_image(file: str | os.PathLike | io.BufferedIOBase) -> Image.Image:
   """`PIL.Image.open` of a file that is nothing but a picture, and not out of all proportion.
 
   Raises:

@@ -51,6 +51,7 @@ RANGES = {
   "gates.batch": (1, None, True),
   "gates.keys_per_sequence": (0, None, True),
   "gates.folds": (2, None, True),
+  "gates.cost_share": (0, 1, False),
   "policy.thresholds": (0, 1, False),
   "policy.budget": (0, None, True),
   "benchmark.rounds": (1, None, True),

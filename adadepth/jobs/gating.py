@@ -80,6 +80,7 @@ def run_gating(config: ConfigDict, workdir: pathlib.Path) -> None:
     folds=config.gates.folds,
     thresholds=config.policy.thresholds,
     arch=arch,
+    cost_share=config.gates.cost_share,
     budget=config.policy.budget,
     costs_ms=costs_ms_of(config, medians_ms(seconds)),
   )

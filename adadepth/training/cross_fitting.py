@@ -19,8 +19,6 @@ from adadepth.maths.random_streams import named_generator
 from adadepth.models.calibration import Calibration
 from adadepth.tracking.policies import FIXED
 
-COST_SHARE = 0.5  # of the best static exit's cost, within which T is chosen where no budget is given
-
 
 class Choice(NamedTuple):
   """One point of the search.

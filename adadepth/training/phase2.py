@@ -28,7 +28,6 @@ from adadepth.models.gates import GATES, gate_logits, init_gates, standardise_ga
 from adadepth.models.model import Model
 from adadepth.models.network import logit_scales
 from adadepth.training.cross_fitting import (
-  COST_SHARE,
   Choice,
   best_static,
   calibration_of,
@@ -273,6 +272,7 @@ def run_phase2(
   folds: int,
   thresholds: Listing[float],
   arch: Architecture,
+  cost_share: float = 0.5,
   budget: float = 0.0,
   costs_ms: Float[np.ndarray, "5"] | None = None,
 ) -> Phase2:
@@ -282,8 +282,9 @@ def run_phase2(
     table: of the train and the dev sequences.
     folds: videos are dealt into so many.
     thresholds: T to choose from.
-    budget: the mean cost within which to choose, relative to xcorr1; in ms where `costs_ms` says what an exit takes; 0:
-      `COST_SHARE` of the best static exit's.
+    cost_share: the mean cost within which to choose, over the best static exit's.
+    budget: that cost itself, relative to xcorr1, or in ms where `costs_ms` says what an exit takes; 0: as `cost_share`
+      says.
   """
   costs = pair_costs(arch)
   dealt = grouped_folds(table.sequence, folds, recipe.seed)
@@ -292,7 +293,7 @@ def run_phase2(
   static = static_choices(scores, cost_by_exit)
   tried = sweep(scores, confidences, recipe.price_weights, thresholds, cost_by_exit)
   reference = best_static(static)
-  limit = budget or COST_SHARE * reference.cost
+  limit = budget or cost_share * reference.cost
   gated = choose(tried, limit)
   fitted = fit(params, table, table_features(params, table, arch=arch), np.arange(len(table)), recipe, arch)
   gates = fitted.gates[recipe.price_weights.index(gated.price_weight)]

@@ -26,7 +26,7 @@ from adadepth.jobs.from_config import architecture_of, recipe_of, source_of, sta
 from adadepth.models.model import MODEL_NAME, Model, save_model
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.tracker import Tracker
-from adadepth.training.cross_fitting import COST_SHARE, best_static, choose, grouped_folds, static_choices, sweep
+from adadepth.training.cross_fitting import best_static, choose, grouped_folds, static_choices, sweep
 from adadepth.training.phase2 import cross_fit, fit, run_phase2
 from configs import gating
 
@@ -46,13 +46,13 @@ def configured(arguments: argparse.Namespace):
   return config
 
 
-def measure_pairs(params, table, folds, recipe, arch, thresholds) -> dict:
+def measure_pairs(params, table, folds, recipe, arch, thresholds, cost_share) -> dict:
   """Cross-fitted: static exits, and hard gating within shares of the best one's cost, pair by pair and by video."""
   scores, confidences = cross_fit(params, table, folds=folds, recipe=recipe, arch=arch)
   static = static_choices(scores, scores.costs.relative)
   tried = sweep(scores, confidences, recipe.price_weights, thresholds, scores.costs.relative)
   reference, found = best_static(static), {}
-  for share in (0.25, 0.33, COST_SHARE, 0.6, 1.0):
+  for share in sorted({0.25, 0.33, 0.5, 0.6, cost_share, 1.0}):
     choice = choose(tried, share * reference.cost)
     exits = exits_at(confidences[recipe.price_weights.index(choice.price_weight)], choice.threshold)
     hard = by_video(table.sequence, taken(scores, exits))
@@ -117,12 +117,11 @@ def main() -> None:
   drawn_from = sequences if arguments.model == "paper" else source.for_gates(sides)
   table = pair_table(params, drawn_from, **pairs_of, folder=arguments.workdir / "responses", description="responses")
   folds = grouped_folds(table.sequence, config.gates.folds, config.seed)
-  pairs = measure_pairs(params, table, folds, recipe, arch, config.policy.thresholds)
+  pairs = measure_pairs(params, table, folds, recipe, arch, config.policy.thresholds, config.gates.cost_share)
   print(json.dumps({share: row["entry"] for share, row in pairs["hard"].items()}, indent=1, default=float), flush=True)
   write_json(arguments.workdir / "results.json", {"arch": dataclasses.asdict(arch), "pairs": pairs})
-  done = run_phase2(
-    params, table, recipe=recipe, folds=config.gates.folds, thresholds=config.policy.thresholds, arch=arch
-  )
+  choose_by = {"thresholds": config.policy.thresholds, "cost_share": config.gates.cost_share}
+  done = run_phase2(params, table, recipe=recipe, folds=config.gates.folds, arch=arch, **choose_by)
   save_model(arguments.workdir / MODEL_NAME, done.model)
   tracks = measure_tracks(
     params,
@@ -130,7 +129,7 @@ def main() -> None:
     folds,
     recipe,
     arch,
-    pairs["hard"][str(COST_SHARE)],
+    pairs["hard"][str(config.gates.cost_share)],
     sequences,
     arguments.policies.split(","),
     arguments.workdir / "tracks.json",

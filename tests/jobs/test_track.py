@@ -28,6 +28,7 @@ from adadepth.jobs.track_inputs import OUTPUTS, parse_levels
 from adadepth.jobs.track_results import video_name
 from adadepth.maths.metrics import iou
 from adadepth.models.model import Model, save_model
+from adadepth.tracking.tracker import Tracker
 from configs import track as config_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -339,8 +340,8 @@ def test_what_was_stopped_is_whole_and_goes_on_after_its_last_row(frames, tmp_pa
     assert annotated.streams.video[0].frames == 3
   calls = []
   with monkeypatch.context() as patched:
-    update = job.Tracker.update
-    patched.setattr(job.Tracker, "update", lambda *given: calls.append(0) or update(*given))
+    update = Tracker.update
+    patched.setattr(Tracker, "update", lambda *given: calls.append(0) or update(*given))
     again = tracked(frames[0], tmp_path / "run", frames[1], policy="xcorr1", confidences=True)
   assert again == once and len(calls) == 3  # one compiles, two frames were left
   assert "holds 3 frames that are tracked; tracking goes on after them" in capsys.readouterr().err

@@ -16,7 +16,6 @@ from adadepth.maths.cascade import exit_confidences, exit_depth
 from adadepth.maths.features import FEATURES
 from adadepth.models.gates import gate_logits, init_gates
 from adadepth.training import phase2
-from adadepth.training.cross_fitting import COST_SHARE
 from adadepth.training.phase2 import Fitted, Recipe, cross_fit, depth_losses, fit, run_phase2, train_gates
 
 PRICES = np.array([1, 2, 4, 8, 16], np.float32)
@@ -222,7 +221,13 @@ def test_gating_is_chosen_where_it_is_better(graded):
 
 def test_without_a_budget_the_limit_is_a_share_of_the_best_static_exits_cost(graded):
   assert graded.model.calibration.reference == "xcorr5"
-  assert graded.gated.cost + graded.gated.cost_error <= COST_SHARE * pair_costs(ARCH).relative[-1]
+  assert graded.gated.cost + graded.gated.cost_error <= 0.5 * pair_costs(ARCH).relative[-1]
+
+
+def test_a_smaller_share_is_a_cheaper_choice():
+  recipe = RECIPE._replace(price_weights=(0.01, 1.0))  # the second always stops at once
+  low, high = (run_phase2(untrained(), graded_table(), **settings(cost_share=s, recipe=recipe)) for s in (0.2, 0.9))
+  assert low.gated.cost < 0.2 * pair_costs(ARCH).relative[-1] < high.gated.cost
 
 
 def test_a_budget_is_the_limit():
