@@ -54,6 +54,7 @@ class Peer:
     try:
       self._process = subprocess.Popen(command, **pipes, env={**os.environ, "PYTHONPATH": sought})
     except OSError as error:
+      self._complaints.close()
       raise PeerError(f"{command[0]} cannot be started ({error.strerror})") from error
 
   def __enter__(self) -> "Peer":
