@@ -1,12 +1,16 @@
 """Ctrl-C and SIGTERM, as who works for hours wants them: what was done is kept."""
 
 import contextlib
+import gc
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGAIN_S = 0.05
 AFTER_THIS_STEP = "stopping after this step, which is kept; the same command goes on from there (Ctrl-C again: at once)"
 
 
@@ -38,9 +42,26 @@ class Asked(threading.Event):
   at_once: bool = False
 
 
-def stop_now(number: int, _: object = None) -> None:
-  """What SIGTERM does to a program of ours elsewhere: as Ctrl-C, it unwinds, and files are whole or gone."""
-  raise Stopped(signal.Signals(number))
+def stop_now(number: int, frame: FrameType | None = None) -> None:
+  """What SIGTERM does to a program of ours elsewhere: as Ctrl-C, it unwinds, and files are whole or gone.
+
+  In the garbage collector's callbacks, JAX's among them, and in finalizers Python drops what is raised: there it comes
+  again a moment later.
+  """
+  if not _is_dropped(frame):
+    raise Stopped(signal.Signals(number))
+  again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
+  again.daemon = True
+  again.start()
+
+
+def _is_dropped(frame: FrameType | None) -> bool:
+  callbacks = [getattr(callback, "__code__", None) for callback in gc.callbacks]
+  while frame is not None:
+    if frame.f_code in callbacks or frame.f_code.co_name == "__del__":
+      return True
+    frame = frame.f_back
+  return False
 
 
 @contextlib.contextmanager
@@ -58,9 +79,9 @@ def stop_when_asked(told: str) -> Iterator[Asked]:
     yield asked
     return
 
-  def ask(number: int, _: object) -> None:
+  def ask(number: int, frame: FrameType | None) -> None:
     if asked.is_set() or asked.at_once:
-      stop_now(number)
+      return stop_now(number, frame)
     asked.number = signal.Signals(number)
     asked.set()
     print(f"\n{told}", file=sys.stderr, flush=True)

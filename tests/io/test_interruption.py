@@ -1,11 +1,13 @@
 """Ctrl-C ends a loop in order; a second one ends it at once."""
 
+import gc
 import signal
 import threading
+import time
 
 import pytest
 
-from adadepth.io.interruption import Stopped, stop_when_asked
+from adadepth.io.interruption import Stopped, stop_now, stop_when_asked
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -51,3 +53,21 @@ def test_what_is_kept_is_said_in_a_line():
   assert Stopped(signal.SIGTERM, "phase 1 is kept up to step 7 of 9").kept == (
     "stopped by SIGTERM: phase 1 is kept up to step 7 of 9; the same command goes on from there"
   )
+
+
+def test_a_signal_amid_a_garbage_collection_is_not_dropped(request):
+  before = signal.signal(signal.SIGTERM, stop_now)
+  request.addfinalizer(lambda: signal.signal(signal.SIGTERM, before))
+  begun = []
+
+  def callback(phase: str, _: dict) -> None:
+    if not begun:
+      begun.append(phase)
+      signal.raise_signal(signal.SIGTERM)
+
+  gc.callbacks.append(callback)
+  request.addfinalizer(lambda: gc.callbacks.remove(callback))
+  with pytest.raises(Stopped):
+    gc.collect()
+    time.sleep(10)
+  assert begun == ["start"]
