@@ -1,12 +1,13 @@
 """Ctrl-C ends a loop in order; a second one ends it at once."""
 
-import gc
+import os
 import signal
+import sys
 import threading
-import time
 
 import pytest
 
+from adadepth.io import interruption
 from adadepth.io.interruption import Stopped, stop_now, stop_when_asked
 
 
@@ -55,19 +56,22 @@ def test_what_is_kept_is_said_in_a_line():
   )
 
 
-def test_a_signal_amid_a_garbage_collection_is_not_dropped(request):
-  before = signal.signal(signal.SIGTERM, stop_now)
-  request.addfinalizer(lambda: signal.signal(signal.SIGTERM, before))
-  begun = []
+def test_a_signal_in_a_finalizer_comes_again_and_elsewhere_is_raised(monkeypatch):
+  sent = []
 
-  def callback(phase: str, _: dict) -> None:
-    if not begun:
-      begun.append(phase)
-      signal.raise_signal(signal.SIGTERM)
+  class Timer:
+    def __init__(self, seconds, send, arguments):
+      sent.append((send, *arguments))
 
-  gc.callbacks.append(callback)
-  request.addfinalizer(lambda: gc.callbacks.remove(callback))
+    def start(self):
+      pass
+
+  def __del__():  # by its name a finalizer, in which Python drops what is raised
+    stop_now(signal.SIGTERM, sys._getframe())
+
+  monkeypatch.setattr(interruption.threading, "Timer", Timer)
+  __del__()
+  assert sent == [(os.kill, os.getpid(), signal.SIGTERM)]
   with pytest.raises(Stopped):
-    gc.collect()
-    time.sleep(10)
-  assert begun == ["start"]
+    stop_now(signal.SIGTERM, sys._getframe())
+  assert len(sent) == 1
