@@ -22,7 +22,7 @@ from ml_collections import config_flags
 
 from adadepth.config_fields import as_flags, fields_of
 from adadepth.errors import InputError
-from adadepth.io.interruption import Stopped, stop_now
+from adadepth.io.interruption import Stopped, send_again, stop_now
 from adadepth.io.processes import alone, is_first, join, wait_for_all
 from adadepth.io.workdir import alone_in, cannot_be_written, check_shared
 from adadepth.jobs import task_named
@@ -43,6 +43,7 @@ def run() -> None:
 
 def main(_) -> None:
   signal.signal(signal.SIGTERM, stop_now)
+  sys.unraisablehook = send_again
   from jax.errors import JaxRuntimeError
 
   from adadepth.io.allocator import keep_freed_memory

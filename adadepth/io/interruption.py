@@ -1,13 +1,12 @@
 """Ctrl-C and SIGTERM, as who works for hours wants them: what was done is kept."""
 
 import contextlib
-import gc
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGAIN_S = 0.05
@@ -42,26 +41,25 @@ class Asked(threading.Event):
   at_once: bool = False
 
 
-def stop_now(number: int, frame: FrameType | None = None) -> None:
-  """What SIGTERM does to a program of ours elsewhere: as Ctrl-C, it unwinds, and files are whole or gone.
+def stop_now(number: int, _: object = None) -> None:
+  """What SIGTERM does to a program of ours elsewhere: as Ctrl-C, it unwinds, and files are whole or gone."""
+  raise Stopped(signal.Signals(number))
 
-  In the garbage collector's callbacks, JAX's among them, and in finalizers Python drops what is raised: there it comes
-  again a moment later.
+
+def send_again(dropped: Any) -> None:
+  """As `sys.unraisablehook`: a signal whose exception Python has dropped is sent again a moment later.
+
+  It drops what is raised in callbacks of its garbage collector, where JAX has one, and of weak references.
+
+  Args:
+    dropped: what hooks are given; what is no signal's is told as ever.
   """
-  if not _is_dropped(frame):
-    raise Stopped(signal.Signals(number))
+  if not isinstance(dropped.exc_value, KeyboardInterrupt):
+    return sys.__unraisablehook__(dropped)
+  number = getattr(dropped.exc_value, "number", signal.SIGINT)
   again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
   again.daemon = True
   again.start()
-
-
-def _is_dropped(frame: FrameType | None) -> bool:
-  callbacks = [getattr(callback, "__code__", None) for callback in gc.callbacks]
-  while frame is not None:
-    if frame.f_code in callbacks or frame.f_code.co_name == "__del__":
-      return True
-    frame = frame.f_back
-  return False
 
 
 @contextlib.contextmanager
@@ -79,9 +77,9 @@ def stop_when_asked(told: str) -> Iterator[Asked]:
     yield asked
     return
 
-  def ask(number: int, frame: FrameType | None) -> None:
+  def ask(number: int, _: object) -> None:
     if asked.is_set() or asked.at_once:
-      return stop_now(number, frame)
+      stop_now(number)
     asked.number = signal.Signals(number)
     asked.set()
     print(f"\n{told}", file=sys.stderr, flush=True)

@@ -1,14 +1,14 @@
 """Ctrl-C ends a loop in order; a second one ends it at once."""
 
-import os
 import signal
 import sys
 import threading
+import time
+import weakref
 
 import pytest
 
-from adadepth.io import interruption
-from adadepth.io.interruption import Stopped, stop_now, stop_when_asked
+from adadepth.io.interruption import Stopped, send_again, stop_now, stop_when_asked
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -56,22 +56,29 @@ def test_what_is_kept_is_said_in_a_line():
   )
 
 
-def test_a_signal_in_a_finalizer_comes_again_and_elsewhere_is_raised(monkeypatch):
-  sent = []
+def test_a_signal_that_python_drops_is_sent_again(request, monkeypatch):
+  before = signal.signal(signal.SIGTERM, stop_now)
+  request.addfinalizer(lambda: signal.signal(signal.SIGTERM, before))
+  dropped = []
+  monkeypatch.setattr(sys, "unraisablehook", lambda given: dropped.append(type(given.exc_value)) or send_again(given))
 
-  class Timer:
-    def __init__(self, seconds, send, arguments):
-      sent.append((send, *arguments))
+  class Thing:
+    pass
 
-    def start(self):
-      pass
-
-  def __del__():  # by its name a finalizer, in which Python drops what is raised
-    stop_now(signal.SIGTERM, sys._getframe())
-
-  monkeypatch.setattr(interruption.threading, "Timer", Timer)
-  __del__()
-  assert sent == [(os.kill, os.getpid(), signal.SIGTERM)]
+  thing = Thing()
+  kept = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
   with pytest.raises(Stopped):
-    stop_now(signal.SIGTERM, sys._getframe())
-  assert len(sent) == 1
+    del thing
+    assert dropped == [Stopped] and kept() is None
+    time.sleep(30)
+
+
+def test_other_things_that_python_drops_are_told_as_ever(monkeypatch, capsys):
+  monkeypatch.setattr(sys, "unraisablehook", send_again)
+
+  class Thing:
+    def __del__(self):
+      raise ValueError("of a finalizer")
+
+  Thing()
+  assert "ValueError: of a finalizer" in capsys.readouterr().err
