@@ -20,7 +20,7 @@ from adadepth.export.runtime import OnnxTracker
 from adadepth.io.video import VideoWriter
 from adadepth.maths.metrics import iou
 from adadepth.models.model import asset_path, load_model
-from docs.demo.make import FILES, fetch_runtime
+from docs.demo.make import FILES, STYLE, fetch_runtime
 
 PAGE = FILES.parent
 HEIGHT, WIDTH, FRAMES = 240, 320, 8
@@ -56,6 +56,7 @@ def served(tmp_path_factory, film):
   with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
     kept = kept_onnx([asset_path("embedded")], "hard", lambda: onnx_bytes(load_model("embedded"), "hard"))
   (folder / "files" / "tracker.onnx").symlink_to(kept)
+  (folder / "files" / STYLE.name).symlink_to(STYLE)
   opaque = np.full((FRAMES, HEIGHT, WIDTH, 1), 255, np.uint8)
   (folder / "frames.bin").write_bytes(np.concatenate([film.frames, opaque], -1).tobytes())
   with VideoWriter(folder / "clip.mp4", fps=10.0) as video:

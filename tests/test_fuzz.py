@@ -1,6 +1,7 @@
 """A little of `experiments/reliability/fuzz.py`, the same at every run: odd input gives a result or one line."""
 
 import pytest
+from hypothesis import strategies
 
 from experiments.reliability import fuzz
 
@@ -23,7 +24,7 @@ def test_what_fails_is_counted_and_named(tmp_path):
     return 1 / case
 
   tally = fuzz.Tally(tmp_path / "tally.json")
-  target = fuzz.Target(fuzz.st.just(0), read)
+  target = fuzz.Target(strategies.just(0), read)
   fuzz.judge(target, tmp_path, 0, tally)
   fuzz.judge(target, tmp_path, 2, tally)
   tally.write()

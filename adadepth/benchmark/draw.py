@@ -5,12 +5,10 @@ import re
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from adadepth.benchmark.many_targets import SOME
-from adadepth.io.whole_files import replacing
-from adadepth.reports.plots import BLACK, BLUE, DPI, GREEN, PURPLE, VERMILION
+from adadepth.reports.plots import BLACK, BLUE, GREEN, PURPLE, VERMILION, save
 from adadepth.tracking.policies import FIXED
 
 Rows = dict[str, dict]
@@ -30,9 +28,7 @@ def draw_benchmark(path: pathlib.Path, rows: list[dict]) -> None:
     axes.grid(alpha=0.25)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8, frameon=False, handlelength=3)
-  FigureCanvasAgg(figure)
-  with replacing(path) as partial:
-    figure.savefig(partial, dpi=DPI, format="png")
+  save(figure, path)
 
 
 def draw_depths(axes: Axes, rows: Rows) -> None:

@@ -21,6 +21,7 @@ import io
 import itertools
 import json
 import pathlib
+import zipfile
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Listing
 from typing import Any, SupportsIndex
@@ -34,6 +35,7 @@ from adadepth.data.problems import Problems
 from adadepth.data.sequence import FrameSource, Sequence
 from adadepth.data.split import SIDES, load_split
 from adadepth.errors import InputError
+from adadepth.io.arrays import open_arrays
 from adadepth.io.images import ImageFolder, decode_image, encode_png, is_rgb_file
 
 try:
@@ -230,10 +232,10 @@ def _given(values: np.ndarray | None, otherwise: list) -> np.ndarray:
 
 def _read_index(path: pathlib.Path) -> dict[str, np.ndarray]:
   try:
-    with np.load(path, allow_pickle=False) as file:
+    with open_arrays(path) as file:
       return {name: file[name] for name in file.files}
-  except OSError as error:
-    raise InputError(f"{path}: {error.strerror or error}; prepare the data set anew") from error
+  except (OSError, ValueError, zipfile.BadZipFile) as error:
+    raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}; prepare the data set anew") from error
 
 
 def _views(source: Any, split: tfds.core.SplitInfo, index: dict[str, np.ndarray]) -> Iterator[Sequence]:

@@ -3,7 +3,6 @@
 Several processes may share a folder: each takes the videos that no other is at (`each_once`).
 """
 
-import functools
 import hashlib
 import pathlib
 import time
@@ -17,6 +16,7 @@ from jaxtyping import PyTree, UInt8
 
 from adadepth.data.sequence import Sequence
 from adadepth.io.arrays import open_arrays
+from adadepth.io.code_digest import digest_of_code
 from adadepth.io.locks import lock
 from adadepth.io.processes import share
 from adadepth.io.progress import progress
@@ -27,15 +27,9 @@ WAIT_S = 1.0  # between looks at what others are at
 ROOMS = ("maths", "io", "models", "data", "tracking", "evaluation")  # whose code decides what is measured
 
 
-@functools.cache
 def code_version() -> str:
   """A digest of the code that decides what is measured."""
-  package = pathlib.Path(__file__).parents[1]
-  digest = hashlib.sha256()
-  for room in ROOMS:
-    for path in sorted((package / room).rglob("*.py")):
-      digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-  return digest.hexdigest()
+  return digest_of_code(ROOMS)
 
 
 def digest_of(params: PyTree) -> UInt8[np.ndarray, "32"]:

@@ -4,14 +4,14 @@ A file is found by what it is made from: the code that writes it, the files that
 So none is ever stale, and none ships with the package.
 """
 
-import functools
 import hashlib
-import importlib.metadata
 import os
 import pathlib
 from collections.abc import Callable, Sequence
 
 from adadepth.io.cache_folder import cache_folder
+from adadepth.io.code_digest import digest_of_code
+from adadepth.io.whole_files import replacing
 
 ROOMS = ("maths", "models", "tracking", "export")  # whose code decides what is in a file
 WRITERS = ("jax", "onnx")  # also
@@ -36,13 +36,8 @@ def kept_onnx(
     os.utime(path)
     return path
   made = write()
-  path.parent.mkdir(parents=True, exist_ok=True)
-  partial = path.with_suffix(f".{os.getpid()}.partial")
-  try:
+  with replacing(path) as partial:
     partial.write_bytes(made)
-    partial.replace(path)
-  finally:
-    partial.unlink(missing_ok=True)
   for old in sorted(path.parent.glob("*.onnx"), key=last_used)[:-KEPT]:
     old.unlink(missing_ok=True)
   return path
@@ -50,24 +45,9 @@ def kept_onnx(
 
 def key_of(sources: Sequence[pathlib.Path], policy: str) -> str:
   """What a file depends on."""
-  digest = hashlib.sha256(repr((code_version(), policy)).encode())
+  digest = hashlib.sha256(repr((digest_of_code(ROOMS, WRITERS), policy)).encode())
   for source in sources:
     digest.update(hashlib.sha256(source.read_bytes()).digest())
-  return digest.hexdigest()
-
-
-@functools.cache
-def code_version() -> str:
-  """A digest of the code that writes files, and of the packages that do."""
-  package, digest = pathlib.Path(__file__).parents[1], hashlib.sha256()
-  for room in ROOMS:
-    for path in sorted((package / room).rglob("*.py")):
-      digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-  for name in WRITERS:
-    try:
-      digest.update(f"{name} {importlib.metadata.version(name)}".encode())
-    except importlib.metadata.PackageNotFoundError:
-      digest.update(f"no {name}".encode())
   return digest.hexdigest()
 
 

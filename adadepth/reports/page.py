@@ -94,7 +94,7 @@ def write_page(path: pathlib.Path, page: Page) -> None:
     figures=[_figure(file) for file in page.figures if file.is_file()],
     settings=flat(page.record["config"]),
     versions=flat({name: value for name, value in page.record.items() if name != "config"}),
-    style=markupsafe.Markup(_text("page.css")),
+    style=markupsafe.Markup(_text("look.css") + _text("page.css")),
     script=markupsafe.Markup(script),
     script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
   )

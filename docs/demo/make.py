@@ -1,4 +1,4 @@
-"""Fetches what the demo page needs, into docs/demo/files: onnxruntime-web, by npm, and the package's network as ONNX.
+"""Puts what the demo page needs into docs/demo/files: onnxruntime-web, by npm; the network as ONNX; the reports' look.
 
 python -m docs.demo.make
 python -m http.server --directory docs/demo    and open http://localhost:8000
@@ -14,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 
+from adadepth import reports
 from adadepth.errors import InputError
 from adadepth.export.onnx_file import onnx_bytes
 from adadepth.models.model import load_model
@@ -21,6 +22,7 @@ from adadepth.models.model import load_model
 PACKAGE = "onnxruntime-web@1.30.0"
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 FILES = pathlib.Path(__file__).parent / "files"
+STYLE = pathlib.Path(reports.__file__).parent / "look.css"
 
 
 def fetch_runtime(folder: pathlib.Path) -> None:
@@ -54,6 +56,7 @@ def main() -> None:
     fetch_runtime(given.to)
   except InputError as error:
     sys.exit(f"error: {error}")
+  shutil.copy(STYLE, given.to)
   made = given.model.read_bytes() if given.model else onnx_bytes(load_model("embedded"), "hard")
   (given.to / "tracker.onnx").write_bytes(made)
   print(f"wrote {given.to}; now: python -m http.server --directory {given.to.parent}")

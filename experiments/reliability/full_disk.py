@@ -14,7 +14,16 @@ import pathlib
 import subprocess
 
 from adadepth.io.json_files import write_json
-from experiments.reliability.kills import KINDS, command, differing, left_over, outcome, run, undisturbed, write_inputs
+from experiments.reliability.kills import (
+  KINDS,
+  command,
+  differing,
+  folder_with_inputs,
+  left_over,
+  outcome,
+  run,
+  undisturbed,
+)
 
 FIRST_KIB, STEP_KIB, SHARE = 64, 96, 1.35
 RESULTS = ("model.safetensors", "results.json", "boxes.csv", "track.mp4", "report.html")
@@ -62,10 +71,7 @@ def trial(name: str, folder: pathlib.Path, vgg19: str) -> dict:
 
 def main(workdir: str, kinds: list[str], vgg19: str) -> None:
   """Runs each kind and writes full_disk.json."""
-  folder, vgg19 = pathlib.Path(workdir).resolve(), str(pathlib.Path(vgg19).resolve())
-  folder.mkdir(parents=True, exist_ok=True)
-  if not (folder / "inputs.json").exists():
-    write_inputs(folder)
+  folder, vgg19 = folder_with_inputs(workdir), str(pathlib.Path(vgg19).resolve())
   path = folder / "full_disk.json"
   for name in kinds:
     found = json.loads(path.read_text()) if path.exists() else {}

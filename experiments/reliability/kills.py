@@ -251,12 +251,18 @@ def undisturbed(name: str, folder: pathlib.Path, vgg19: str) -> tuple[dict, floa
   return outcome(workdir), json.loads(spent.read_text())["seconds"]
 
 
-def main(workdir: str, kinds: list[str], kills: int, vgg19: str) -> None:
-  """Runs trials of each kind until so many kills are in kills.jsonl."""
-  folder, vgg19 = pathlib.Path(workdir).resolve(), str(pathlib.Path(vgg19).resolve())
+def folder_with_inputs(workdir: str) -> pathlib.Path:
+  """The folder that runs are made in, with what they read; what is there stays."""
+  folder = pathlib.Path(workdir).resolve()
   folder.mkdir(parents=True, exist_ok=True)
   if not (folder / "inputs.json").exists():
     write_inputs(folder)
+  return folder
+
+
+def main(workdir: str, kinds: list[str], kills: int, vgg19: str) -> None:
+  """Runs trials of each kind until so many kills are in kills.jsonl."""
+  folder, vgg19 = folder_with_inputs(workdir), str(pathlib.Path(vgg19).resolve())
   log = folder / "kills.jsonl"
   for name in kinds:
     kind, (alone, seconds) = KINDS[name], undisturbed(name, folder, vgg19)

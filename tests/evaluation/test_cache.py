@@ -11,6 +11,7 @@ from PIL import Image
 from adadepth.data.sequence import Sequence
 from adadepth.evaluation import cache
 from adadepth.evaluation.cache import Task, each_once, keep
+from adadepth.io import code_digest
 from adadepth.io.images import ImageFolder
 
 PARAMS = {"backbone": np.arange(4, dtype=np.float32)}
@@ -88,13 +89,14 @@ def package(tmp_path, monkeypatch):
   for room in ("maths", "reports"):
     (tmp_path / "adadepth" / room).mkdir(parents=True)
     (tmp_path / "adadepth" / room / "a.py").write_text("a = 1\n")
-  monkeypatch.setattr(cache, "__file__", str(tmp_path / "adadepth" / "evaluation" / "cache.py"))
+  monkeypatch.setattr(code_digest, "__file__", str(tmp_path / "adadepth" / "io" / "code_digest.py"))
   return tmp_path / "adadepth"
 
 
 def version() -> str:
   """`code_version`, read anew."""
-  return cache.code_version.__wrapped__()
+  code_digest.digest_of_code.cache_clear()
+  return cache.code_version()
 
 
 def test_code_that_measures_changes_the_version_and_other_code_does_not(package):

@@ -32,7 +32,7 @@ def test_other_weights_another_policy_and_other_code_are_other_files(model, tmp_
   assert made(model, tmp_path / "kept", "soft") == (b"weightssoft", True)
   model.write_bytes(b"retrained")
   assert made(model, tmp_path / "kept") == (b"retrainedhard", True)
-  monkeypatch.setattr(kept, "code_version", lambda: "of tomorrow")
+  monkeypatch.setattr(kept, "digest_of_code", lambda *_: "of tomorrow")
   assert made(model, tmp_path / "kept") == (b"retrainedhard", True)
 
 
