@@ -20,7 +20,11 @@ from experiments.finetune import ablate, scales
 
 EXPERIMENTS = pathlib.Path(__file__).resolve().parents[1] / "experiments"
 WITH_PEERS = "speed", "parity"  # ask for OpenCV, PyTorch, got10k or the VOT toolkit, in environments of their own
-SCRIPTS = [path for path in sorted(EXPERIMENTS.glob("*/*.py")) if path.parent.name not in WITH_PEERS]
+SCRIPTS = [
+  path
+  for path in sorted(EXPERIMENTS.glob("*/*.py"))
+  if path.parent.name not in WITH_PEERS and '__name__ == "__main__"' in path.read_text()
+]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
