@@ -18,12 +18,13 @@ import warnings
 from typing import NoReturn
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from adadepth.config_fields import as_flags, fields_of
 from adadepth.errors import InputError
+from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.interruption import Stopped, send_again, stop_now
-from adadepth.io.processes import alone, is_first, join, wait_for_all
+from adadepth.io.processes import alone, is_first, is_of_others, join, wait_for_all
 from adadepth.io.workdir import alone_in, cannot_be_written, check_shared
 from adadepth.jobs import task_named
 
@@ -44,19 +45,15 @@ def run() -> None:
 def main(_) -> None:
   signal.signal(signal.SIGTERM, stop_now)
   sys.unraisablehook = send_again
-  from jax.errors import JaxRuntimeError
-
-  from adadepth.io.allocator import keep_freed_memory
-  from adadepth.io.compilation import enable_compilation_cache  # JAX, for which help and errors need not wait
-
   logging.set_verbosity(logging.WARNING)
   # git is started as a program of its own; no forked child runs JAX.
   warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)
-  enable_compilation_cache()
   keep_freed_memory()
   config = CONFIG.value
   workdir = pathlib.Path(WORKDIR.value or f"runs/{config.task}")
   try:
+    if config.get("runtime", "xla") == "xla":
+      set_up_jax(config)
     if "distributed" in config:
       join(**config.distributed)
       signal.signal(signal.SIGTERM, stop_now)  # again: JAX has taken it to tell Orbax alone
@@ -70,14 +67,28 @@ def main(_) -> None:
       wait_for_all("end of the run")
   except InputError as error:
     leave(f"error: {error}")
-  except JaxRuntimeError as error:
-    if alone():
+  except RuntimeError as error:
+    if not is_of_others(error):
       raise
     leave(f"error: {lost_process(error)}")
   except OSError as error:
     if not is_of_workdir(error, workdir):
       raise
     leave(f"error: {cannot_be_written(workdir, error)}")
+
+
+def set_up_jax(config: ConfigDict) -> None:
+  """Imports it, for which help, errors and another runtime need not wait, and keeps what it compiles.
+
+  Raises:
+    InputError: it is not installed.
+  """
+  if importlib.util.find_spec("jax") is None:
+    instead = ", or give --config.runtime=onnx" if "runtime" in config else ""
+    raise InputError(f"`config.task` (={config.task}) needs jax, which is not installed: pip install adadepth{instead}")
+  from adadepth.io.compilation import enable_compilation_cache
+
+  enable_compilation_cache()
 
 
 def leave(message: str) -> NoReturn:

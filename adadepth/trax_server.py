@@ -15,7 +15,8 @@ from adadepth.errors import InputError
 from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.compilation import enable_compilation_cache
 from adadepth.io.images import decode_image
-from adadepth.models.model import EMBEDDED, load_model
+from adadepth.models.model import load_model
+from adadepth.models.model_files import EMBEDDED
 from adadepth.models.weights import load_vgg19
 from adadepth.tracking.tracker import Tracker
 

@@ -6,7 +6,8 @@ python run.py --config=configs/export.py:vgg19 --config.backbone.weights=VGG19
 
 A file holds the program of a frame with its weights (adadepth/export/program.py says what it takes and returns). State
 is passed, and so are the threshold and the budget. adadepth/export/runtime.py tracks with it and needs no JAX.
-Writing needs `pip install "adadepth[export]"`.
+The package's with hard gating ships as adadepth/assets/small.onnx. Writing others needs `pip install
+"adadepth[export]"`.
 """
 
 from ml_collections import ConfigDict

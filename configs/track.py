@@ -23,8 +23,8 @@ def get_config() -> ConfigDict:
   config.format = ""  # result files besides, as toolkits want them: "otb", "got10k", "vot", "mot" or several: "otb,mot"
   config.show = False  # whether a window shows it, where there is a display; without a box one is drawn there by mouse
   config.overwrite = False  # whether a workdir with the results of another video may be written, and begun anew
-  # "xla", or "onnx": on a CPU, with nothing to compile; deep frames take longer. Its file is made when a model is first
-  # used, and kept in the user's cache folder.
+  # "xla", or "onnx": on a CPU, with nothing to compile, and no JAX; deep frames take longer. Of other models than the
+  # package's its file is made at first use, and kept in the user's cache folder.
   config.runtime = "xla"
   config.model = "embedded"  # a finished workdir, a model file, "embedded" or "vgg19"
   config.backbone = ConfigDict()

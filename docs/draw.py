@@ -22,7 +22,8 @@ from adadepth.data.sequence import Sequence
 from adadepth.io.compilation import enable_compilation_cache
 from adadepth.maths.cascade import exit_confidences, exit_depth
 from adadepth.models.architecture import DEPTH_NAMES, DEPTHS
-from adadepth.models.model import EMBEDDED, Model, load_model
+from adadepth.models.model import Model, load_model
+from adadepth.models.model_files import EMBEDDED
 from adadepth.models.network import block_outputs, make_template
 from adadepth.reports.plots import BLUE, GREEN, VERMILION, save
 from adadepth.tracking.belief import BELIEVED

@@ -59,7 +59,7 @@ def test_the_small_network_is_packed_in_half_precision(finished, monkeypatch):
 
 def test_what_the_package_does_not_hold_is_not_packed(finished, monkeypatch):
   monkeypatch.setattr(pack, "asset_path", lambda name: finished / f"{name}.safetensors")
-  with pytest.raises(SystemExit, match="'slim' is neither package nor vgg19"):
+  with pytest.raises(SystemExit, match="'slim' is neither package, vgg19 nor onnx"):
     pack.main("slim", str(finished))
   assert [path.name for path in finished.iterdir()] == ["model.safetensors"]
 

@@ -21,7 +21,8 @@ from adadepth.evaluation.costs import frame_costs
 from adadepth.evaluation.forced_exits import FORCED_THRESHOLD, forced, gates_that_exit
 from adadepth.evaluation.step_times import exit_trackers, step_clock
 from adadepth.evaluation.timing import alternate
-from adadepth.models.model import EMBEDDED, Model, load_model
+from adadepth.models.model import Model, load_model
+from adadepth.models.model_files import EMBEDDED
 from adadepth.models.network import init_params, prepare_params
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.tracker import Tracker

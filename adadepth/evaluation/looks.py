@@ -13,8 +13,8 @@ from adadepth.data.ahead import read_ahead
 from adadepth.data.sequence import Sequence
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.network import Template, block_outputs, correlation_map, filter_of, respond_each
-from adadepth.tracking.track import Track
-from adadepth.tracking.tracker import Target, Tracker, given_track
+from adadepth.tracking.track import Track, given_track
+from adadepth.tracking.tracker import Target, Tracker
 
 
 class AllDepths(NamedTuple):

@@ -18,8 +18,8 @@ from adadepth.maths.metrics import center_error, iou, precision, success_auc
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model
 from adadepth.tracking.budget import Budget
-from adadepth.tracking.track import Track
-from adadepth.tracking.tracker import Tracker, given_track
+from adadepth.tracking.track import Track, given_track
+from adadepth.tracking.tracker import Tracker
 
 
 def follow(

@@ -1,7 +1,7 @@
-"""ONNX files of models, made at first use and kept in the user's cache folder.
+"""ONNX files of models: one ships with the package, others are made at first use and kept in the user's cache folder.
 
-A file is found by what it is made from: the code that writes it, the files that the model is read from, and the policy.
-So none is ever stale, and none ships with the package.
+What is kept is found by what it is made from: the code that writes it, the files that the model is read from, and the
+policy. So none is ever stale. What ships is made again by a test, which fails where that makes another program.
 """
 
 import hashlib
@@ -12,10 +12,16 @@ from collections.abc import Callable, Sequence
 from adadepth.io.cache_folder import cache_folder
 from adadepth.io.code_digest import digest_of_code
 from adadepth.io.whole_files import replacing
+from adadepth.models.model_files import in_package
 
 ROOMS = ("maths", "models", "tracking", "export")  # whose code decides what is in a file
 WRITERS = ("jax", "onnx")  # also
 KEPT = 8  # files, the last that were used
+
+
+def shipped_onnx() -> pathlib.Path:
+  """The package's network with hard gating; `python -m experiments.crossfit.pack onnx` has written it."""
+  return in_package("small.onnx")
 
 
 def kept_onnx(

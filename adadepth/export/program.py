@@ -49,7 +49,7 @@ def frame_program(policy: str, *, arch: Architecture):
 
 
 def given(box_xywh: Float[Array, "1 4"]) -> Track:
-  """The track of a first frame, as `tracker.given_track` has it."""
+  """The track of a first frame, as `track.given_track` has it."""
   none = jnp.zeros(1, jnp.int32)
   return Track(box_xywh, jnp.zeros((1, DEPTHS)), none, jnp.ones(1), none)
 

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, UInt8
 
 from adadepth.data.crops import crop_square
 from adadepth.errors import InputError
+from adadepth.export.kept import shipped_onnx
 from adadepth.export.settings import METADATA, Settings, from_json
 from adadepth.maths.geometry import box_center, template_side
 from adadepth.tracking.accepted import check_next_frame, first_boxes
@@ -49,7 +50,7 @@ class OnnxTracker:
   """`tracking.tracker.Tracker`, from a file that `configs/export.py` has written. Several targets are run one by one.
 
   Attributes:
-    path: of the file.
+    path: of the file; by default the package's network with hard gating.
     budget: as of `Tracker`.
     threads: that compute; 0: one for each of the machine's cores.
     first_threshold: T of hard gating at a target's first frame, without a budget; None: the file's.
@@ -57,13 +58,13 @@ class OnnxTracker:
     session: of onnxruntime, with zeros for each input, `blank`, and the names of its `outputs`.
 
   Example:
-    tracker = OnnxTracker("runs/export/tracker.onnx")
+    tracker = OnnxTracker()  # or "runs/export/tracker.onnx"
     target = tracker.init(frame, (x, y, w, h))  # or n boxes, [n, 4]
     for frame in frames:
       target, track = tracker.update(target, frame)
   """
 
-  path: str | os.PathLike
+  path: str | os.PathLike = dataclasses.field(default_factory=shipped_onnx)
   budget: float | Budget | None = None
   threads: int = 0
   first_threshold: float | None = None

@@ -66,6 +66,11 @@ def alone() -> bool:
   return jax is None or not jax.distributed.is_initialized() or jax.process_count() == 1
 
 
+def is_of_others(error: Exception) -> bool:
+  """Whether it says that another process of the run has ended, or cannot be reached."""
+  return not alone() and isinstance(error, _jax().errors.JaxRuntimeError)
+
+
 def is_first() -> bool:
   """Whether this process is the one that writes results."""
   return alone() or _jax().process_index() == 0

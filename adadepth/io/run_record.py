@@ -16,7 +16,7 @@ from adadepth.io.json_files import write_json
 from adadepth.io.processes import is_first
 
 RUN_RECORD_NAME = "run.json"
-PACKAGES = ("adadepth", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+PACKAGES = ("adadepth", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "onnxruntime")
 
 
 def run_record(
@@ -72,7 +72,7 @@ def _version(package: str) -> str:
   try:
     return importlib.metadata.version(package)
   except importlib.metadata.PackageNotFoundError:
-    return "not installed"  # adadepth itself, run from a checkout
+    return "not installed"  # adadepth itself, run from a checkout; or what this run needs not
 
 
 def _git(folder: str | os.PathLike, *arguments: str) -> str:
@@ -85,7 +85,8 @@ def _git(folder: str | os.PathLike, *arguments: str) -> str:
 
 
 def _device() -> dict[str, Any]:
-  import jax  # here alone: the rest of this module serves programs that need no jax
-
+  """What JAX computes on; a program that has not imported it computes on the CPU."""
+  if (jax := sys.modules.get("jax")) is None:
+    return {"backend": "cpu", "kind": "cpu", "count": 1}
   devices = jax.devices()
   return {"backend": jax.default_backend(), "kind": devices[0].device_kind, "count": len(devices)}

@@ -15,7 +15,8 @@ from adadepth.io.workdir import claim, write_results
 from adadepth.jobs.checks import check_config
 from adadepth.jobs.from_config import architecture_of, backbone_of, identity_of, source_of, starting_params
 from adadepth.models.architecture import Architecture
-from adadepth.models.model import MODEL_NAME, Model, save_model
+from adadepth.models.model import Model, save_model
+from adadepth.models.model_files import MODEL_NAME
 from adadepth.models.vgg import prepare_backbone
 from adadepth.training.distillation import BATCH, TARGETS, distil, picture_crops, targets_of
 

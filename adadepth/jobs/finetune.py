@@ -27,7 +27,8 @@ from adadepth.jobs.from_config import (
   starting_params,
 )
 from adadepth.models.architecture import Architecture
-from adadepth.models.model import MODEL_NAME, Model, save_model
+from adadepth.models.model import Model, save_model
+from adadepth.models.model_files import MODEL_NAME
 from adadepth.reports.plots import Phase1Run, figure3, figure4, plot_curves
 from adadepth.tracking.policies import FIXED
 from adadepth.training.optimizers import TRAINED

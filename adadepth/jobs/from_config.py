@@ -11,7 +11,8 @@ from adadepth.data.sources import Source
 from adadepth.errors import InputError
 from adadepth.io.processes import from_first
 from adadepth.models.architecture import Architecture
-from adadepth.models.model import EMBEDDED, MODEL_NAME, VGG19, Model, load_model, model_file
+from adadepth.models.model import Model, load_model
+from adadepth.models.model_files import EMBEDDED, VGG19, model_path
 from adadepth.models.network import init_params
 from adadepth.models.weights import download_vgg19, load_vgg19
 from adadepth.training.optimizers import TRAINED
@@ -95,7 +96,7 @@ def model_of(config: ConfigDict, workdir: pathlib.Path) -> Model:
   Raises:
     InputError: no such model, gates without a backbone, or a backbone for a model that has its own.
   """
-  model = load_model(model_path(config, workdir), argument="config.model")
+  model = load_model(model_path(config.model, workdir), argument="config.model")
   weights = config.backbone.weights
   if "backbone" in model.params:
     if weights:
@@ -107,25 +108,6 @@ def model_of(config: ConfigDict, workdir: pathlib.Path) -> Model:
       'give VGG-19\'s weights as a file or "download"'
     )
   return model._replace(params={**model.params, "backbone": backbone_of(weights, model.arch, workdir)})
-
-
-def model_path(config: ConfigDict, workdir: pathlib.Path) -> str | pathlib.Path:
-  """What `config.model` names, as `load_model` takes it."""
-  return config.model or (workdir if (workdir / MODEL_NAME).is_file() else EMBEDDED)
-
-
-def model_files(config: ConfigDict, workdir: pathlib.Path) -> list[pathlib.Path]:
-  """The files that `model_of` reads.
-
-  Raises:
-    InputError: as `model_of` does, for a file that is not there.
-  """
-  files, weights = [model_file(model_path(config, workdir))], config.backbone.weights
-  if weights:
-    files.append(pathlib.Path(download_vgg19(workdir.parent) if weights == "download" else weights))
-  if not all(file.is_file() for file in files):
-    model_of(config, workdir)  # says what is wrong
-  return [file for file in files if file.is_file()]
 
 
 def backbone_of(weights: str, arch: Architecture, workdir: pathlib.Path) -> dict:

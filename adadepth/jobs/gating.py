@@ -18,7 +18,8 @@ from adadepth.jobs.assess import assess, costs_ms_of, time_steps
 from adadepth.jobs.checks import check_budget, check_config
 from adadepth.jobs.finetune import run_phase1
 from adadepth.jobs.from_config import architecture_of, identity_of, recipe_of, source_of, starting_params
-from adadepth.models.model import MODEL_NAME, Model, save_model
+from adadepth.models.model import Model, save_model
+from adadepth.models.model_files import MODEL_NAME
 from adadepth.training.phase2 import Phase2, run_phase2
 
 LOG_EVERY = 100

@@ -4,6 +4,7 @@ import pathlib
 import signal
 import sys
 import threading
+import types
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -25,13 +26,13 @@ from adadepth.jobs.track_inputs import (
   BOXES,
   RUN,
   VIDEO,
+  Engine,
+  check_config_policy,
   check_drawable,
   check_earlier,
   check_settings,
-  chosen_tracker,
   drawn_box,
   earlier_files,
-  exit_costs,
   first_boxes_of,
   made_from,
   open_frames,
@@ -63,7 +64,7 @@ class Run(NamedTuple):
   workdir: pathlib.Path
   stream: FrameStream | LiveStream
   first_boxes: list[FirstBox]
-  tracker: Follows
+  engine: Engine
   record: Record
   window: Window | None
 
@@ -74,6 +75,8 @@ STOPPING = "stopping after this frame; what was tracked is written (Ctrl-C again
 def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Writes what was tracked to the workdir, all files or none; after Ctrl-C, what was tracked until then."""
   check_settings(config)
+  runtime = runtime_named(config.runtime)
+  check_config_policy(config, runtime.KNOWN)
   stream = open_frames(config)
   window = None
   try:
@@ -81,16 +84,25 @@ def run_track(config: ConfigDict, workdir: pathlib.Path) -> None:
     check_earlier(config, workdir)
     window = open_window(config)
     check_drawable(first_boxes, window)
-    tracker = chosen_tracker(config, workdir)
+    engine = runtime.engine_of(config, workdir)
     if isinstance(stream, LiveStream):
-      warm_up(tracker, stream.info, first_boxes)
+      warm_up(engine.tracker, stream.info, first_boxes)
     first_boxes = first_boxes or drawn_box(stream, window)
-    record = record_to_go_on(config, workdir, made_from(config, stream, first_boxes, tracker))
-    track_and_write(Run(config, workdir, stream, first_boxes, tracker, record, window))
+    record = record_to_go_on(config, workdir, made_from(config, stream, first_boxes, engine))
+    track_and_write(Run(config, workdir, stream, first_boxes, engine, record, window))
   finally:
     for opened in (window, stream if isinstance(stream, LiveStream) else None):
       if opened is not None:
         opened.close()
+
+
+def runtime_named(name: str) -> types.ModuleType:
+  """What tracks with a runtime; the other one, and what it is made of, is not imported."""
+  if name == "onnx":
+    from adadepth.jobs import track_with_onnx as runtime
+  else:
+    from adadepth.jobs import track_with_xla as runtime
+  return runtime
 
 
 def warm_up(tracker: Follows, info: VideoInfo, first_boxes: list[FirstBox]) -> None:
@@ -128,7 +140,7 @@ def track_and_write(run: Run) -> None:
 
 def draw_page(folder: pathlib.Path, run: Run, stills: Stills, record: dict) -> None:
   """report.html."""
-  stream, tracker = run.stream, run.tracker
+  stream, tracker = run.stream, run.engine.tracker
   film = Film(
     name=video_name(video_in_full(run.config.video)),
     size_wh=(stream.info.width, stream.info.height),
@@ -139,7 +151,7 @@ def draw_page(folder: pathlib.Path, run: Run, stills: Stills, record: dict) -> N
   )
   if tracker.policy == "hard" and tracker.budget is None:
     film = film._replace(threshold=np.full(len(run.record.found), tracker.threshold, np.float32))
-  lead = summary(run.record, exit_costs(tracker))
+  lead = summary(run.record, run.engine.cost_by_exit)
   write_track_page(folder, film, trails_of(run.record, run.first_boxes), lead, record)
 
 
@@ -151,7 +163,7 @@ def track_stream(run: Run, folder: pathlib.Path, stop: threading.Event, stills: 
   timed = stream.timed(stop) if isinstance(stream, LiveStream) else stream.timed()
   frames = progress(noting_times(timed, times), "tracking", total=stream.info.count)
   with VideoWriter(folder / VIDEO, fps=stream.info.fps) as video:
-    for t, step in enumerate(follow_all(run.tracker, frames, run.first_boxes, earlier=record.earlier)):
+    for t, step in enumerate(follow_all(run.engine.tracker, frames, run.first_boxes, earlier=record.earlier)):
       if step.found is not None:
         record.found.append(step.found)
         record.seconds.append(step.seconds)
@@ -188,4 +200,4 @@ def tell(run: Run, *, stopped: bool) -> None:
     print(f"{run.config.video} lists {info.count} frames, {count} could be read", file=sys.stderr)
   if never := not_begun(record, run.first_boxes):
     print(f"{len(never)} targets begin after frame {count - 1}, the last: {', '.join(never)}", file=sys.stderr)
-  print(f"{summary(record, exit_costs(run.tracker))}; wrote {run.workdir / BOXES} and {run.workdir / VIDEO}")
+  print(f"{summary(record, run.engine.cost_by_exit)}; wrote {run.workdir / BOXES} and {run.workdir / VIDEO}")

@@ -1,19 +1,19 @@
-"""What `config` of the job "track" says, checked: frames, first boxes, the tracker, and what lies in the workdir."""
+"""What `config` of the job "track" says, checked: frames, first boxes, and what lies in the workdir."""
 
 import hashlib
-import importlib.util
 import json
 import pathlib
 import re
 import sys
+from collections.abc import Collection
+from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float
 from ml_collections import ConfigDict
 
 from adadepth.errors import InputError
-from adadepth.evaluation.cache import code_version
+from adadepth.io.code_digest import digest_of_code
 from adadepth.io.first_boxes import FirstBox, parse_boxes, read_boxes
 from adadepth.io.images import Levels
 from adadepth.io.live import LiveStream, is_live, open_live
@@ -21,19 +21,28 @@ from adadepth.io.run_record import without_password
 from adadepth.io.toolkit_formats import parse_formats
 from adadepth.io.video import FrameStream, VideoInfo, local_path, read_frames
 from adadepth.io.window import Window, why_no_window
-from adadepth.jobs.from_config import model_files, model_of
-from adadepth.models.flops import cost_by_exit
-from adadepth.models.model import Model, check_gates
-from adadepth.tracking.accepted import check_box
-from adadepth.tracking.budget import budget_for
-from adadepth.tracking.policies import FIXED
+from adadepth.tracking.accepted import check_box, check_policy
 from adadepth.tracking.record import Record, load_record
 from adadepth.tracking.targets import Follows
-from adadepth.tracking.tracker import Tracker, check_policy
 
 BOXES, VIDEO, TIMELINE, ARRAYS, RUN = OUTPUTS = ("boxes.csv", "track.mp4", "timeline.png", "track.npz", "track.json")
 RUNTIMES = ("xla", "onnx")
+ROOMS = ("maths", "io", "models", "data", "tracking", "export")  # whose code decides what is tracked
 BOX_CURE = "give x,y,w,h of the target in the first frame"
+
+
+class Engine(NamedTuple):
+  """What tracks, and what is said of it.
+
+  Attributes:
+    tracker: of the runtime, the model, the policy and the budget that config names.
+    cost_by_exit: what a frame costs that stops at each depth, in any unit, [5].
+    version: a digest of the network and what a budget makes of it.
+  """
+
+  tracker: Follows
+  cost_by_exit: Float[np.ndarray, "5"]
+  version: str
 
 
 def check_settings(config: ConfigDict) -> None:
@@ -44,16 +53,15 @@ def check_settings(config: ConfigDict) -> None:
     raise InputError(f"`config.box` (={config.box}) and `config.boxes` (={config.boxes}): give one of them")
   if config.runtime not in RUNTIMES:
     raise InputError(f"`config.runtime` (={config.runtime!r}) must be one of {', '.join(RUNTIMES)}")
-  check_config_policy(config)
   check_threshold(config)
   parse_levels(config.levels)
   parse_formats(config.format, argument="config.format")
 
 
-def check_config_policy(config: ConfigDict) -> None:
+def check_config_policy(config: ConfigDict, known: Collection[str]) -> None:
   """`check_policy` of `config.policy` and `config.budget`, by their names in the config."""
   try:
-    check_policy(config.policy, config.budget or None)
+    check_policy(config.policy, config.budget or None, known)
   except InputError as error:
     raise InputError(re.sub(r"^`", "`config.", str(error))) from None
 
@@ -135,78 +143,6 @@ def drawn_box(stream: FrameStream | LiveStream, window: Window) -> list[FirstBox
   return [FirstBox(0, box, "0", "config.box")]
 
 
-# The tracker.
-
-
-def chosen_tracker(config: ConfigDict, workdir: pathlib.Path) -> Follows:
-  """The model, policy, budget and runtime that config names."""
-  if config.runtime == "onnx":
-    return onnx_tracker(config, workdir)
-  model = chosen_model(config, workdir)
-  budget = budget_for(model.calibration, config.budget, argument="config.budget") if config.budget else None
-  return Tracker(model, config.policy, budget)
-
-
-def onnx_tracker(config: ConfigDict, workdir: pathlib.Path) -> Follows:
-  """What `chosen_tracker` returns, for onnxruntime; its file is made where it is not kept yet.
-
-  Raises:
-    InputError: see `chosen_model`; or a package that is not there.
-  """
-  check_packages("onnxruntime")
-  from adadepth.export.kept import kept_onnx
-  from adadepth.export.runtime import OnnxTracker
-
-  def write() -> bytes:
-    check_packages("onnx")
-    from adadepth.export.onnx_file import onnx_bytes
-
-    print(f"writing {config.model} as ONNX, once", file=sys.stderr)
-    return onnx_bytes(named_model(config, workdir), config.policy)
-
-  try:
-    path = kept_onnx(model_files(config, workdir), config.policy, write)
-  except OSError as error:
-    raise InputError(f"`config.runtime` (=onnx): its file cannot be kept ({error})") from error
-  threshold = None if config.threshold < 0 else float(config.threshold)
-  tracker = OnnxTracker(path, first_threshold=threshold)
-  if not config.budget:
-    return tracker
-  budget = budget_for(tracker.settings.calibration, config.budget, argument="config.budget")
-  return OnnxTracker(path, budget=budget)
-
-
-def check_packages(name: str) -> None:
-  """Raises InputError where a package is not installed."""
-  if importlib.util.find_spec(name) is None:
-    raise InputError(f'`config.runtime` (=onnx) needs {name}: pip install "adadepth[export]"')
-
-
-def exit_costs(tracker: Follows) -> Float[np.ndarray, "5"]:
-  """What a frame costs that stops at each depth, in any unit."""
-  if isinstance(tracker, Tracker):
-    return cost_by_exit(tracker.model.arch, tracker.model.calibration)
-  return np.asarray(tracker.settings.cost_by_exit)
-
-
-def chosen_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
-  """`named_model`, with its own threshold or config's."""
-  model = named_model(config, workdir)
-  return model if config.threshold < 0 else model._replace(threshold=config.threshold)
-
-
-def named_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
-  """The model that config names, as it was trained.
-
-  Raises:
-    InputError: see `model_of`, or no gates for a policy that asks them.
-  """
-  model = model_of(config, workdir)
-  if config.policy not in FIXED:
-    check_gates(model, f"`config.model` (={config.model or workdir})")
-  return model
-
-
 # What lies in the workdir.
 
 
@@ -270,9 +206,10 @@ def record_to_go_on(config: ConfigDict, workdir: pathlib.Path, made_from: dict[s
 
 
 def made_from(
-  config: ConfigDict, stream: FrameStream | LiveStream, first_boxes: list[FirstBox], tracker: Follows
+  config: ConfigDict, stream: FrameStream | LiveStream, first_boxes: list[FirstBox], engine: Engine
 ) -> dict[str, str]:
   """All that what is tracked depends on, by the names that people know it by."""
+  tracker = engine.tracker
   boxes = ";".join(f"{box.frame}:" + ",".join(f"{v:.9g}" for v in box.box_xywh) for box in first_boxes)
   return {
     "video": "" if isinstance(stream, LiveStream) else files_version(stream),
@@ -282,17 +219,9 @@ def made_from(
     "config.budget": f"{config.budget:g}",
     "config.threshold": f"{tracker.threshold:g}",
     "config.levels": str(stream.levels),
-    "model": model_version(tracker),
-    "version of adadepth": code_version(),
+    "model": engine.version,
+    "version of adadepth": digest_of_code(ROOMS),
   }
-
-
-def model_version(tracker: Follows) -> str:
-  """A digest of the network and what a budget makes of it."""
-  if not isinstance(tracker, Tracker):
-    return hashlib.sha256(pathlib.Path(tracker.path).read_bytes()).hexdigest()
-  leaves = (np.asarray(leaf).tobytes() for leaf in jax.tree.leaves((tracker.model.params, tracker.budget)))
-  return hashlib.sha256(b"".join((repr(tracker.model.arch).encode(), *leaves))).hexdigest()
 
 
 def files_version(stream: FrameStream) -> str:

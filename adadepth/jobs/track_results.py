@@ -16,7 +16,7 @@ from adadepth.reports.overlay import Shown
 from adadepth.reports.viewer import GIVEN, Film, Trail, exit_shares, hard_moments, viewer_data
 from adadepth.tracking.record import Record, save_record
 from adadepth.tracking.targets import Found
-from adadepth.tracking.tracker import computed_confidences
+from adadepth.tracking.track import computed_confidences
 
 PAGE_TARGETS = 80  # that a page shows, some 30 kB each
 FRAME_FOLDERS = ("img", "color", "frames", "images")  # as data sets call them, in a folder of the sequence's name

@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 from adadepth.errors import InputError
 from adadepth.io.whole_files import write_text
 from adadepth.jobs.track_inputs import check_config_policy
-from adadepth.models.model import ASSETS
+from adadepth.models.model_files import ASSETS
+from adadepth.tracking.policies import POLICIES
 
 TRACKERS = "trackers.ini"
 
@@ -19,7 +20,7 @@ def run_vot(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Adds our tracker to trackers.ini in the workdir, a workspace of the toolkit, or puts it in place of itself."""
   if not re.fullmatch(r"[A-Za-z0-9_-]+", config.name):
     raise InputError(f"`config.name` (={config.name!r}) must be letters, digits, - and _: the toolkit's name for it")
-  check_config_policy(config)
+  check_config_policy(config, POLICIES)
   path = workdir / TRACKERS
   others = without_section(path.read_text(), config.name) if path.exists() else ""
   write_text(path, others + section(config))

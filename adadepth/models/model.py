@@ -1,7 +1,6 @@
 """A trained model in one file: parameters, architecture, and what phase 2 chose."""
 
 import dataclasses
-import importlib.resources
 import json
 import math
 import pathlib
@@ -13,13 +12,9 @@ import jax.numpy as jnp
 from adadepth.errors import InputError
 from adadepth.models.architecture import Architecture
 from adadepth.models.calibration import Calibration, calibration_of
+from adadepth.models.model_files import ASSETS, existing_model_file
 from adadepth.models.network import init_params
 from adadepth.models.weights import load_safetensors, save_safetensors
-
-MODEL_NAME = "model.safetensors"
-# Models in the package: the small network, and gates for the ImageNet VGG-19, whose weights the user brings.
-EMBEDDED, VGG19 = "embedded", "vgg19"
-ASSETS = {EMBEDDED: "small.safetensors", VGG19: "vgg19_gates.safetensors"}
 
 
 class Model(NamedTuple):
@@ -61,12 +56,7 @@ def load_model(path: str | pathlib.Path, *, argument: str = "path") -> Model:
     InputError: nothing there, or it is not a model of ours.
   """
   named = f"`{argument}` (={path})"
-  file = model_file(path)
-  if not file.is_file():
-    raise InputError(
-      f"{named} is neither a model nor a finished workdir (no {file}): train one with configs/gating.py, or give "
-      f'"{EMBEDDED}"'
-    )
+  file = existing_model_file(path, argument=argument)
   stored = load_safetensors(file)
   if "architecture" not in stored.metadata:
     raise InputError(f"{named}: {file} holds weights, not a model that configs/gating.py wrote")
@@ -119,14 +109,3 @@ def check_gates(model: Model, named: str) -> None:
       f"{named} has no gates, since phase 1 alone wrote it: train them with configs/gating.py and its workdir as "
       "--config.backbone.weights, or track with xcorr1 to xcorr5"
     )
-
-
-def model_file(path: str | pathlib.Path) -> pathlib.Path:
-  """Where the model is that `load_model` takes."""
-  file = asset_path(str(path)) if str(path) in ASSETS else pathlib.Path(path)
-  return file / MODEL_NAME if file.is_dir() else file
-
-
-def asset_path(name: str) -> pathlib.Path:
-  """A model in the package: "embedded" or "vgg19"."""
-  return pathlib.Path(str(importlib.resources.files("adadepth") / "assets" / ASSETS[name]))

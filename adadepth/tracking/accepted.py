@@ -1,11 +1,24 @@
-"""Frames and boxes that a tracker accepts; what it does not, it refuses in one line."""
+"""Policies, frames and boxes that a tracker accepts; what it does not, it refuses in one line."""
+
+from collections.abc import Collection
 
 import numpy as np
 from jaxtyping import Float
 
 from adadepth.errors import InputError
+from adadepth.models.architecture import DEPTH_NAMES
+from adadepth.tracking.budget import Budget
 
+PAPERS = (*DEPTH_NAMES, "soft", "hard")  # policies; those of one's own stand beside them in `policies.POLICIES`
 MOSTLY_OUTSIDE = 0.2  # of a box in the frame; a quarter is, where its centre is and it is no larger than the frame
+
+
+def check_policy(policy: str, budget: float | Budget | None, known: Collection[str]) -> None:
+  """Raises InputError for no policy that is known, or one that has no use for the budget."""
+  if policy not in known:
+    raise InputError(f"`policy` (={policy!r}) must be one of {', '.join(known)}")
+  if budget is not None and policy != "hard":
+    raise InputError(f'`budget` (={budget}) is for the policy "hard" alone, not for {policy!r}')
 
 
 def first_boxes(frame, box_xywh, threshold: float | None) -> tuple[Float[np.ndarray, "n 4"], tuple[int, ...]]:

@@ -5,16 +5,14 @@ targets is a program of its own.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import jax
 import numpy as np
 from jaxtyping import UInt8
 
 from adadepth.io.first_boxes import FirstBox
-from adadepth.tracking.track import Track
-from adadepth.tracking.tracker import given_track
+from adadepth.tracking.track import Track, given_track
 
 
 @runtime_checkable
@@ -130,11 +128,22 @@ def found_in(targets: tuple[int, ...], track: Track, *, given: bool) -> list[Fou
 
 def state_of(batch: Batch) -> list[np.ndarray]:
   """What a batch has become since its first frame, on the host, to go on from."""
-  return [np.asarray(leaf) for leaf in jax.tree.leaves(batch.target) if hasattr(leaf, "dtype")]
+  arrays: list[np.ndarray] = []
+  with_arrays(batch.target, lambda array: arrays.append(np.asarray(array)))
+  return arrays
 
 
 def with_state(batch: Batch, state: list[np.ndarray]) -> Batch:
   """A batch that has just begun as it was when `state_of` was taken of it."""
-  leaves, structure = jax.tree.flatten(batch.target)
   kept = iter(state)
-  return batch._replace(target=structure.unflatten([next(kept) if hasattr(x, "dtype") else x for x in leaves]))
+  return batch._replace(target=with_arrays(batch.target, lambda _: next(kept)))
+
+
+def with_arrays(tree: Any, change: Callable[[Any], Any]) -> Any:
+  """A tree of tuples, lists and dicts with `change` of each array in its place; whatever else is in it stays."""
+  if isinstance(tree, dict):
+    return {name: with_arrays(part, change) for name, part in tree.items()}
+  if isinstance(tree, tuple | list):
+    parts = [with_arrays(part, change) for part in tree]
+    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+  return change(tree) if hasattr(tree, "dtype") else tree

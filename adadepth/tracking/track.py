@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from adadepth.maths.geometry import Arrays
+from adadepth.models.architecture import DEPTHS
+from adadepth.tracking.accepted import box_array
 from adadepth.tracking.lost import is_lost
 
 
@@ -30,3 +32,15 @@ class Track(NamedTuple):
   def lost(self) -> Bool[Arrays, "*n"] | np.bool_:
     """Whether the target is lost: not believed to be there for `lost.PATIENCE` frames or more. Its box then stays."""
     return is_lost(self.missed)
+
+
+def given_track(box_xywh) -> Track:
+  """The track of a first frame: the given box, or n, with confidence 0 at every depth."""
+  box = box_array(box_xywh)
+  none = np.zeros(box.shape[:-1], np.int32)
+  return Track(box, np.zeros((*box.shape[:-1], DEPTHS), np.float32), none, np.ones(box.shape[:-1], np.float32), none)
+
+
+def computed_confidences(track: Track) -> Float[np.ndarray, "5"]:
+  """c_1..c_5 of one target with NaN at depths that were never computed, as they are drawn."""
+  return np.where(np.arange(DEPTHS) <= track.depth, track.confidences, np.float32(np.nan))

@@ -12,15 +12,15 @@ from adadepth.data.crops import crop_square
 from adadepth.data.device_crops import crop_square_on_device
 from adadepth.errors import InputError
 from adadepth.maths.geometry import box_center, template_side
-from adadepth.models.architecture import DEPTHS
-from adadepth.models.model import EMBEDDED, Model, check_gates, load_model
+from adadepth.models.model import Model, check_gates, load_model
+from adadepth.models.model_files import EMBEDDED
 from adadepth.models.network import prepare_params
-from adadepth.tracking.accepted import box_array, check_next_frame, first_boxes
+from adadepth.tracking.accepted import check_next_frame, check_policy, first_boxes
 from adadepth.tracking.budget import Budget, budget_for
 from adadepth.tracking.policies import FIXED, POLICIES, policy_named
 from adadepth.tracking.region import search_region
 from adadepth.tracking.step import TrackerState, compiled_init, compiled_update
-from adadepth.tracking.track import Track
+from adadepth.tracking.track import Track, given_track
 
 
 class Target(NamedTuple):
@@ -84,7 +84,7 @@ class Tracker:
   params: dict = dataclasses.field(init=False, repr=False)
 
   def __post_init__(self):
-    check_policy(self.policy, self.budget)
+    check_policy(self.policy, self.budget, POLICIES)
     if self.dtype not in ("bfloat16", "float32"):
       raise InputError(f'`dtype` (={self.dtype!r}) must be "bfloat16" or "float32"')
     if not isinstance(self.model, Model):
@@ -182,23 +182,3 @@ class Tracker:
     frames = frame if frame.ndim == 4 else [frame] * len(centers)
     crops = (cut(f, c, float(s), crop_px) for f, c, s in zip(frames, centers, sides_px, strict=True))
     return stack(list(crops))
-
-
-def check_policy(policy: str, budget: float | Budget | None) -> None:
-  """Raises InputError for no policy, or one that has no use for the budget."""
-  if policy not in POLICIES:
-    raise InputError(f"`policy` (={policy!r}) must be one of {', '.join(POLICIES)}")
-  if budget is not None and policy != "hard":
-    raise InputError(f'`budget` (={budget}) is for the policy "hard" alone, not for {policy!r}')
-
-
-def given_track(box_xywh) -> Track:
-  """The track of a first frame: the given box, or n, with confidence 0 at every depth."""
-  box = box_array(box_xywh)
-  none = np.zeros(box.shape[:-1], np.int32)
-  return Track(box, np.zeros((*box.shape[:-1], DEPTHS), np.float32), none, np.ones(box.shape[:-1], np.float32), none)
-
-
-def computed_confidences(track: Track) -> Float[np.ndarray, "5"]:
-  """c_1..c_5 of one target with NaN at depths that were never computed, as they are drawn."""
-  return np.where(np.arange(DEPTHS) <= track.depth, track.confidences, np.float32(np.nan))

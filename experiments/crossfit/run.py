@@ -23,7 +23,8 @@ from adadepth.evaluation.scores import exits_at, random_mix, table_features, tak
 from adadepth.io.compilation import enable_compilation_cache
 from adadepth.io.json_files import write_json
 from adadepth.jobs.from_config import architecture_of, recipe_of, source_of, starting_params
-from adadepth.models.model import MODEL_NAME, Model, save_model
+from adadepth.models.model import Model, save_model
+from adadepth.models.model_files import MODEL_NAME
 from adadepth.tracking.policies import FIXED
 from adadepth.tracking.tracker import Tracker
 from adadepth.training.cross_fitting import best_static, choose, grouped_folds, static_choices, sweep

@@ -19,7 +19,8 @@ from adadepth.evaluation.one_pass import TrackedSequence, track_sequence
 from adadepth.maths.metrics import iou
 from adadepth.models.model import load_model
 from adadepth.reports.plots import FramePanel, FrameRow, figure7
-from adadepth.tracking.tracker import Tracker, computed_confidences, given_track
+from adadepth.tracking.track import computed_confidences, given_track
+from adadepth.tracking.tracker import Tracker
 
 WIDTH_PX = 1000
 

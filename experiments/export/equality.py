@@ -26,7 +26,8 @@ from adadepth.io.compilation import enable_compilation_cache
 from adadepth.io.json_files import write_json
 from adadepth.io.progress import progress
 from adadepth.models.architecture import DEPTH_NAMES
-from adadepth.models.model import EMBEDDED, VGG19, Model, load_model
+from adadepth.models.model import Model, load_model
+from adadepth.models.model_files import EMBEDDED, VGG19
 from adadepth.models.weights import load_vgg19
 from adadepth.tracking.tracker import Target, Tracker
 

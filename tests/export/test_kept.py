@@ -2,10 +2,16 @@
 
 import os
 
+import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from adadepth.export import kept
-from adadepth.export.kept import KEPT, kept_onnx
+from adadepth.export.kept import KEPT, kept_onnx, shipped_onnx
+from adadepth.export.onnx_file import onnx_bytes
+from adadepth.models.model import load_model
+from adadepth.models.model_files import EMBEDDED
 
 
 @pytest.fixture
@@ -59,3 +65,19 @@ def test_the_files_that_were_used_last_are_kept(model, tmp_path):
 def test_the_user_s_cache_folder_is_the_place(model, tmp_path, monkeypatch):
   monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
   assert kept_onnx([model], "hard", lambda: b"").parent == tmp_path / "adadepth" / "onnx"
+
+
+CURE = "not what ships: python -m experiments.crossfit.pack onnx"
+
+
+def test_what_ships_is_what_the_package_would_make_now():
+  """The program to a node, and the weights; constants to what another processor may round otherwise."""
+  files = onnx.load(shipped_onnx()), onnx.load_from_string(onnx_bytes(load_model(EMBEDDED), "hard"))
+  shipped, now = ({x.name: numpy_helper.to_array(x) for x in file.graph.initializer} for file in files)
+  for file in files:
+    del file.graph.initializer[:]
+  same_program = files[0] == files[1] and shipped.keys() == now.keys()  # asserted alone, it would print both
+  assert same_program, CURE
+  for name, array in shipped.items():
+    assert array.dtype == now[name].dtype, CURE
+    np.testing.assert_allclose(array, now[name], rtol=1e-6, err_msg=CURE)

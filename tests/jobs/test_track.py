@@ -1,9 +1,11 @@
 """Tracking, as people run it: inputs that went wrong give what is right, a run's files are whole or absent."""
 
 import csv
+import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -499,10 +501,76 @@ def test_a_runtime_or_model_that_is_none_is_refused(frames, tmp_path, monkeypatc
     tracked(frames[0], tmp_path / "run", frames[1], **changes)
 
 
-@pytest.mark.parametrize("package", ["onnxruntime", "onnx"])
+@pytest.mark.parametrize("package", ["onnxruntime", "jax", "onnx"])
 def test_a_package_that_the_runtime_needs_is_named(frames, small_model, tmp_path, monkeypatch, package):
   monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-  find = track_inputs.importlib.util.find_spec
-  monkeypatch.setattr(track_inputs.importlib.util, "find_spec", lambda n, *a: None if n == package else find(n, *a))
-  with pytest.raises(InputError, match=rf"`config.runtime` \(=onnx\) needs {package}: pip install"):
+  find = importlib.util.find_spec
+  monkeypatch.setattr(importlib.util, "find_spec", lambda n, *a: None if n == package else find(n, *a))
+  with pytest.raises(InputError, match=rf"`config.runtime` \(=onnx\) needs {package} to .*: pip install"):
     tracked(frames[0], tmp_path / "run", frames[1], runtime="onnx", model=str(small_model), policy="xcorr1")
+
+
+LACKS = ("jax", "jaxlib", "flax", "optax", "orbax", "onnx", "h5py", "safetensors", "scipy", "tensorboardX")
+
+
+def without_jax(video, workdir: pathlib.Path, *boxes: str, first: str = "", **changes) -> subprocess.CompletedProcess:
+  """`adadepth track` with onnxruntime, of a process where what a light installation lacks does not import."""
+  flags = [f"--config.{name}={value}" for name, value in {"video": video, "runtime": "onnx", **changes}.items()]
+  code = f"import sys; sys.modules.update(dict.fromkeys({LACKS})){first}\nfrom adadepth.command import run; run()"
+  line = [sys.executable, "-c", code, "track", f"--workdir={workdir}", *(f"--config.box={b}" for b in boxes)]
+  return subprocess.run([*line, *flags], cwd=ROOT, capture_output=True, text=True)
+
+
+def rows_of(workdir: pathlib.Path) -> list[dict]:
+  with (workdir / "boxes.csv").open() as file:
+    return list(csv.DictReader(file))
+
+
+STOPPED = """
+import itertools, signal
+from adadepth.jobs import track
+write, written = track.VideoWriter.write, itertools.count(1)
+def write_and_stop(*arguments, **named):
+  write(*arguments, **named)
+  if next(written) == 3:
+    signal.raise_signal(signal.SIGINT)
+track.VideoWriter.write = write_and_stop
+"""
+
+
+def test_boxes_are_jaxs_where_there_is_none_and_a_run_goes_on_where_it_stopped(frames, tmp_path):
+  stopped = without_jax(frames[0], tmp_path / "onnx", frames[1], first=STOPPED)
+  assert "stopped; the same command goes on from here" in stopped.stderr and len(rows_of(tmp_path / "onnx")) == 3
+  went_on = without_jax(frames[0], tmp_path / "onnx", frames[1])
+  assert "holds 3 frames that are tracked; tracking goes on" in went_on.stderr
+  rows, theirs = rows_of(tmp_path / "onnx"), tracked(frames[0], tmp_path / "xla", frames[1])
+  np.testing.assert_allclose(boxes_of(rows), boxes_of(theirs), atol=0.01)
+  same = ("frame", "time", "target", "depth", "lost")
+  assert [[row[name] for name in same] for row in rows] == [[row[name] for name in same] for row in theirs]
+
+
+def test_targets_and_a_budget_are_tracked_and_all_is_written_where_there_is_no_jax(frames, tmp_path):
+  done = without_jax(frames[0], tmp_path, frames[1], "20,20,30,30", budget=3, format="mot")
+  assert done.returncode == 0 and "5 frames, 2 targets, " in done.stdout, done.stderr
+  files = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+  assert files == {*OUTPUTS, PAGE, f"{frames[0].name}.txt"}
+
+
+@pytest.mark.parametrize(
+  ("changes", "says"),
+  [
+    ({"policy": "soft"}, r"`config.runtime` \(=onnx\) needs jax to make the file of .*embedded\) with 'soft'"),
+    ({"policy": "hrad"}, r"`config.policy` \(='hrad'\) must be one of xcorr1"),
+    ({"budget": 99}, r"`config.budget` \(=99, relative to xcorr1\) must lie between 1 and 18.3"),
+    ({"policy": "xcorr1", "budget": 3}, r"`config.budget` \(=3.0\) is for the policy \"hard\" alone"),
+    (
+      {"runtime": "xla"},
+      r"`config.task` \(=track\) needs jax, .*: pip install adadepth, or give --config.runtime=onnx",
+    ),
+    ({"model": "nowhere"}, r"`config.model` \(=nowhere\) is neither a model"),
+    ({"backbone.weights": "download"}, r"needs jax to take `config.backbone.weights` \(=download\)"),
+    ({"backbone.weights": "nowhere"}, r"`config.backbone.weights` \(=nowhere\) is no file"),
+  ],
+)
+def test_what_needs_jax_or_cannot_be_is_told_in_a_line_where_there_is_none(frames, tmp_path, changes, says):
+  assert re.search(says, check_one_line(without_jax(frames[0], tmp_path / "run", frames[1], **changes)))

@@ -8,17 +8,8 @@ import pytest
 
 from adadepth.errors import InputError
 from adadepth.models.architecture import DEPTH_NAMES, Architecture
-from adadepth.models.model import (
-  EMBEDDED,
-  VGG19,
-  Calibration,
-  Model,
-  asset_path,
-  check_gates,
-  load_model,
-  model_file,
-  save_model,
-)
+from adadepth.models.model import Calibration, Model, check_gates, load_model, save_model
+from adadepth.models.model_files import EMBEDDED, VGG19, asset_path, model_file
 from adadepth.models.network import init_params
 from adadepth.models.weights import save_safetensors
 

@@ -22,8 +22,8 @@ from adadepth.tracking.belief import BELIEVED, FIRST, RATE
 from adadepth.tracking.budget import Budget
 from adadepth.tracking.lost import PATIENCE
 from adadepth.tracking.step import SIZE_RATE, compiled_init, compiled_update
-from adadepth.tracking.track import Track
-from adadepth.tracking.tracker import Tracker, computed_confidences, given_track
+from adadepth.tracking.track import Track, computed_confidences, given_track
+from adadepth.tracking.tracker import Tracker
 
 TWO_BOXES = np.array([(40, 50, 20, 20), (46, 47, 16, 24)], np.float32)
 
