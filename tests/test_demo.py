@@ -6,7 +6,6 @@ import http.server
 import threading
 import time
 
-import jax
 import numpy as np
 import pytest
 from browser import chromium, tab
@@ -14,12 +13,10 @@ from browser import chromium, tab
 from adadepth.data.crops import crop_square
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
-from adadepth.export.kept import kept_onnx
-from adadepth.export.onnx_file import onnx_bytes
+from adadepth.export.kept import shipped_onnx
 from adadepth.export.runtime import OnnxTracker
 from adadepth.io.video import VideoWriter
 from adadepth.maths.metrics import iou
-from adadepth.models.model import asset_path, load_model
 from docs.demo.make import FILES, STYLE, fetch_runtime
 
 PAGE = FILES.parent
@@ -53,9 +50,7 @@ def served(tmp_path_factory, film):
   (folder / "files").mkdir()
   for path in [*PAGE.glob("*.*"), *FILES.glob("ort*")]:
     (folder / path.relative_to(PAGE)).symlink_to(path)
-  with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-    kept = kept_onnx([asset_path("embedded")], "hard", lambda: onnx_bytes(load_model("embedded"), "hard"))
-  (folder / "files" / "tracker.onnx").symlink_to(kept)
+  (folder / "files" / "tracker.onnx").symlink_to(shipped_onnx())
   (folder / "files" / STYLE.name).symlink_to(STYLE)
   opaque = np.full((FRAMES, HEIGHT, WIDTH, 1), 255, np.uint8)
   (folder / "frames.bin").write_bytes(np.concatenate([film.frames, opaque], -1).tobytes())

@@ -16,8 +16,7 @@ import tempfile
 
 from adadepth import reports
 from adadepth.errors import InputError
-from adadepth.export.onnx_file import onnx_bytes
-from adadepth.models.model import load_model
+from adadepth.export.kept import shipped_onnx
 
 PACKAGE = "onnxruntime-web@1.30.0"
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
@@ -48,7 +47,7 @@ def fetch_runtime(folder: pathlib.Path) -> None:
 
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--model", type=pathlib.Path)
+  parser.add_argument("--model", type=pathlib.Path, default=shipped_onnx())
   parser.add_argument("--to", type=pathlib.Path, default=FILES)
   given = parser.parse_args()
   given.to.mkdir(parents=True, exist_ok=True)
@@ -57,8 +56,7 @@ def main() -> None:
   except InputError as error:
     sys.exit(f"error: {error}")
   shutil.copy(STYLE, given.to)
-  made = given.model.read_bytes() if given.model else onnx_bytes(load_model("embedded"), "hard")
-  (given.to / "tracker.onnx").write_bytes(made)
+  shutil.copy(given.model, given.to / "tracker.onnx")
   print(f"wrote {given.to}; now: python -m http.server --directory {given.to.parent}")
 
 
