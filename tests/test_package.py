@@ -51,6 +51,15 @@ def by_name(lines: list[str]) -> dict[str, Requirement]:
   return {canonicalize_name(requirement.name): requirement for requirement in found}
 
 
+OF_JAX = {"flax", "h5py", "jax", "optax", "orbax-checkpoint", "safetensors", "scipy", "tensorboardx"}
+
+
+def test_the_light_installation_is_what_is_asked_less_jax_and_what_serves_it():
+  """That `adadepth track` works without these is asked in tests/jobs/test_track.py."""
+  line = re.search(r"^pip install (absl-py .*)$", text("docs/howto/track.md"), re.MULTILINE)[1]
+  assert set(line.split()) == by_name(PROJECT["dependencies"]).keys() - OF_JAX | {"onnxruntime"}
+
+
 def text(file: str) -> str:
   return (ROOT / file).read_text()
 
