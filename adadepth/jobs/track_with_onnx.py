@@ -13,9 +13,9 @@ from adadepth.errors import InputError
 from adadepth.export.kept import kept_onnx, shipped_onnx
 from adadepth.jobs.track_inputs import Engine
 from adadepth.models.model_files import EMBEDDED, existing_model_file, model_path
-from adadepth.tracking.accepted import PAPERS
+from adadepth.tracking.accepted import POLICY_NAMES
 
-KNOWN = PAPERS  # a policy of one's own is in no file that is kept: its code would not be in the file's key
+KNOWN = POLICY_NAMES  # a policy of one's own is in no file that is kept: its code would not be in the file's key
 
 
 def engine_of(config: ConfigDict, workdir: pathlib.Path) -> Engine:

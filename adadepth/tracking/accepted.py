@@ -9,7 +9,7 @@ from adadepth.errors import InputError
 from adadepth.models.architecture import DEPTH_NAMES
 from adadepth.tracking.budget import Budget
 
-PAPERS = (*DEPTH_NAMES, "soft", "hard")  # policies; those of one's own stand beside them in `policies.POLICIES`
+POLICY_NAMES = (*DEPTH_NAMES, "soft", "hard")  # policies; those of a user stand beside them in `policies.POLICIES`
 MOSTLY_OUTSIDE = 0.2  # of a box in the frame; a quarter is, where its centre is and it is no larger than the frame
 
 

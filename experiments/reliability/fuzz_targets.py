@@ -404,7 +404,7 @@ def read_arguments(_: pathlib.Path, words: list[str]) -> object:
   from adadepth.jobs import track_inputs
   from adadepth.jobs.checks import check_config
   from adadepth.jobs.from_config import architecture_of, source_of
-  from adadepth.tracking.accepted import PAPERS
+  from adadepth.tracking.accepted import POLICY_NAMES
 
   values = flags.FlagValues()
   config_flag = config_flags.DEFINE_config_file("config", None, "", flag_values=values, lock_config=True)
@@ -425,7 +425,7 @@ def read_arguments(_: pathlib.Path, words: list[str]) -> object:
   config = config_flag.value
   if config.task == "track":
     track_inputs.check_settings(config)
-    track_inputs.check_config_policy(config, PAPERS)
+    track_inputs.check_config_policy(config, POLICY_NAMES)
     return track_inputs.parse_levels(config.levels)
   check_config(config)
   return source_of(config) if "data" in config else None, architecture_of(config) if "network" in config else None
