@@ -1,4 +1,4 @@
-"""Gates that learn from the crops of their own tracks, beside gates that learn from pairs cut around boxes that are off.
+"""Gates that learn from crops of their own tracks, beside gates that learn from pairs cut around boxes that are off.
 
 python -m experiments.ablations.on_tracks --root DATA --photos PHOTOS --workdir runs/on-tracks
 
