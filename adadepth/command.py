@@ -18,14 +18,16 @@ import warnings
 from typing import NoReturn
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from adadepth.config_fields import as_flags, fields_of
 from adadepth.errors import InputError
 from adadepth.io.interruption import Stopped, send_again, stop_now
+from adadepth.io.memory import is_out_of_memory
 from adadepth.io.processes import alone, is_first, join, wait_for_all
 from adadepth.io.workdir import alone_in, cannot_be_written, check_shared
 from adadepth.jobs import task_named
+from adadepth.jobs.out_of_memory import out_of_memory
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", "", "Folder for results; by default runs/<task>.")
@@ -70,14 +72,19 @@ def main(_) -> None:
       wait_for_all("end of the run")
   except InputError as error:
     leave(f"error: {error}")
-  except JaxRuntimeError as error:
-    if alone():
+  except (JaxRuntimeError, MemoryError, OSError) as error:
+    if not (told := line_of(error, config, workdir)):
       raise
-    leave(f"error: {lost_process(error)}")
-  except OSError as error:
-    if not is_of_workdir(error, workdir):
-      raise
-    leave(f"error: {cannot_be_written(workdir, error)}")
+    leave(f"error: {told}")
+
+
+def line_of(error: Exception, config: ConfigDict, workdir: pathlib.Path) -> str:
+  """What there is to say of an error that no code of ours has raised; "" where its traceback says more."""
+  if is_out_of_memory(error):
+    return out_of_memory(error, config)
+  if isinstance(error, OSError):
+    return str(cannot_be_written(workdir, error)) if is_of_workdir(error, workdir) else ""
+  return "" if alone() else lost_process(error)
 
 
 def leave(message: str) -> NoReturn:

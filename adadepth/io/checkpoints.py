@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
+from adadepth.io.memory import is_out_of_memory
 from adadepth.io.mesh import copy_to_all, mesh_for
 from adadepth.io.processes import alone, is_first, wait_for_all
 
@@ -47,6 +48,8 @@ class Checkpoints:
         restored = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
         break
       except Exception as error:  # whatever Orbax and TensorStore make of a file that is cut off or gone
+        if is_out_of_memory(error):
+          raise  # it is as it was
         self._put_aside(step, error)
     else:
       return state

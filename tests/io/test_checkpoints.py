@@ -60,6 +60,19 @@ def test_without_one_that_can_be_read_a_run_begins_anew(tmp_path):
   assert restored(tmp_path) == 0
 
 
+def test_a_checkpoint_that_there_is_no_memory_for_stays_where_it_is(tmp_path, monkeypatch):
+  written(tmp_path, 3)
+  with Checkpoints(tmp_path, every=1) as checkpoints:
+
+    def exhausted(*_, **__):
+      raise MemoryError
+
+    monkeypatch.setattr(checkpoints._manager, "restore", exhausted)
+    with pytest.raises(MemoryError):
+      checkpoints.restore({"step": jnp.int32(0)})
+  assert restored(tmp_path) == 3
+
+
 def test_the_last_checkpoint_is_told(tmp_path):
   with Checkpoints(tmp_path, every=1) as checkpoints:
     assert checkpoints.last == "there is no checkpoint yet"
