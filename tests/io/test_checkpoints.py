@@ -1,11 +1,14 @@
 """Checkpoints are written when they are due, and the latest comes back."""
 
 import errno
+import json
+import resource
 import shutil
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tensorstore
 
 from adadepth.io.checkpoints import Checkpoints
 
@@ -52,6 +55,17 @@ def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(tmp_path, 
   assert f"{tmp_path / '4'} cannot be read and is put aside as unreadable-4" in line
   written(tmp_path, 4)  # which can be written again
   assert restored(tmp_path) == 4
+
+
+@pytest.mark.parametrize("claimed", [{"shape": [1 << 40]}, {"chunks": [1 << 29]}])
+def test_a_checkpoint_that_claims_more_than_it_holds_takes_no_room_and_gives_way(tmp_path, claimed):
+  written(tmp_path, 3, 4)
+  arrays = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{tmp_path}/4/default/"}).result()
+  header = json.loads(arrays.read("weights/.zarray").result().value)
+  arrays.write("weights/.zarray", json.dumps(header | claimed).encode()).result()
+  before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  assert restored(tmp_path) == 3
+  assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**17  # KiB
 
 
 def test_without_one_that_can_be_read_a_run_begins_anew(tmp_path):
