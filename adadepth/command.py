@@ -15,6 +15,7 @@ import re
 import signal
 import sys
 import warnings
+from logging import LogRecord
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -52,6 +53,7 @@ def main(_) -> None:
   from adadepth.io.compilation import enable_compilation_cache  # JAX, for which help and errors need not wait
 
   logging.set_verbosity(logging.WARNING)
+  logging.get_absl_logger().addFilter(is_not_of_orbax)
   # git is started as a program of its own; no forked child runs JAX.
   warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)
   enable_compilation_cache()
@@ -85,6 +87,11 @@ def line_of(error: Exception, config: ConfigDict, workdir: pathlib.Path) -> str:
   if isinstance(error, OSError):
     return str(cannot_be_written(workdir, error)) if is_of_workdir(error, workdir) else ""
   return "" if alone() else lost_process(error)
+
+
+def is_not_of_orbax(record: LogRecord) -> bool:
+  """Whether a log is to be shown: Orbax's is not, of what it then raises, with the tracebacks of all its threads."""
+  return f"{os.sep}orbax{os.sep}" not in record.pathname
 
 
 def leave(message: str) -> NoReturn:

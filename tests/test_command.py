@@ -217,6 +217,26 @@ def test_a_second_run_in_a_workdir_is_refused_and_a_dead_one_is_not_in_the_way(s
   assert spied("track", "--workdir=run", cwd=tmp_path).startswith("track run {")
 
 
+# What Orbax logs.
+
+LOGS = """
+import sys
+from adadepth import command
+def job(config, workdir):
+  import orbax.checkpoint
+  for file in (orbax.checkpoint.__file__, "of_another.py"):
+    exec(compile("from absl import logging; logging.error(file)", file, "exec"), {"file": file})
+command.task_named = lambda name: job
+sys.argv[0] = "adadepth"
+command.run()
+"""
+
+
+def test_what_orbax_raises_it_does_not_log_besides(tmp_path):
+  done = run_python("-c", LOGS, "evaluate", "--workdir=run", cwd=tmp_path)
+  assert done.returncode == 0 and done.stderr.count("\n") == 1 and done.stderr.endswith("] of_another.py\n")
+
+
 # Memory that runs out.
 
 
