@@ -4,6 +4,7 @@ import errno
 import json
 import resource
 import shutil
+import signal
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import tensorstore
 
 from adadepth.io.checkpoints import Checkpoints
+from adadepth.io.interruption import Stopped
 
 
 def test_a_state_is_written_at_multiples_of_every_and_when_forced(tmp_path):
@@ -74,17 +76,38 @@ def test_without_one_that_can_be_read_a_run_begins_anew(tmp_path):
   assert restored(tmp_path) == 0
 
 
-def test_a_checkpoint_that_there_is_no_memory_for_stays_where_it_is(tmp_path, monkeypatch):
+@pytest.mark.parametrize("cause", [MemoryError, KeyboardInterrupt])
+def test_what_is_no_fault_of_a_checkpoint_leaves_it_where_it_is(tmp_path, monkeypatch, cause):
+  """Orbax wraps whatever comes while it reads."""
   written(tmp_path, 3)
   with Checkpoints(tmp_path, every=1) as checkpoints:
 
-    def exhausted(*_, **__):
-      raise MemoryError
+    def wrapped(*_, **__):
+      try:
+        raise cause
+      except BaseException as error:
+        raise Exception("Encountered error while reading") from error
 
-    monkeypatch.setattr(checkpoints._manager, "restore", exhausted)
-    with pytest.raises(MemoryError):
+    monkeypatch.setattr(checkpoints._manager, "restore", wrapped)
+    with pytest.raises(cause):
       checkpoints.restore({"step": jnp.int32(0)})
   assert restored(tmp_path) == 3
+
+
+def test_a_signal_waits_until_a_checkpoint_is_read(tmp_path, monkeypatch):
+  written(tmp_path, 3)
+  with Checkpoints(tmp_path, every=1) as checkpoints:
+    read, finished = checkpoints._manager.restore, []
+
+    def signalled(*arguments, **more):
+      signal.raise_signal(signal.SIGTERM)
+      finished.append(read(*arguments, **more))
+      return finished[0]
+
+    monkeypatch.setattr(checkpoints._manager, "restore", signalled)
+    with pytest.raises(Stopped, match="stopped by SIGTERM"):
+      checkpoints.restore({"step": jnp.int32(0), "weights": jnp.zeros(1000, jnp.int32)})
+  assert len(finished) == 1 and restored(tmp_path) == 3
 
 
 def test_the_last_checkpoint_is_told(tmp_path):
