@@ -15,6 +15,7 @@ import re
 import signal
 import sys
 import warnings
+from logging import LogRecord
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -24,9 +25,11 @@ from adadepth.config_fields import as_flags, fields_of
 from adadepth.errors import InputError
 from adadepth.io.allocator import keep_freed_memory
 from adadepth.io.interruption import Stopped, send_again, stop_now
+from adadepth.io.memory import is_out_of_memory
 from adadepth.io.processes import alone, is_first, is_of_others, join, wait_for_all
 from adadepth.io.workdir import alone_in, cannot_be_written, check_shared
 from adadepth.jobs import task_named
+from adadepth.jobs.out_of_memory import out_of_memory
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "What to run, e.g. configs/gating.py.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", "", "Folder for results; by default runs/<task>.")
@@ -46,6 +49,7 @@ def main(_) -> None:
   signal.signal(signal.SIGTERM, stop_now)
   sys.unraisablehook = send_again
   logging.set_verbosity(logging.WARNING)
+  logging.get_absl_logger().addFilter(is_not_of_orbax)
   # git is started as a program of its own; no forked child runs JAX.
   warnings.filterwarnings("ignore", message="os.fork", category=RuntimeWarning)
   keep_freed_memory()
@@ -67,14 +71,24 @@ def main(_) -> None:
       wait_for_all("end of the run")
   except InputError as error:
     leave(f"error: {error}")
-  except RuntimeError as error:
-    if not is_of_others(error):
+  except (RuntimeError, MemoryError, OSError) as error:
+    if not (told := line_of(error, config, workdir)):
       raise
-    leave(f"error: {lost_process(error)}")
-  except OSError as error:
-    if not is_of_workdir(error, workdir):
-      raise
-    leave(f"error: {cannot_be_written(workdir, error)}")
+    leave(f"error: {told}")
+
+
+def line_of(error: Exception, config: ConfigDict, workdir: pathlib.Path) -> str:
+  """What there is to say of an error that no code of ours has raised; "" where its traceback says more."""
+  if is_out_of_memory(error):
+    return out_of_memory(error, config)
+  if isinstance(error, OSError):
+    return str(cannot_be_written(workdir, error)) if is_of_workdir(error, workdir) else ""
+  return lost_process(error) if is_of_others(error) else ""
+
+
+def is_not_of_orbax(record: LogRecord) -> bool:
+  """Whether a log is to be shown: Orbax's is not, of what it then raises, with the tracebacks of all its threads."""
+  return f"{os.sep}orbax{os.sep}" not in record.pathname
 
 
 def set_up_jax(config: ConfigDict) -> None:

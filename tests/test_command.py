@@ -38,6 +38,20 @@ command.run()
 """
 
 
+# The command as it is, but for the job: it writes something, and then asks for more than there are addresses.
+GREEDY = """
+import sys
+from adadepth import command
+def job(config, workdir):
+  import numpy, jax.numpy
+  (workdir / "finished").touch()
+  {asked}
+command.task_named = lambda name: job
+sys.argv[0] = "adadepth"
+command.run()
+"""
+
+
 def run_python(*arguments: str, cwd: pathlib.Path) -> subprocess.CompletedProcess:
   env = {**os.environ, "PYTHONPATH": str(ROOT)}
   return subprocess.run([sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True)
@@ -201,3 +215,34 @@ def test_a_second_run_in_a_workdir_is_refused_and_a_dead_one_is_not_in_the_way(s
   sleeping.kill()
   sleeping.wait()
   assert spied("track", "--workdir=run", cwd=tmp_path).startswith("track run {")
+
+
+# What Orbax logs.
+
+LOGS = """
+import sys
+from adadepth import command
+def job(config, workdir):
+  import orbax.checkpoint
+  for file in (orbax.checkpoint.__file__, "of_another.py"):
+    exec(compile("from absl import logging; logging.error(file)", file, "exec"), {"file": file})
+command.task_named = lambda name: job
+sys.argv[0] = "adadepth"
+command.run()
+"""
+
+
+def test_what_orbax_raises_it_does_not_log_besides(tmp_path):
+  done = run_python("-c", LOGS, "evaluate", "--workdir=run", cwd=tmp_path)
+  assert done.returncode == 0 and done.stderr.count("\n") == 1 and done.stderr.endswith("] of_another.py\n")
+
+
+# Memory that runs out.
+
+
+@pytest.mark.parametrize("asked", ["numpy.ones(1 << 50)", "jax.numpy.ones(1 << 50)"])
+def test_memory_that_runs_out_is_told_in_a_line_and_takes_nothing_that_was_written(tmp_path, asked):
+  done = run_python("-c", GREEDY.format(asked=asked), "evaluate", "--workdir=run", cwd=tmp_path)
+  assert done.returncode == 1
+  assert re.fullmatch(r"error: out of memory \(.*\): free some, .*; what is finished is kept\n", done.stderr)
+  assert [path.name for path in (tmp_path / "run").iterdir()] == ["finished"]

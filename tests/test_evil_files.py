@@ -280,7 +280,9 @@ def test_arrays_that_unfold_or_run_are_not_loaded(tmp_path, kind):
 # ONNX.
 
 
-def onnx_file(path: pathlib.Path, *, location: str = "", shape: tuple[int, ...] = (4,)) -> pathlib.Path:
+def onnx_file(
+  path: pathlib.Path, *, location: str = "", shape: tuple[int, ...] = (4,), **changed: object
+) -> pathlib.Path:
   onnx = pytest.importorskip("onnx")
   weight = onnx.numpy_helper.from_array(np.zeros(4, np.float32), "w")
   if location:
@@ -298,9 +300,9 @@ def onnx_file(path: pathlib.Path, *, location: str = "", shape: tuple[int, ...] 
     "template_px": 64,
     "search_px": 128,
     "threshold": 0.4,
-    "cost_by_exit": [1],
+    "cost_by_exit": [1, 2, 3, 4, 5],
   }
-  onnx.helper.set_model_props(made, {"adadepth": json.dumps({**settings, "calibration": None})})
+  onnx.helper.set_model_props(made, {"adadepth": json.dumps({**settings, "calibration": None, **changed})})
   path.write_bytes(made.SerializeToString())
   return path
 
@@ -318,6 +320,19 @@ def test_an_onnx_file_whose_settings_are_no_text_is_told(tmp_path):
   path = onnx_file(tmp_path / "evil.onnx")
   path.write_bytes(path.read_bytes().replace(b'"xcorr1"', b'"xc\x92rr1"'))
   assert "settings that are damaged" in refusal(OnnxTracker, path)
+
+
+@pytest.mark.parametrize(
+  "changed",
+  [
+    *({"policy": ["hard"]}, {"policy": "xcorr6"}, {"reader": "none"}, {"template_px": "64"}, {"template_px": 256}),
+    *({"search_px": 1 << 30}, {"threshold": None}, {"threshold": float("nan")}, {"cost_by_exit": [1]}),
+    *({"cost_by_exit": None}, {"cost_by_exit": [1, 2, 3, 4, 10**400]}, {"more": 1}),
+  ],
+  ids=str,
+)
+def test_settings_of_an_onnx_file_that_are_none_are_told(tmp_path, changed):
+  assert "settings that are damaged" in refusal(OnnxTracker, onnx_file(tmp_path / "evil.onnx", **changed))
 
 
 def test_an_onnx_file_claims_no_input_out_of_proportion(tmp_path):

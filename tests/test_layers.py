@@ -134,6 +134,20 @@ for name in {names}:
   assert done.returncode == 0, done.stderr
 
 
+RUN_TEXT = ("eval", "exec", "system", "popen", "getoutput", "getstatusoutput")  # calls of any object
+RUN_FILES = ("pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib")  # whose readers do what a file says
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_text_and_no_file_is_run(name):
+  """What a config or a file says reaches no shell, no `eval`, and nothing that unpickles."""
+  calls = [node for node in ast.walk(ast.parse(MODULES[name].read_text())) if isinstance(node, ast.Call)]
+  called = {getattr(call.func, "id", getattr(call.func, "attr", "")) for call in calls}
+  keywords = {keyword.arg for call in calls for keyword in call.keywords if getattr(keyword.value, "value", 1)}
+  assert called.isdisjoint(RUN_TEXT) and keywords.isdisjoint({"shell", "allow_pickle"})
+  assert not uses(name, RUN_FILES) or name == "adadepth.benchmark.peer"  # which a program answers that the person names
+
+
 def test_importing_adadepth_costs_nothing():
   code = "import sys; before = set(sys.modules); import adadepth; print(*sorted(set(sys.modules) - before))"
   done = run_python(code)

@@ -3,9 +3,11 @@
 import json
 from typing import NamedTuple
 
+from adadepth.models.architecture import CHOICES, DEPTHS
 from adadepth.models.calibration import Calibration, calibration_of
 
 METADATA = "adadepth"  # of an ONNX file, under which its settings are
+LARGEST_PX, LARGEST = 4096, 1e12  # of crops, and of costs in any unit
 
 
 class Settings(NamedTuple):
@@ -33,6 +35,17 @@ class Settings(NamedTuple):
 
 
 def from_json(text: str) -> Settings:
-  """Raises TypeError for what another version has written."""
+  """Raises TypeError for what another version has written, and ValueError for values that make no sense."""
   settings = Settings(**json.loads(text))
-  return settings._replace(calibration=settings.calibration and calibration_of(settings.calibration))
+  settings = settings._replace(calibration=settings.calibration and calibration_of(settings.calibration))
+  sides, numbers = (settings.template_px, settings.search_px), (settings.threshold, *settings.cost_by_exit)
+  if not (
+    isinstance(settings.policy, str)
+    and settings.reader in CHOICES["reader"]
+    and all(isinstance(side, int) for side in sides)
+    and 0 < sides[0] < sides[1] <= LARGEST_PX
+    and len(settings.cost_by_exit) == DEPTHS
+    and all(isinstance(number, int | float) and abs(number) < LARGEST for number in numbers)
+  ):
+    raise ValueError("not of the kind that configs/export.py writes")
+  return settings

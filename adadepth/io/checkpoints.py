@@ -11,8 +11,12 @@ import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
+from adadepth.io.interruption import Stopped, stop_when_asked
+from adadepth.io.memory import is_out_of_memory
 from adadepth.io.mesh import copy_to_all, mesh_for
 from adadepth.io.processes import alone, is_first, wait_for_all
+
+AFTER_READING = "stopping once the checkpoint is read (again: at once)"
 
 
 class Checkpoints:
@@ -40,13 +44,26 @@ class Checkpoints:
     """The latest state written here that can be read, in the shape of `state`; `state` itself if there is none.
 
     One that cannot is put aside, and a line says so.
+
+    Raises:
+      Stopped: a signal asked for it while it was read: Orbax would take what a signal raises for damage.
     """
+    with stop_when_asked(AFTER_READING) as asked:
+      state = self._read(state)
+    if asked.is_set():
+      raise Stopped(asked.number)
+    return state
+
+  def _read(self, state):
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _shared(state))
     while (step := self._manager.latest_step()) is not None:
       try:
         restored = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
         break
       except Exception as error:  # whatever Orbax and TensorStore make of a file that is cut off or gone
+        for cause in causes_of(error):
+          if is_out_of_memory(cause) or isinstance(cause, KeyboardInterrupt):
+            raise cause from None  # the checkpoint is whole
         self._put_aside(step, error)
     else:
       return state
@@ -84,6 +101,13 @@ class Checkpoints:
       (self._folder / str(step)).rename(aside)
     wait_for_all("checkpoint put aside")
     self._manager.reload()
+
+
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+  """An error, and what it was raised from and amid."""
+  while error is not None:
+    yield error
+    error = error.__cause__ or error.__context__
 
 
 def _shared(state):

@@ -169,7 +169,9 @@ def image_size(path: pathlib.Path) -> tuple[int, int]:
       if not _ends_whole(path):
         image.load()
       return size
-  except Exception as error:  # as in _decode
+  except MemoryError:  # as in _decode
+    raise
+  except Exception as error:
     raise InputError(f"cannot read the image ({_one_line(error)})") from error
 
 
@@ -208,6 +210,8 @@ def _decode(
     with open_image(file) as image:
       deep = _deep_pixels(image, turned)
       return _as_rgb(turned(image)) if deep is None else stretch(deep, levels or levels_in([deep]))
+  except MemoryError:  # is no fault of the file, which a job may be told to skip
+    raise
   except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error...
     raise InputError(f"{name}: cannot read the image ({_one_line(error)}); restore or remove it") from error
 

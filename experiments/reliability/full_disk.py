@@ -52,6 +52,8 @@ def trial(name: str, folder: pathlib.Path, vgg19: str) -> dict:
       before = finished_files(workdir)
       ended = run(line, workdir, kind.begun, None, folder=folder)
       if ended.code == 0:
+        wrong += [f"{differs} differs" for differs in differing(alone, outcome(workdir))]
+        wrong += [f"{left} is left over" for left in left_over(workdir)]
         break
       full += 1
       said = [text for text in ended.errors.splitlines() if text.startswith("error: ")]
@@ -62,8 +64,6 @@ def trial(name: str, folder: pathlib.Path, vgg19: str) -> dict:
       wrong += [f"{kib} KiB: {lost} is lost" for lost, content in before.items() if content not in after.values()]
       kib = int(kib * SHARE) + STEP_KIB
       mount(disk, kib, "remount")
-    wrong += [f"{differs} differs" for differs in differing(alone, outcome(workdir))]
-    wrong += [f"{left} is left over" for left in left_over(workdir)]
   finally:
     subprocess.run(["umount", str(disk)], check=False)
   return {"full": full, "kib_at_the_end": kib, "wrong": wrong}

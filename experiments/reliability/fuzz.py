@@ -9,6 +9,7 @@ failure; the input lies in runs/fuzz/TARGET/last, and the next process goes on a
 
 import argparse
 import collections
+import contextlib
 import json
 import pathlib
 import resource
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+from collections.abc import Callable, Iterator
 
 import hypothesis
 
@@ -88,14 +90,14 @@ def run(name: str, folder: pathlib.Path, tally: Tally, *, inputs: int, seed: int
   assert len(new) <= 3, f"reading left {new}"  # what the input itself was written to
 
 
-def run_alone(name: str, folder: pathlib.Path, inputs: int, seed: int) -> None:
-  """The process of one target."""
+@contextlib.contextmanager
+def watched(folder: pathlib.Path) -> Iterator[Callable[[object], None]]:
+  """What a process of one target calls before each input, which it leaves where that takes too much and ends it."""
   resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
   resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
   warnings.filterwarnings("error", module="adadepth")  # of ours, and of what NumPy says of our arithmetic
   warnings.filterwarnings("ignore", category=hypothesis.errors.NonInteractiveExampleWarning)
-  tally = Tally(folder / "tally.json")
-  with tempfile.TemporaryDirectory() as scratch, (folder / "last").open("wb") as last:
+  with (folder / "last").open("wb") as last:
 
     def before(case: object) -> None:
       signal.setitimer(signal.ITIMER_PROF, CPU_S)  # ends the process, which by then has hung
@@ -104,6 +106,13 @@ def run_alone(name: str, folder: pathlib.Path, inputs: int, seed: int) -> None:
       last.truncate()
       last.flush()
 
+    yield before
+
+
+def run_alone(name: str, folder: pathlib.Path, inputs: int, seed: int) -> None:
+  """The process of one target."""
+  tally = Tally(folder / "tally.json")
+  with tempfile.TemporaryDirectory() as scratch, watched(folder) as before:
     run(name, pathlib.Path(scratch), tally, inputs=inputs, seed=seed, before=before)
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import io
-import json
 import pathlib
 import pickle
 import tempfile
@@ -246,13 +245,16 @@ def read_model(folder: pathlib.Path, content: bytes) -> object:
 def onnx_bytes() -> list[bytes]:
   import onnx
 
+  from adadepth.export.settings import METADATA, Settings
+  from adadepth.models.calibration import Calibration
+
   x, y = (onnx.helper.make_tensor_value_info(name, 1, (4,)) for name in "xy")
   weight = onnx.numpy_helper.from_array(np.ones(4, np.float32), "w")
   graph = onnx.helper.make_graph([onnx.helper.make_node("Add", ["x", "w"], ["y"])], "g", [x], [y], [weight])
   made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-  settings = {"policy": "hard", "reader": "box", "template_px": 64, "search_px": 128, "threshold": 0.4}
-  calibration = [[0.5], [[1, 0, 0, 0, 0]], [0.5], [1, 2, 3, 4, 5], "xcorr1"]
-  onnx.helper.set_model_props(made, {"adadepth": json.dumps({**settings, "calibration": calibration})})
+  calibration = Calibration([0.5], [[1, 0, 0, 0, 0]], [0.5], [1, 2, 3, 4, 5], "xcorr1")
+  settings = Settings("hard", "box", 64, 128, 0.4, calibration, [1, 2, 3, 4, 5])
+  onnx.helper.set_model_props(made, {METADATA: settings.to_json()})
   return [made.SerializeToString()]
 
 

@@ -11,6 +11,7 @@ from adadepth.io.images import (
   Levels,
   decode_as_shown,
   decode_image,
+  image_size,
   levels_in,
   numbered_images,
   stretch,
@@ -96,3 +97,14 @@ def test_an_unreadable_frame_is_named_when_it_is_indexed(tmp_path):
   (tmp_path / "7.jpg").write_bytes(b"no image")
   with pytest.raises(InputError, match=r"7\.jpg \(frame 0\): cannot read the image"):
     ImageFolder((tmp_path / "7.jpg",))[0]
+
+
+@pytest.mark.parametrize("read", [image_size, lambda path: decode_image(path, name="a")])
+def test_a_picture_that_there_is_no_memory_for_is_not_called_damaged(tmp_path, monkeypatch, read):
+  def exhausted(*_, **__):
+    raise MemoryError
+
+  Image.new("RGB", (8, 8)).save(tmp_path / "a.bmp")
+  monkeypatch.setattr(Image.core, "new", exhausted)
+  with pytest.raises(MemoryError):
+    read(tmp_path / "a.bmp")
