@@ -325,7 +325,7 @@ def test_an_onnx_file_whose_settings_are_no_text_is_told(tmp_path):
 @pytest.mark.parametrize(
   "changed",
   [
-    *({"policy": ["hard"]}, {"policy": "xcorr6"}, {"reader": "none"}, {"template_px": "64"}, {"template_px": 256}),
+    *({"policy": ["hard"]}, {"reader": "none"}, {"template_px": "64"}, {"template_px": 256}),
     *({"search_px": 1 << 30}, {"threshold": None}, {"threshold": float("nan")}, {"cost_by_exit": [1]}),
     *({"cost_by_exit": None}, {"cost_by_exit": [1, 2, 3, 4, 10**400]}, {"more": 1}),
   ],

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from adadepth.data.render import Difficulty, render_sequence
-from adadepth.models.model import EMBEDDED, VGG19, load_model
+from adadepth.models.model import load_model
+from adadepth.models.model_files import EMBEDDED, VGG19
 from adadepth.models.weights import load_vgg19
 from adadepth.tracking.tracker import Tracker
 
