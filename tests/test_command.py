@@ -183,7 +183,9 @@ def sleeping(tmp_path):
   """A run that has begun in tmp_path/run."""
   env = {**os.environ, "PYTHONPATH": str(ROOT)}
   line = [sys.executable, "-c", SLEEPER, "track", "--workdir=run"]
+  before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background may ignore it
   process = subprocess.Popen(line, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+  signal.signal(signal.SIGINT, before)
   while process.poll() is None and not (tmp_path / "run" / "begun").exists():
     time.sleep(0.02)
   yield process
