@@ -9,6 +9,7 @@ Rows are written as they come to results.json, and a run goes on where it was.
 
 import argparse
 import functools
+import itertools
 import json
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -145,6 +146,21 @@ def tracked(model: Model, videos: Sequence[Video], policy: str, frames: int) -> 
   return {"mean_iou": entry["mean_iou"], "relative_cost": cost, "exits": entry["exits"]}
 
 
+def describe(rows: dict[str, dict]) -> str:
+  """What each set of gates has over a random mix, mean (lowest to highest) over lambda and T, as a table."""
+  points: dict[tuple[str, str], list[float]] = {}
+  for name, row in rows.items():
+    side, kind, *point = name.split(", ")
+    if point:
+      points.setdefault((kind, side), []).append(row["minus_random_mix"])
+  lines = ["| gates from | side | minus a random mix |", "| --- | --- | --- |"]
+  for (kind, side), gains in points.items():
+    lines.append(
+      f"| {kind} | {side} | {np.mean(gains):+.3f} ({min(gains):+.3f} to {max(gains):+.3f}) of {len(gains)} |"
+    )
+  return "\n".join(lines)
+
+
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("--root", required=True)
@@ -180,12 +196,16 @@ def main() -> None:
       measure(f"{side}, xcorr{k}", side, model, f"xcorr{k}")
     measure(f"{side}, as it ships", side, model, "hard")
   for kind, learn in make.items():
-    gates = gates_from(learn())
-    for side in videos:
-      for weight, one in zip(PRICE_WEIGHTS, gates, strict=True):
-        for threshold in THRESHOLDS:
-          gated = model._replace(params={**model.params, "gates": one}, threshold=threshold)
-          measure(f"{side}, {kind}, lambda {weight:g}, T {threshold:g}", side, gated, "hard")
+    names = {
+      p: f"{p[0]}, {kind}, lambda {p[1]:g}, T {p[2]:g}" for p in itertools.product(videos, PRICE_WEIGHTS, THRESHOLDS)
+    }
+    if rows.keys() >= set(names.values()):
+      continue
+    gates = dict(zip(PRICE_WEIGHTS, gates_from(learn()), strict=True))
+    for (side, weight, threshold), name in names.items():
+      gated = model._replace(params={**model.params, "gates": gates[weight]}, threshold=threshold)
+      measure(name, side, gated, "hard")
+  print(describe(rows))
 
 
 if __name__ == "__main__":
