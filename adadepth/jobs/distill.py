@@ -1,5 +1,6 @@
 """A start for phase 1 of the small network: distils VGG-19's maps of photos and videos into it."""
 
+import functools
 import json
 import pathlib
 
@@ -18,7 +19,7 @@ from adadepth.models.architecture import Architecture
 from adadepth.models.model import Model, save_model
 from adadepth.models.model_files import MODEL_NAME
 from adadepth.models.vgg import prepare_backbone
-from adadepth.training.distillation import BATCH, TARGETS, distil, picture_crops, targets_of
+from adadepth.training.distillation import BATCH, TARGETS, distil, picture_crops, targets_of, teacher_maps
 
 
 def run_distill(config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -38,7 +39,7 @@ def run_distill(config: ConfigDict, workdir: pathlib.Path) -> None:
   settings = config.distillation
   crops = picture_crops(album, DriftedSampler(train, arch, config.seed), videos=settings.videos, seed=config.seed)
   crops = crops[: len(crops) // BATCH * BATCH]
-  targets = targets_of(vgg19, crops, arch=teacher)
+  targets = targets_of(functools.partial(teacher_maps, vgg19, arch=teacher), crops)
   del vgg19
   params = starting_params(random_start(config), arch, workdir)
   rest = {"steps": settings.steps, "seed": config.seed, "arch": arch, "folder": workdir / "distillation"}

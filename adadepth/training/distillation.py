@@ -7,6 +7,7 @@ then thrown away.
 
 import functools
 import pathlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -110,11 +111,15 @@ def principal_axes(maps: Float[np.ndarray, "n h w c"], axes: int) -> Axes:
 
 
 def targets_of(
-  vgg19: dict, crops: UInt8[np.ndarray, "n s s 3"], *, arch: Architecture
+  maps_of: Callable[[UInt8[np.ndarray, "b s s 3"]], dict[int, Array]], crops: UInt8[np.ndarray, "n s s 3"]
 ) -> list[Float[np.ndarray, "n _ _ _"]]:
-  """What the student is to predict of every crop, one array a `TARGETS`, float16; whole batches of crops."""
+  """What the student is to predict of every crop, one array a `TARGETS`, float16; whole batches of crops.
+
+  Args:
+    maps_of: the teacher's maps of a batch, by depth, as in `teacher_maps`.
+  """
   batches = [crops[i : i + BATCH] for i in range(0, len(crops), BATCH)]
-  sampled = [jax.device_get(teacher_maps(vgg19, batch, arch=arch)) for batch in batches[: -(-SAMPLED // BATCH)]]
+  sampled = [jax.device_get(maps_of(batch)) for batch in batches[: -(-SAMPLED // BATCH)]]
   axes = [principal_axes(np.concatenate([m[t.teacher] for m in sampled]), t.axes) for t in TARGETS]
   project = jax.jit(
     lambda maps: [
@@ -122,7 +127,7 @@ def targets_of(
       for t, a in zip(TARGETS, axes, strict=True)
     ]
   )
-  found = [jax.device_get(project(teacher_maps(vgg19, b, arch=arch))) for b in progress(batches, "VGG-19's maps")]
+  found = [jax.device_get(project(maps_of(batch))) for batch in progress(batches, "the teacher's maps")]
   return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 

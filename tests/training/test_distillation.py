@@ -1,5 +1,7 @@
 """The small network's start from VGG-19's maps."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,7 +71,8 @@ def test_the_teachers_maps_are_logarithms_at_the_responses_stride(vgg19, crops):
 
 def test_every_crop_has_targets_of_its_own(crops):
   arch = Architecture(template_px=32, search_px=64, pools=3)  # as wide as the axes are many
-  found = targets_of(init_backbone(jax.random.key(0), arch), crops, arch=arch)
+  vgg19 = init_backbone(jax.random.key(0), arch)
+  found = targets_of(functools.partial(teacher_maps, vgg19, arch=arch), crops)
   sides = [4 if t.teacher == 4 else 8 for t in TARGETS]
   expected = [(len(crops), side, side, t.axes) for side, t in zip(sides, TARGETS, strict=True)]
   assert [x.shape for x in found] == expected

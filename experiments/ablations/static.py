@@ -1,0 +1,98 @@
+"""A static network distilled from the adaptive one, at the mean cost of its hard gating: is that as good?
+
+python -m experiments.ablations.static --root DATA --photos PHOTOS --workdir runs/static
+
+The package's plan, so narrow that its fourth exit costs what hard gating costs in the mean. Its blocks learn to predict
+the package's maps; then it has all that the package's network had: phase 1 and rollouts on the same pairs. Both track
+the dev side. Writes static.json; a run goes on where it was.
+"""
+
+import argparse
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from adadepth.data.drifted_pairs import DriftedSampler
+from adadepth.data.render.cutouts import open_album
+from adadepth.data.sequence import Sequence
+from adadepth.evaluation.costs import frame_costs
+from adadepth.evaluation.intervals import by_video, paired_interval
+from adadepth.evaluation.one_pass import score_tracking, track_all
+from adadepth.io.compilation import enable_compilation_cache
+from adadepth.io.json_files import write_json
+from adadepth.jobs.finetune import run_phase1
+from adadepth.jobs.from_config import architecture_of, source_of
+from adadepth.models.model import Model, load_model, save_model
+from adadepth.models.model_files import EMBEDDED, MODEL_NAME
+from adadepth.models.network import block_outputs, init_params
+from adadepth.training.distillation import BATCH, distil, picture_crops, targets_of
+from configs import distill, gating
+
+WIDTH, EXIT = 0.56, "xcorr4"  # costs 3.66 times the package's xcorr1
+
+
+def configured(given: argparse.Namespace) -> ConfigDict:
+  """How the package's network is trained, narrower."""
+  config = gating.get_config("small").copy_and_resolve_references()
+  with config.unlocked():
+    config.network.width = WIDTH
+    config.data.update({"root": given.root, "split": given.split, "photos": given.photos})
+  return config
+
+
+def train(config: ConfigDict, adaptive: Model, videos: list[Sequence], workdir: pathlib.Path) -> Model:
+  """Distillation from the adaptive network's maps, then phase 1 and rollouts."""
+  arch, settings = architecture_of(config), distill.get_config().distillation
+
+  @jax.jit
+  def maps_of(crops):
+    outputs = block_outputs(adaptive.params, crops, arch=adaptive.arch, depths=len(adaptive.arch.blocks))
+    return dict(enumerate(jnp.log1p(x) for x in outputs))
+
+  album = open_album(config.data.photos)
+  crops = picture_crops(album, DriftedSampler(videos, arch, config.seed), videos=settings.videos, seed=config.seed)
+  crops = crops[: len(crops) // BATCH * BATCH]
+  params = init_params(jax.random.key(config.seed), arch, logit_scale=config.network.logit_scale)
+  rest = {"steps": settings.steps, "seed": config.seed, "arch": arch, "folder": workdir / "distillation"}
+  backbone, curve = distil(params["backbone"], crops, targets_of(maps_of, crops), **rest)
+  print("mean squared errors of the last 100 steps, in variances:", curve[-100:].mean(axis=0).round(3), flush=True)
+  params = run_phase1(config, {**params, "backbone": backbone}, source_of(config).training(videos), workdir)
+  return Model(params, arch, 0.5)
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser.add_argument("--root", required=True)
+  parser.add_argument("--split", default="configs/splits/wide.json")
+  parser.add_argument("--photos", required=True)
+  parser.add_argument("--workdir", type=pathlib.Path, required=True)
+  given = parser.parse_args()
+  enable_compilation_cache()
+  config, adaptive = configured(given), load_model(EMBEDDED)
+  sides = source_of(config).read(("train", "dev"))
+  if not (given.workdir / MODEL_NAME).is_file():
+    save_model(given.workdir / MODEL_NAME, train(config, adaptive, sides["train"], given.workdir))
+  static = load_model(given.workdir)
+  one = frame_costs(adaptive.arch).fixed_gflops[0]
+  passes = {
+    f"static, {EXIT}": (static, EXIT, frame_costs(static.arch).fixed_gflops / one),
+    "adaptive, hard": (adaptive, "hard", frame_costs(adaptive.arch).relative),
+  }
+  rows, of_videos = {}, {}
+  for name, (model, policy, costs) in passes.items():
+    tracked = track_all(model, sides["dev"], [policy], frames=0, folder=given.workdir / name)[policy]
+    entry = score_tracking(tracked, sides["dev"])
+    by_name = entry["mean_iou_by_sequence"]
+    of_videos[name] = by_video(np.array(list(by_name)), np.array(list(by_name.values())))
+    rows[name] = {"mean_iou": entry["mean_iou"], "relative_cost": float(costs @ entry["exits"]), "by_sequence": by_name}
+  first, second = of_videos
+  results = {"passes": rows, f"{second} minus {first}": paired_interval(of_videos[second], of_videos[first])}
+  write_json(given.workdir / "static.json", results)
+  print(results)
+
+
+if __name__ == "__main__":
+  main()
