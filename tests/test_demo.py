@@ -15,7 +15,7 @@ from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.export.kept import shipped_onnx
 from adadepth.export.runtime import OnnxTracker
-from adadepth.io.video import VideoWriter
+from adadepth.io.video_writer import VideoWriter
 from adadepth.maths.metrics import iou
 from docs.demo.make import FILES, STYLE, fetch_runtime
 

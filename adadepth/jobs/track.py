@@ -19,7 +19,8 @@ from adadepth.io.live import LiveStream
 from adadepth.io.progress import progress
 from adadepth.io.run_record import run_record
 from adadepth.io.toolkit_formats import parse_formats
-from adadepth.io.video import FrameStream, TimedFrame, VideoInfo, VideoWriter
+from adadepth.io.video import FrameStream, TimedFrame, VideoInfo
+from adadepth.io.video_writer import VideoWriter
 from adadepth.io.window import Window
 from adadepth.io.workdir import PAGE, all_or_none, files_under, put_aside
 from adadepth.jobs.track_inputs import (

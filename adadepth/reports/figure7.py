@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from adadepth.data.pairs import evenly_spaced
 from adadepth.data.sequence import Sequence
 from adadepth.io.progress import progress
-from adadepth.io.video import VideoWriter
+from adadepth.io.video_writer import VideoWriter
 from adadepth.models.model import Model
 from adadepth.reports.drawing import annotate_frame, titled
 from adadepth.reports.plots import FramePanel, FrameRow, figure7

@@ -91,7 +91,7 @@ def write_inputs(folder: pathlib.Path) -> None:
 
   from adadepth.data.render import Difficulty, render_sequence
   from adadepth.io.json_files import write_json
-  from adadepth.io.video import VideoWriter
+  from adadepth.io.video_writer import VideoWriter
 
   clip = render_sequence(seed=3, name="kills", frames=200, difficulty=Difficulty.graded(0.2))
   with VideoWriter(folder / "clip.mp4", fps=25) as video:

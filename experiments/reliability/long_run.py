@@ -24,8 +24,9 @@ import numpy as np
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.io.compilation import enable_compilation_cache
 from adadepth.io.json_files import write_json
-from adadepth.io.video import VideoWriter, read_frames
+from adadepth.io.video import read_frames
 from adadepth.io.video_frames import VideoFrames
+from adadepth.io.video_writer import VideoWriter
 from adadepth.tracking.tracker import Tracker
 
 COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"

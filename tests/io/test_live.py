@@ -11,7 +11,7 @@ import pytest
 
 from adadepth.errors import InputError
 from adadepth.io import live
-from adadepth.io.video import VideoWriter
+from adadepth.io.video_writer import VideoWriter
 
 FRAMES = 40
 GAP_S = 0.02  # between two frames of the stream

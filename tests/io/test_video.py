@@ -15,6 +15,7 @@ from PIL import Image
 from adadepth.errors import InputError
 from adadepth.io import video
 from adadepth.io.images import Levels
+from adadepth.io.video_writer import VideoWriter
 
 
 def smooth_frames(count: int, height: int, width: int) -> list[np.ndarray]:
@@ -25,7 +26,7 @@ def smooth_frames(count: int, height: int, width: int) -> list[np.ndarray]:
 
 
 def write_video(path, frames: list[np.ndarray], fps: float = 30.0) -> None:
-  with video.VideoWriter(path, fps=fps) as writer:
+  with VideoWriter(path, fps=fps) as writer:
     for frame in frames:
       writer.write(frame)
 
@@ -103,7 +104,7 @@ def test_each_coded_frame_comes_once_at_its_own_time(tmp_path, times, suffix):
 @pytest.mark.parametrize("times", UNEVEN.values(), ids=UNEVEN)
 def test_a_copy_has_the_times_and_the_length_of_the_original(tmp_path, times):
   encode(tmp_path / "a.mp4", smooth_frames(8, 32, 48), times)
-  with video.VideoWriter(tmp_path / "b.mp4", fps=25.0) as writer:
+  with VideoWriter(tmp_path / "b.mp4", fps=25.0) as writer:
     for frame, start_s, duration_s in video.read_frames(tmp_path / "a.mp4").timed():
       writer.write(frame, start_s=start_s, duration_s=duration_s)
   copied = [frame.start_s for frame in video.read_frames(tmp_path / "b.mp4").timed()]
@@ -112,7 +113,7 @@ def test_a_copy_has_the_times_and_the_length_of_the_original(tmp_path, times):
 
 
 def test_the_last_frame_is_shown_for_as_long_as_it_was(tmp_path):
-  with video.VideoWriter(tmp_path / "a.mp4", fps=25.0) as writer:
+  with VideoWriter(tmp_path / "a.mp4", fps=25.0) as writer:
     for t, frame in enumerate(smooth_frames(3, 32, 48)):
       writer.write(frame, start_s=t * 0.1, duration_s=0.1 if t < 2 else 2.5)
   assert length_s(tmp_path / "a.mp4") == pytest.approx(2.7, abs=2e-3)
@@ -133,7 +134,7 @@ def test_times_count_from_the_start_of_the_sound(tmp_path):
     file.mux(sound.encode(None))
   times = [frame.start_s for frame in video.read_frames(tmp_path / "a.mp4").timed()]
   np.testing.assert_allclose(times, [0.5, 0.6, 0.7, 0.8, 0.9], atol=0.07)  # AAC begins a block of 1024 early
-  with video.VideoWriter(tmp_path / "b.mp4", fps=10.0) as writer:
+  with VideoWriter(tmp_path / "b.mp4", fps=10.0) as writer:
     for frame, start_s, duration_s in video.read_frames(tmp_path / "a.mp4").timed():
       writer.write(frame, start_s=start_s, duration_s=duration_s)
   # The first frame stands while the sound of the original is alone.
@@ -231,7 +232,7 @@ def test_nothing_is_left_after_an_error_and_an_older_video_survives(tmp_path):
   path = tmp_path / "a.mp4"
   write_video(path, smooth_frames(2, 32, 32))
   before = path.read_bytes()
-  with pytest.raises(RuntimeError, match="stop"), video.VideoWriter(path, fps=10.0) as writer:
+  with pytest.raises(RuntimeError, match="stop"), VideoWriter(path, fps=10.0) as writer:
     writer.write(smooth_frames(1, 32, 32)[0])
     raise RuntimeError("stop")
   assert path.read_bytes() == before
@@ -246,7 +247,7 @@ def test_a_writer_without_frames_writes_no_file(tmp_path):
 def test_a_frame_of_another_size_is_refused(tmp_path):
   with (
     pytest.raises(ValueError, match=r"shape \(8, 8, 3\), the frames before it \(16, 16, 3\)"),
-    video.VideoWriter(tmp_path / "a.mp4", fps=10.0) as writer,
+    VideoWriter(tmp_path / "a.mp4", fps=10.0) as writer,
   ):
     writer.write(np.zeros((16, 16, 3), np.uint8))
     writer.write(np.zeros((8, 8, 3), np.uint8))
@@ -256,7 +257,7 @@ def test_a_disk_that_is_full_is_told_and_leaves_nothing(tmp_path):
   code = f"""
 import resource, signal
 import numpy as np
-from adadepth.io.video import VideoWriter
+from adadepth.io.video_writer import VideoWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 with VideoWriter({str(tmp_path / "a.mp4")!r}, fps=25.0) as writer:
@@ -272,13 +273,13 @@ with VideoWriter({str(tmp_path / "a.mp4")!r}, fps=25.0) as writer:
 def test_a_python_whose_ffmpeg_cannot_write_is_told_so_before_the_work(tmp_path, monkeypatch):
   monkeypatch.setattr(av, "codecs_available", {"h264"})
   with pytest.raises(InputError, match=r"^the FFmpeg of this Python \(PyAV .*\) has no libx264; run `pip install av`$"):
-    video.VideoWriter(tmp_path / "a.mp4", fps=25.0)
+    VideoWriter(tmp_path / "a.mp4", fps=25.0)
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan")])
 def test_a_speed_that_is_not_positive_is_refused(tmp_path, fps: float):
   with pytest.raises(ValueError, match="`fps`"):
-    video.VideoWriter(tmp_path / "a.mp4", fps=fps)
+    VideoWriter(tmp_path / "a.mp4", fps=fps)
 
 
 def test_pictures_of_a_folder_come_in_natural_order(tmp_path):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from adadepth.evaluation.cache import keep
 from adadepth.io.boxes_csv import BoxRow, write_boxes_csv
 from adadepth.io.json_files import write_json
-from adadepth.io.video import VideoWriter
+from adadepth.io.video_writer import VideoWriter
 from adadepth.io.whole_files import remove_unfinished, replacing, write_text
 from adadepth.models.weights import save_safetensors
 from adadepth.reports.page import Page, write_page

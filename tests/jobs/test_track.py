@@ -21,7 +21,7 @@ from adadepth.data.layouts import read_sequences
 from adadepth.data.render import Difficulty, render_sequence
 from adadepth.errors import InputError
 from adadepth.io.images import Levels
-from adadepth.io.video import VideoWriter
+from adadepth.io.video_writer import VideoWriter
 from adadepth.io.workdir import PAGE
 from adadepth.jobs import track as job
 from adadepth.jobs import track_inputs

@@ -7,7 +7,7 @@ from small_roots import frame_image, write_frames
 from adadepth.data.ahead import read_ahead
 from adadepth.data.layouts import find_sequences, read_sequences
 from adadepth.errors import InputError
-from adadepth.io.video import VideoWriter
+from adadepth.io.video_writer import VideoWriter
 
 
 def write_clip(path, frames: int = 4) -> np.ndarray:
