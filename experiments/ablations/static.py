@@ -4,7 +4,7 @@ python -m experiments.ablations.static --root DATA --photos PHOTOS --workdir run
 
 The package's plan, so narrow that its fourth exit costs what hard gating costs in the mean. Its blocks learn to predict
 the package's maps; then it has all that the package's network had: phase 1 and rollouts on the same pairs. Both track
-the dev side. Writes static.json; a run goes on where it was.
+the dev side, the narrow one by each of its exits. Writes static.json; a run goes on where it was.
 """
 
 import argparse
@@ -28,10 +28,11 @@ from adadepth.jobs.from_config import architecture_of, source_of
 from adadepth.models.model import Model, load_model, save_model
 from adadepth.models.model_files import EMBEDDED, MODEL_NAME
 from adadepth.models.network import block_outputs, init_params
+from adadepth.tracking.policies import FIXED
 from adadepth.training.distillation import BATCH, distil, picture_crops, targets_of
 from configs import distill, gating
 
-WIDTH, EXIT = 0.56, "xcorr4"  # costs 3.66 times the package's xcorr1
+WIDTH = 0.56  # its xcorr4 costs 3.66 times the package's xcorr1
 
 
 def configured(given: argparse.Namespace) -> ConfigDict:
@@ -78,20 +79,23 @@ def main() -> None:
   static = load_model(given.workdir)
   one = frame_costs(adaptive.arch).fixed_gflops[0]
   passes = {
-    f"static, {EXIT}": (static, EXIT, frame_costs(static.arch).fixed_gflops / one),
     "adaptive, hard": (adaptive, "hard", frame_costs(adaptive.arch).relative),
+    **{f"static, {exit}": (static, exit, frame_costs(static.arch).fixed_gflops / one) for exit in FIXED},
   }
-  rows, of_videos = {}, {}
+  rows, hard = {}, None
   for name, (model, policy, costs) in passes.items():
     tracked = track_all(model, sides["dev"], [policy], frames=0, folder=given.workdir / name)[policy]
     entry = score_tracking(tracked, sides["dev"])
     by_name = entry["mean_iou_by_sequence"]
-    of_videos[name] = by_video(np.array(list(by_name)), np.array(list(by_name.values())))
-    rows[name] = {"mean_iou": entry["mean_iou"], "relative_cost": float(costs @ entry["exits"]), "by_sequence": by_name}
-  first, second = of_videos
-  results = {"passes": rows, f"{second} minus {first}": paired_interval(of_videos[second], of_videos[first])}
-  write_json(given.workdir / "static.json", results)
-  print(results)
+    ious = by_video(np.array(list(by_name)), np.array(list(by_name.values())))
+    rows[name] = {"mean_iou": entry["mean_iou"], "relative_cost": float(costs @ entry["exits"])}
+    if hard is None:
+      hard = ious
+    else:
+      rows[name]["hard_minus_it"] = paired_interval(hard, ious)
+    print(name, rows[name], flush=True)
+    rows[name]["mean_iou_by_sequence"] = by_name
+  write_json(given.workdir / "static.json", rows)
 
 
 if __name__ == "__main__":
