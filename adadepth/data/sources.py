@@ -6,11 +6,14 @@ from collections.abc import Sequence as Listing
 
 from adadepth.data.layouts import layout_folders, read_sequences, roots_of
 from adadepth.data.render import render_split
+from adadepth.data.render.cutouts import open_album
+from adadepth.data.render.stills import still_sequence
 from adadepth.data.sequence import Sequence
 from adadepth.data.split import SIDES, load_split
 from adadepth.errors import InputError
 from adadepth.io.progress import progress
 
+STILLS_A_PHOTO = 4  # sequences of views
 RECORDS, RECORDS_INFO = "real_tracks/*/*/", "dataset_info.json"  # as TFDS names the folders of `builders.RealTracks`
 
 
@@ -57,8 +60,17 @@ class Source:
     return {side: self._render(side) for side in sides}
 
   def training(self, train: Listing[Sequence]) -> list[Sequence]:
-    """What phase 1 draws from: the train side, and beside real ones as many rendered, if config asks for any."""
-    return balanced(self._render("train"), train) if self.root and self._count("train") else list(train)
+    """What phase 1 draws from: the train side; beside real videos, if config asks for any, rendered ones and views of
+    photos, each kind as often as the others.
+    """
+    if not (self.root and self._count("train")):
+      return list(train)
+    return balanced(self._render("train"), train, self._stills())
+
+  def _stills(self) -> list[Sequence]:
+    album = open_album(self.photos)
+    count = STILLS_A_PHOTO * len(album.photos) if album else 0
+    return [still_sequence(album, seed=self.seed, index=i) for i in progress(range(count), "views of photos")]
 
   def for_gates(self, found: dict[str, list[Sequence]]) -> list[Sequence]:
     """What phase 2 learns from: train and dev; where there are a root and photos, rendered ones if config asks for any.
@@ -121,8 +133,7 @@ def record_folders(root: str) -> list[pathlib.Path]:
   return [path.parent for place in ("", RECORDS) for path in sorted(pathlib.Path(root).glob(f"{place}{RECORDS_INFO}"))]
 
 
-def balanced(rendered: Listing[Sequence], real: Listing[Sequence]) -> list[Sequence]:
-  """Both kinds in one list, the fewer repeated, so that each is drawn about as often as the other."""
-  if not rendered or not real:
-    return [*rendered, *real]
-  return [*rendered * max(1, len(real) // len(rendered)), *real * max(1, len(rendered) // len(real))]
+def balanced(*kinds: Listing[Sequence]) -> list[Sequence]:
+  """All kinds in one list, the fewer repeated, so that each is drawn about as often as the others."""
+  most = max(len(kind) for kind in kinds)
+  return [sequence for kind in kinds if kind for sequence in [*kind] * round(most / len(kind))]

@@ -191,7 +191,7 @@ def training_batches(
   def batch(step: int) -> PairBatch:
     return stack_groups([sampler[step * groups + group] for group in own or range(groups)])
 
-  return map_ahead(batch, range(start, stop), threads=threads, buffer=PREFETCH_BATCHES)
+  return map_ahead(batch, range(start, stop), threads=threads, buffer=max(PREFETCH_BATCHES, threads))
 
 
 def finetune(

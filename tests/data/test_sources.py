@@ -1,8 +1,10 @@
 """Which sequences a job gets."""
 
+import collections
+
 import pytest
 
-from adadepth.data.sources import Source, balanced
+from adadepth.data.sources import STILLS_A_PHOTO, Source, balanced
 from adadepth.errors import InputError
 
 
@@ -55,7 +57,16 @@ def test_an_empty_side_is_named(tmp_path, shared):
     source(root=str(shared / "data"), split=str(split)).read()
 
 
+def test_with_photos_a_third_is_views_of_them(shared, wide):
+  mixed = source(root=str(shared / "data"), rendered=(15, 1, 1), photos=str(wide / "photos"))
+  drawn = mixed.training(mixed.read(("train",))["train"])
+  kinds = collections.Counter(sequence.name.partition("/")[0] for sequence in drawn)
+  assert kinds["still"] == STILLS_A_PHOTO * 971
+  assert all(abs(count / len(drawn) - 1 / 3) < 0.01 for count in (kinds["still"], kinds["rendered"]))
+
+
 def test_balanced_repeats_the_fewer():
   many, few = (source(rendered=(n, 1, 1)).read()["train"] for n in (5, 2))
   assert len(balanced(many, few)) == len(balanced(few, many)) == 5 + 4
+  assert len(balanced(many, few, few[:1])) == 5 + 4 + 5
   assert balanced(many, []) == many and balanced([], few) == few
