@@ -57,7 +57,8 @@ def data() -> ConfigDict:
   data.on_error = "stop"  # at bad data: "stop", or "skip" and count
   data.hardest = 1.0  # of rendered sequences, in [0, 1]: texture, clutter, look-alikes, occlusion, noise and so on
   data.photos = ""  # folder of photos that rendered sequences are cut from, masks/ beside them if any; "": painted
-  # Rendered sequences in train, dev, test; with a root train's are added, and with photos gates learn from dev's.
+  # Rendered sequences in train, dev, test; with a root train's are added, and with photos views of these too, and gates
+  # learn from dev's.
   data.rendered = (96, 12, 16)
   return data
 

@@ -125,6 +125,15 @@ def sequence() -> Sequence:
   return Sequence("otb/Jogging.1", np.zeros((5, 60, 60, 3), np.uint8), boxes)
 
 
+def test_another_start_moves_the_first_box_alone(compare):
+  boxes = np.float32([[np.nan] * 4, [10, 10, 40, 20], [12, 10, 40, 20]])
+  sequence = Sequence("vot/a", np.zeros((3, 60, 80, 3), np.uint8), boxes)
+  same, other = (compare.other_start(sequence, start).boxes_xywh for start in (0, 1))
+  np.testing.assert_array_equal(same, boxes)
+  np.testing.assert_array_equal(other[[0, 2]], boxes[[0, 2]])
+  assert 0 < np.abs(other[1] - boxes[1]).max() < 5 and np.array_equal(sequence.boxes_xywh, boxes, equal_nan=True)
+
+
 def test_a_track_at_its_first_size_keeps_its_places(compare):
   boxes = np.array([(10, 10, 20, 40), (8, 12, 30, 60)], np.float32)
   track = as_tracked(boxes, np.zeros(2), 0)

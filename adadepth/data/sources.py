@@ -27,7 +27,8 @@ class Source:
     split: JSON file that sorts them into train, dev and test, or "" (see `split.load_split`).
     on_error: "stop" at bad data, or "skip" and count it.
     rendered: how many rendered sequences train, dev and test have. Where there is a root, train's are added to the
-      real ones, dev's are what gates learn from if they are cut from photos, and reports are made on real video alone.
+      real ones, and if they are cut from photos so are views of these, and gates learn from dev's. Reports are made on
+      real video alone.
     hardest: the hardest rendered sequence, in [0, 1]: see `render_split`.
     seed: of the renderer.
     photos: folder of photos that rendered sequences are cut from, or "" for painted shapes.

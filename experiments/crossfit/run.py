@@ -31,7 +31,7 @@ from adadepth.training.cross_fitting import best_static, choose, grouped_folds, 
 from adadepth.training.phase2 import cross_fit, fit, run_phase2
 from configs import gating
 
-KEYS = {"package": 2, "vgg19": 2, "paper": 2}  # of a sequence
+KEYS = {"package": 3, "vgg19": 2, "paper": 2}  # of a sequence
 # Box heads have learnt from the train side, and gates beside them learn from sequences cut from photos.
 SIDES = {"package": ("dev",), "vgg19": ("dev",), "paper": ("train", "dev")}
 
@@ -41,6 +41,7 @@ def configured(arguments: argparse.Namespace):
   variant = {"package": "small", "vgg19": "vgg19", "paper": "vgg19,paper"}[arguments.model]
   config = gating.get_config(variant).copy_and_resolve_references()
   config.unlock()
+  config.seed = arguments.seed
   config.data.update({"root": arguments.root, "split": arguments.split, "photos": arguments.photos})
   config.backbone.weights = arguments.weights or "embedded"
   config.finetune.steps = 0
@@ -105,6 +106,7 @@ def main() -> None:
   parser.add_argument("--photos", default="", help="that the sequences for the gates are cut from")
   parser.add_argument("--workdir", type=pathlib.Path, required=True)
   parser.add_argument("--policies", default="hard")
+  parser.add_argument("--seed", type=int, default=0, help="of the rendered sequences and the folds")
   arguments = parser.parse_args()
   enable_compilation_cache()
   config = configured(arguments)
