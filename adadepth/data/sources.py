@@ -7,13 +7,13 @@ from collections.abc import Sequence as Listing
 from adadepth.data.layouts import layout_folders, read_sequences, roots_of
 from adadepth.data.render import render_split
 from adadepth.data.render.cutouts import open_album
-from adadepth.data.render.stills import still_sequence
+from adadepth.data.render.photo_views import photo_sequence
 from adadepth.data.sequence import Sequence
 from adadepth.data.split import SIDES, load_split
 from adadepth.errors import InputError
 from adadepth.io.progress import progress
 
-STILLS_A_PHOTO = 4  # sequences of views
+SEQUENCES_A_PHOTO = 4  # sequences of views
 RECORDS, RECORDS_INFO = "real_tracks/*/*/", "dataset_info.json"  # as TFDS names the folders of `builders.RealTracks`
 
 
@@ -66,12 +66,12 @@ class Source:
     """
     if not (self.root and self._count("train")):
       return list(train)
-    return balanced(self._render("train"), train, self._stills())
+    return balanced(self._render("train"), train, self._of_photos())
 
-  def _stills(self) -> list[Sequence]:
+  def _of_photos(self) -> list[Sequence]:
     album = open_album(self.photos)
-    count = STILLS_A_PHOTO * len(album.photos) if album else 0
-    return [still_sequence(album, seed=self.seed, index=i) for i in progress(range(count), "views of photos")]
+    count = SEQUENCES_A_PHOTO * len(album.photos) if album else 0
+    return [photo_sequence(album, seed=self.seed, index=i) for i in progress(range(count), "views of photos")]
 
   def for_gates(self, found: dict[str, list[Sequence]]) -> list[Sequence]:
     """What phase 2 learns from: train and dev; where there are a root and photos, rendered ones if config asks for any.

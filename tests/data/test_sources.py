@@ -4,7 +4,7 @@ import collections
 
 import pytest
 
-from adadepth.data.sources import STILLS_A_PHOTO, Source, balanced
+from adadepth.data.sources import SEQUENCES_A_PHOTO, Source, balanced
 from adadepth.errors import InputError
 
 
@@ -61,8 +61,8 @@ def test_with_photos_a_third_is_views_of_them(shared, wide):
   mixed = source(root=str(shared / "data"), rendered=(15, 1, 1), photos=str(wide / "photos"))
   drawn = mixed.training(mixed.read(("train",))["train"])
   kinds = collections.Counter(sequence.name.partition("/")[0] for sequence in drawn)
-  assert kinds["still"] == STILLS_A_PHOTO * 971
-  assert all(abs(count / len(drawn) - 1 / 3) < 0.01 for count in (kinds["still"], kinds["rendered"]))
+  assert kinds["photo"] == SEQUENCES_A_PHOTO * 971
+  assert all(abs(count / len(drawn) - 1 / 3) < 0.01 for count in (kinds["photo"], kinds["rendered"]))
 
 
 def test_balanced_repeats_the_fewer():

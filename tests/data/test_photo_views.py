@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from adadepth.data.render.cutouts import open_album
-from adadepth.data.render.stills import FRAMES, still_sequence
+from adadepth.data.render.photo_views import FRAMES, photo_sequence
 
 TARGET = (40, 30, 100, 70)  # left, top, right, bottom
 
@@ -24,7 +24,7 @@ def album(tmp_path):
 
 def labelled(album, seed=0):
   """A sequence whose target is the labelled one."""
-  sequences = (still_sequence(album, seed=seed, index=index) for index in range(40))
+  sequences = (photo_sequence(album, seed=seed, index=index) for index in range(40))
   return next(s for s in sequences if np.allclose(s.boxes_xywh[:, :2] + s.boxes_xywh[:, 2:] / 2, (70, 50)))
 
 
@@ -40,7 +40,7 @@ def test_the_box_is_where_the_target_is_seen(album):
 
 
 def test_views_differ_and_follow_from_seed_and_index(album):
-  one, again, other = (still_sequence(album, seed=seed, index=3) for seed in (0, 0, 1))
+  one, again, other = (photo_sequence(album, seed=seed, index=3) for seed in (0, 0, 1))
   assert np.array_equal(one.boxes_xywh, again.boxes_xywh) and np.array_equal(one.frames[2], again.frames[2])
   assert not np.array_equal(one.boxes_xywh, other.boxes_xywh)
   assert len(np.unique(one.boxes_xywh, axis=0)) == FRAMES
@@ -48,5 +48,5 @@ def test_views_differ_and_follow_from_seed_and_index(album):
 
 def test_without_labels_any_part_of_the_photo_will_do(album):
   for index in range(20):
-    boxes = still_sequence(album, seed=5, index=index).boxes_xywh
+    boxes = photo_sequence(album, seed=5, index=index).boxes_xywh
     assert np.isfinite(boxes).all() and (boxes[:, 2:] > 3).all()

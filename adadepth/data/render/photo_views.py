@@ -40,7 +40,7 @@ class Views:
     return np.asarray(view)
 
 
-def still_sequence(album: Album, *, seed: int, index: int) -> Sequence:
+def photo_sequence(album: Album, *, seed: int, index: int) -> Sequence:
   """A region of a photo, or any part of one that has no labels, in FRAMES views; it follows from seed and index."""
   rng = np.random.default_rng((11, index, seed))
   path, labels = album.pick(rng)
@@ -61,7 +61,7 @@ def still_sequence(album: Album, *, seed: int, index: int) -> Sequence:
     views.append(np.column_stack([back, center - back @ center]))
     half = np.sqrt(np.square(to_frame * (size / 2)).sum(axis=1))  # of the box around the turned ellipse
     boxes.append([*(center - half), *(2 * half)])
-  return Sequence(f"still/{index:05d}", Views(path, np.stack(views)), np.float32(boxes))
+  return Sequence(f"photo/{index:05d}", Views(path, np.stack(views)), np.float32(boxes))
 
 
 def _any_part(rng: np.random.Generator, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
