@@ -2,8 +2,10 @@
 
 import collections
 
+import numpy as np
 import pytest
 
+from adadepth.data.sequence import Sequence
 from adadepth.data.sources import SEQUENCES_A_PHOTO, Source, balanced
 from adadepth.errors import InputError
 
@@ -21,7 +23,7 @@ def test_without_a_root_every_side_is_rendered():
 
 
 def test_with_a_root_every_side_is_real(shared):
-  real = source(root=str(shared / "data"), rendered=(15, 1, 1))
+  real = source(root=str(shared / "data"), rendered=(3, 1, 1))
   found = real.read()
   assert {side: len(sequences) for side, sequences in found.items()} == {"train": 15, "dev": 6, "test": 8}
   assert len(real.training(found["train"])) == 30
@@ -58,15 +60,17 @@ def test_an_empty_side_is_named(tmp_path, shared):
 
 
 def test_with_photos_a_third_is_views_of_them(shared, wide):
-  mixed = source(root=str(shared / "data"), rendered=(15, 1, 1), photos=str(wide / "photos"))
+  mixed = source(root=str(shared / "data"), rendered=(3, 1, 1), photos=str(wide / "photos" / "davis"))
   drawn = mixed.training(mixed.read(("train",))["train"])
   kinds = collections.Counter(sequence.name.partition("/")[0] for sequence in drawn)
-  assert kinds["photo"] == SEQUENCES_A_PHOTO * 971
-  assert all(abs(count / len(drawn) - 1 / 3) < 0.01 for count in (kinds["photo"], kinds["rendered"]))
+  assert kinds["photo"] == SEQUENCES_A_PHOTO * 51
+  assert all(abs(count / len(drawn) - 1 / 3) < 0.02 for count in (kinds["photo"], kinds["rendered"]))
 
 
 def test_balanced_repeats_the_fewer():
-  many, few = (source(rendered=(n, 1, 1)).read()["train"] for n in (5, 2))
+  frames, boxes = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 4), np.float32)
+  sequences = [Sequence(f"vot/{index}", frames, boxes) for index in range(7)]
+  many, few = sequences[:5], sequences[5:]
   assert len(balanced(many, few)) == len(balanced(few, many)) == 5 + 4
   assert len(balanced(many, few, few[:1])) == 5 + 4 + 5
   assert balanced(many, []) == many and balanced([], few) == few
