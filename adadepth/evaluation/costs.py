@@ -4,6 +4,7 @@ XLA counts a `cond` as its dearest branch, so hard gating is never read off the 
 program of its own here, which stops there.
 """
 
+import contextlib
 import functools
 from typing import NamedTuple
 
@@ -45,8 +46,10 @@ def gated_exit(
 
 
 def xla_gflops(program, *arguments) -> float:
-  """GFLOPs of a program by XLA's cost analysis; arguments may be shapes."""
-  with jax.default_device(jax.devices("cpu")[0]):  # a GPU's plugin does not analyse what it has not compiled
+  """GFLOPs of a program for a CPU by XLA's cost analysis; arguments may be shapes."""
+  # A GPU's plugin analyses nothing that it has not compiled.
+  elsewhere = jax.default_backend() != "cpu"
+  with jax.default_device(jax.devices("cpu")[0]) if elsewhere else contextlib.nullcontext():
     return jax.jit(program).lower(*arguments).cost_analysis()["flops"] / 1e9
 
 
