@@ -13,7 +13,7 @@ from adadepth.data.split import SIDES, load_split
 from adadepth.errors import InputError
 from adadepth.io.progress import progress
 
-SEQUENCES_A_PHOTO = 4  # sequences of views
+SEQUENCES_A_PHOTO = 4  # of its views
 RECORDS, RECORDS_INFO = "real_tracks/*/*/", "dataset_info.json"  # as TFDS names the folders of `builders.RealTracks`
 
 

@@ -8,6 +8,7 @@ all of them read. Crops follow from the seed and their number, so that they are 
 
 import collections
 import dataclasses
+import hashlib
 import multiprocessing
 import os
 import pathlib
@@ -32,9 +33,15 @@ PROCESSES, FOLDER = "ADADEPTH_PROCESSES", "ADADEPTH_RENDERED"  # processes that 
 render_in_memory, run_phase1 = Source._render, finetune.run_phase1
 
 
+def file_of(source: Source, index: int) -> pathlib.Path:
+  """Where a sequence of the train side is, in a folder of its own for all that it is rendered by."""
+  made_by = (source.rendered[0], source.seed, source.hardest, source.photos)
+  return pathlib.Path(os.environ[FOLDER]) / hashlib.sha256(repr(made_by).encode()).hexdigest()[:16] / f"{index}.npz"
+
+
 def render_to_file(source: Source, index: int) -> None:
   """One sequence of the train side, where it is not there yet."""
-  path = pathlib.Path(os.environ[FOLDER]) / f"{index}.npz"
+  path = file_of(source, index)
   if not path.exists():
     split = render_split(
       split="train", sequences=source.rendered[0], seed=source.seed, hardest=source.hardest, photos=source.photos
@@ -48,12 +55,11 @@ def render(source: Source, side: str) -> list[Sequence]:
   """In the place of `Source._render`: the train side's frames are files that are mapped into memory."""
   if side != "train":
     return render_in_memory(source, side)
-  folder, n = pathlib.Path(os.environ[FOLDER]), source.rendered[0]
-  folder.mkdir(parents=True, exist_ok=True)
+  files = [file_of(source, index) for index in range(source.rendered[0])]
   if multiprocessing.parent_process() is None:
+    files[0].parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(int(os.environ[PROCESSES]), mp_context=SPAWN) as pool:
-      list(pool.map(render_to_file, [source] * n, range(n), chunksize=8))
-  files = [folder / f"{index}.npz" for index in range(n)]
+      list(pool.map(render_to_file, [source] * len(files), range(len(files)), chunksize=8))
   return [
     Sequence(f"rendered/train-{file.stem}", np.load(file.with_suffix(".npy"), mmap_mode="r"), np.load(file)["boxes"])
     for file in files
