@@ -24,10 +24,11 @@ from adadepth.maths.cascade import exit_confidences, exit_depth
 from adadepth.models.architecture import DEPTH_NAMES, DEPTHS
 from adadepth.models.model import Model, load_model
 from adadepth.models.model_files import EMBEDDED
-from adadepth.models.network import block_outputs, make_template
+from adadepth.models.network import make_template
 from adadepth.reports.plots import BLUE, GREEN, VERMILION, save
 from adadepth.tracking.belief import BELIEVED
-from adadepth.tracking.policies import gated_confidences, look_at
+from adadepth.tracking.policies import gated_confidences, look_through
+from adadepth.tracking.reader import Search
 from adadepth.tracking.tracker import Tracker
 
 FOLDER = pathlib.Path(__file__).parent / "pictures"
@@ -66,8 +67,7 @@ def responses_of(model: Model, sequence: Sequence, pair) -> tuple[np.ndarray, np
   params, arch = model.params, model.arch
   template = make_template(params, pair.template, cut_key_search(sequence, 0, arch), pair.size_in_crop, arch=arch)
   template = jax.tree.map(lambda leaf: leaf[None], template)
-  outputs = block_outputs(params, pair.search, arch=arch, depths=DEPTHS)
-  found = [look_at(params, template, x, pair.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
+  found = look_through(params, template, Search(pair.search, pair.last_size), depths=DEPTHS, arch=arch)
   responses = jnp.stack([at.response for at in found], axis=1)
   scores = jnp.stack([at.reading.score for at in found], axis=1)
   confidences = gated_confidences(params, responses, scores, arch=arch)

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from adadepth.models.architecture import DEPTHS, Architecture
-from adadepth.models.network import Template, block_outputs, correlation_maps, init_params, make_template
-from adadepth.tracking.policies import fixed_policy, look_at, soft_policy, stop_share
+from adadepth.models.network import Template, correlation_maps, init_params, make_template
+from adadepth.tracking.policies import fixed_policy, look_through, soft_policy, stop_share
 from adadepth.tracking.reader import Reading, Search
 
 
@@ -39,8 +39,7 @@ def gated_exit(
   params: dict, template: Template, search: Search, *, arch: Architecture, depth: int
 ) -> tuple[Array, Reading]:
   """A gated run of n = 1 that stops at `depth`: blocks, responses and gates up to it, as `hard_policy` runs them."""
-  outputs = block_outputs(params, search.crops, arch=arch, depths=depth + 1)
-  found = [look_at(params, template, x, search.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
+  found = look_through(params, template, search, depths=depth + 1, arch=arch)
   stops = jnp.stack([stop_share(params, at, depth=k, arch=arch) for k, at in enumerate(found)])
   return stops, found[-1].reading
 

@@ -29,7 +29,7 @@ from adadepth.models.network import (
   prepare_params,
   respond,
 )
-from adadepth.tracking.reader import read_paper, read_peak
+from adadepth.tracking.reader import agreed, read_paper, read_peak
 
 CHUNK = 5
 ROWS = 4096  # pairs whose responses are on a device at a time
@@ -193,7 +193,8 @@ def _searches(params, template: Template, search, last_size, *, arch):
     if arch.reader == "paper":
       reading = read_paper(response, each.size, arch=arch)
     else:
-      reading, _ = read_peak(params, each, searched, response, last_size, depth=depth, arch=arch)
+      own, _ = read_peak(params, each, searched, response, last_size, depth=depth, arch=arch)
+      reading = agreed(readings[-1] if readings else None, own, arch=arch)
     responses.append(response)
     readings.append(reading)
   readings = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *readings)

@@ -26,7 +26,7 @@ from adadepth.models.network import (
 )
 from adadepth.models.vgg import apply_block, preprocess
 from adadepth.tracking.partial_batch import on_rows
-from adadepth.tracking.reader import Patch, Reading, Search, average, read_paper, read_peak, weighted_sum
+from adadepth.tracking.reader import Patch, Reading, Search, agreed, average, read_paper, read_peak, weighted_sum
 
 FIXED = DEPTH_NAMES  # a policy each
 
@@ -57,7 +57,7 @@ class AtDepth(NamedTuple):
 
   Attributes:
     response: [n, r, r].
-    reading: of this depth alone.
+    reading: of this depth, with those before it that agree (`reader.agreed`).
     patch: what the box head saw; None for the paper's reader.
   """
 
@@ -67,14 +67,35 @@ class AtDepth(NamedTuple):
 
 
 def look_at(
-  params: dict, template: Template, x: Float[Array, "n h w c"], last_size: Array, *, depth: int, arch: Architecture
+  params: dict,
+  template: Template,
+  x: Float[Array, "n h w c"],
+  last_size: Array,
+  before: Reading | None,
+  *,
+  depth: int,
+  arch: Architecture,
 ) -> AtDepth:
-  """Correlates the block's output with the template of its depth, and reads the box there."""
+  """Correlates the block's output with the template of its depth, and reads the box there.
+
+  Args:
+    before: what was read up to the depth before; None at the first, and for a reader that reads one map.
+  """
   searched = correlation_map(x, depth=depth, arch=arch)
   response = respond_each(filter_of(template, depth), searched, arch=arch)
   if arch.reader == "paper":
     return AtDepth(response, read_paper(response, template.size, arch=arch), None)
-  return AtDepth(response, *read_peak(params, template, searched, response, last_size, depth=depth, arch=arch))
+  reading, patch = read_peak(params, template, searched, response, last_size, depth=depth, arch=arch)
+  return AtDepth(response, agreed(before, reading, arch=arch), patch)
+
+
+def look_through(params: dict, template: Template, search: Search, *, depths: int, arch: Architecture) -> list[AtDepth]:
+  """The first `depths` depths, one after the other."""
+  found: list[AtDepth] = []
+  for depth, x in enumerate(block_outputs(params, search.crops, arch=arch, depths=depths)):
+    before = found[-1].reading if found else None
+    found.append(look_at(params, template, x, search.last_size, before, depth=depth, arch=arch))
+  return found
 
 
 def fixed_policy(
@@ -83,12 +104,12 @@ def fixed_policy(
   """xcorr1..xcorr5: always stops at one depth, a static exit; nothing deeper is in the program."""
 
   def stop_there(inputs: tuple[Template, Search]) -> Decision:
-    template, search = inputs
-    x, n = block_outputs(params, search.crops, arch=arch, depths=depth + 1)[depth], len(search.crops)
-    at = look_at(params, template, x, search.last_size, depth=depth, arch=arch)
+    n = len(inputs[1].crops)
+    found = look_through(params, *inputs, depths=depth + 1, arch=arch)
     confidences = jnp.tile(jax.nn.one_hot(depth, DEPTHS), (n, 1))
-    patches = tuple(at.patch if k == depth else None for k in range(DEPTHS))
-    return Decision(at.reading, confidences, jnp.full(n, depth, jnp.int32), patches, jnp.ones((n, DEPTHS), bool))
+    patches = tuple(at.patch for at in found) + (None,) * (DEPTHS - 1 - depth)
+    exits, computed = jnp.full(n, depth, jnp.int32), jnp.tile(jnp.arange(DEPTHS) <= depth, (n, 1))
+    return Decision(found[-1].reading, confidences, exits, patches, computed)
 
   return on_rows(stop_there, (template, search))
 
@@ -98,8 +119,7 @@ def soft_policy(params: dict, template: Template, search: Search, _: Array, *, a
 
   def weigh_all(inputs: tuple[Template, Search]) -> Decision:
     template, search = inputs
-    outputs = block_outputs(params, search.crops, arch=arch, depths=DEPTHS)
-    found = [look_at(params, template, x, search.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
+    found = look_through(params, template, search, depths=DEPTHS, arch=arch)
     responses = jnp.stack([at.response for at in found], axis=1)
     readings = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *(at.reading for at in found))
     confidences = gated_confidences(params, responses, readings.score, arch=arch)
@@ -142,13 +162,15 @@ def hard_policy(
   reading, patches, computed = None, [], []
   for depth in range(DEPTHS):
 
-    def next_block(inputs: tuple[Template, Array, Array], *, depth=depth) -> tuple[Array, AtDepth, Array]:
-      template, x, last_size = inputs
+    def next_block(
+      inputs: tuple[Template, Array, Array, Reading | None], *, depth=depth
+    ) -> tuple[Array, AtDepth, Array]:
+      template, x, last_size, before = inputs
       x = apply_block(params["backbone"], x, depth=depth, arch=arch)
-      at = look_at(params, template, x, last_size, depth=depth, arch=arch)
+      at = look_at(params, template, x, last_size, before, depth=depth, arch=arch)
       return x, at, share(params, at, depth=depth, arch=arch)
 
-    x, at, stop = on_rows(next_block, (template, x, search.last_size), active if depth else None)
+    x, at, stop = on_rows(next_block, (template, x, search.last_size, reading), active if depth else None)
     patches.append(at.patch)
     computed.append(active)
     reading = jax.tree.map(functools.partial(_where, active), at.reading, reading) if depth else at.reading

@@ -15,6 +15,9 @@ from adadepth.models.network import Template, logit_scales
 
 # Of the box head's prior of motion: nats against a displacement d, times log(1 + d^2 / (2 s^2)), s in template crops.
 MOTION, MOTION_SCALE = 1.0, 0.125
+# Of a box where depths agree, the share of the last one's own head, by the kind of template. Chosen on dev: VGG-19's
+# shallow heads, on responses of ridge filters, err more and have no say.
+OWN = {"crop": 0.6, "ridge": 1.0}
 SURE = 20.0  # the score of the paper's reader, which has none: a logit whose sigmoid is 1 in float32
 
 
@@ -63,6 +66,22 @@ def read_peak(
   maps, window = template.maps[depth], local_window(search_map, place, arch.template_cells)
   reading = read_box(params["box"], maps, window, place, template.size, last_size, depth=depth, arch=arch)
   return reading, Patch(window, place)
+
+
+def agreed(before: Reading | None, now: Reading, *, arch: Architecture) -> Reading:
+  """What a depth reads, with what was read before it where their centres lie within a cell: they do not err alike.
+
+  Args:
+    before: what was read up to the depth before, by this very rule; None: this is the first.
+    now: what the depth's own head reads; its score stays.
+  """
+  share = OWN[arch.template]
+  if before is None or share == 1:
+    return now
+  near = jnp.max(jnp.abs(now.center - before.center), axis=-1, keepdims=True) <= arch.stride_px
+  own = jnp.where(near, share, 1.0)
+  center, size = (b + (1 - own) * (a - b) for a, b in ((before.center, now.center), (before.size, now.size)))
+  return Reading(center, size, now.score)
 
 
 def place_of(params: dict, response: Float[Array, "n r r"], *, depth: int, arch: Architecture) -> Int[Array, "n 2"]:

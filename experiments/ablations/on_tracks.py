@@ -38,9 +38,9 @@ from adadepth.maths.random_streams import named_generator
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.model import Model, load_model
 from adadepth.models.model_files import EMBEDDED
-from adadepth.models.network import Template, block_outputs, logit_scales
+from adadepth.models.network import Template, logit_scales
 from adadepth.tracking.belief import FIRST
-from adadepth.tracking.policies import Decision, gated_confidences, look_at
+from adadepth.tracking.policies import Decision, gated_confidences, look_through
 from adadepth.tracking.reader import Search
 from adadepth.tracking.step import TrackerState, next_size, update
 from adadepth.tracking.tracker import Tracker
@@ -107,8 +107,7 @@ def step(
   seen = {}
 
   def policy(params: dict, template: Template, search: Search, threshold: Array) -> Decision:
-    outputs = block_outputs(params, search.crops, arch=arch, depths=DEPTHS)
-    found = [look_at(params, template, x, search.last_size, depth=k, arch=arch) for k, x in enumerate(outputs)]
+    found = look_through(params, template, search, depths=DEPTHS, arch=arch)
     responses = jnp.stack([at.response for at in found], axis=1)
     readings = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *(at.reading for at in found))
     scales = {"logit_scale": logit_scales(params), "template_cells": arch.template_cells}

@@ -159,7 +159,7 @@ def headline(tmp_path_factory):
   """A finished run of VGG-19's plan with ridge templates and box heads, from a backbone of random weights."""
   workdir = tmp_path_factory.mktemp("headline")
   config = small("gating", "vgg19")
-  config.eval.tracking = "hard"
+  config.eval.tracking, config.finetune.steps = "hard", 0  # no phase 1, as it is by default
   TASKS["gating"](config, workdir)
   return workdir
 

@@ -1,5 +1,7 @@
 """Where box heads read, and how their readings are averaged."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from adadepth.maths.cost_volume import MARGIN
 from adadepth.models.architecture import DEPTHS, Architecture
 from adadepth.models.box_head import Reading, init_box_heads
 from adadepth.models.network import Template, respond_each
-from adadepth.tracking.reader import MOTION, MOTION_SCALE, Patch, average, read_peak
+from adadepth.tracking.reader import MOTION, MOTION_SCALE, OWN, Patch, agreed, average, read_peak
 
 ARCH = Architecture(template_px=32, search_px=128, pools=3, scaling="none", reader="box")
 ZERO, STRIDE = 7, 8  # the cell of an unmoved target, and pixels from one to the next
@@ -33,6 +35,11 @@ def blind(params: dict, response: np.ndarray) -> np.ndarray:
   """Where a response is read, (x, y) in cells from the unmoved one, with maps of zeros."""
   maps = (np.zeros((len(response), cells, cells, 6), np.float32) for cells in (4, 16))
   return np.asarray(read(params, *maps, response)[0].center) / STRIDE
+
+
+def boxes(*, center, size) -> Reading:
+  """Readings of one target or several."""
+  return Reading(*(jnp.atleast_2d(jnp.asarray(x, "float32")) for x in (center, size)), jnp.zeros(np.size(size) // 2))
 
 
 def peaks(*cells_xy: tuple[int, int], height: float = 1.0) -> np.ndarray:
@@ -82,6 +89,40 @@ def test_a_peak_must_outweigh_the_prior_of_motion(params, more, read_at):
   d2 = (6 * STRIDE) ** 2 + (3 * STRIDE) ** 2
   nats = MOTION * np.log(1 + d2 / (2 * (MOTION_SCALE * ARCH.template_px) ** 2))
   np.testing.assert_array_equal(blind(params, peaks((6, -3), height=more * nats / 40)), [read_at])
+
+
+# What agrees.
+
+SHARE = OWN["crop"]
+
+
+@pytest.mark.parametrize("off", [(0.0, 8.0), (-8.0, 3.0)])
+def test_depths_that_read_within_a_cell_have_a_box_in_common(off):
+  before, now = boxes(center=(4.0, -6.0), size=(20.0, 10.0)), boxes(center=np.add((4.0, -6.0), off), size=(24.0, 8.0))
+  found = agreed(before, now._replace(score=now.score + 2), arch=ARCH)
+  np.testing.assert_allclose(found.center[0], np.add((4.0, -6.0), np.multiply(off, SHARE)), atol=1e-6)
+  np.testing.assert_allclose(found.size[0], (20 + 4 * SHARE, 10 - 2 * SHARE), rtol=1e-6)
+  np.testing.assert_array_equal(found.score, now.score + 2)
+
+
+def test_a_depth_that_reads_elsewhere_has_its_own_box_and_each_target_its_own_agreement():
+  before = boxes(center=[(0.0, 0.0), (0.0, 0.0)], size=[(20.0, 20.0)] * 2)
+  now = boxes(center=[(8.5, 0.0), (2.0, 0.0)], size=[(10.0, 10.0)] * 2)
+  found = agreed(before, now, arch=ARCH)
+  np.testing.assert_array_equal(found.center[0], (8.5, 0))
+  np.testing.assert_array_equal(found.size[0], (10, 10))
+  np.testing.assert_allclose(found.center[1], (2 * SHARE, 0), rtol=1e-6)
+  np.testing.assert_allclose(found.size[1], np.full(2, 20 - 10 * SHARE), rtol=1e-6)
+
+
+def test_depths_of_ridge_filters_have_boxes_of_their_own():
+  before, now = boxes(center=(4.0, -6.0), size=(20.0, 10.0)), boxes(center=(4.5, -6.0), size=(24.0, 8.0))
+  assert agreed(before, now, arch=dataclasses.replace(ARCH, template="ridge")) is now
+
+
+def test_the_first_depth_has_nothing_to_agree_with():
+  now = boxes(center=(1.0, 2.0), size=(3.0, 4.0))
+  assert agreed(None, now, arch=ARCH) is now
 
 
 # Averages.
