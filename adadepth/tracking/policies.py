@@ -26,7 +26,17 @@ from adadepth.models.network import (
 )
 from adadepth.models.vgg import apply_block, preprocess
 from adadepth.tracking.partial_batch import on_rows
-from adadepth.tracking.reader import Patch, Reading, Search, agreed, average, read_paper, read_peak, weighted_sum
+from adadepth.tracking.reader import (
+  Patch,
+  Reading,
+  Search,
+  agreed,
+  average,
+  read_paper,
+  read_peak,
+  share_boxes,
+  weighted_sum,
+)
 
 FIXED = DEPTH_NAMES  # a policy each
 
@@ -107,7 +117,9 @@ def fixed_policy(
     n = len(inputs[1].crops)
     found = look_through(params, *inputs, depths=depth + 1, arch=arch)
     confidences = jnp.tile(jax.nn.one_hot(depth, DEPTHS), (n, 1))
-    patches = tuple(at.patch for at in found) + (None,) * (DEPTHS - 1 - depth)
+    # Where boxes are not shared the depths before go unread, and XLA leaves out what nothing reads.
+    patches = tuple(at.patch if share_boxes(arch) or k == depth else None for k, at in enumerate(found))
+    patches += (None,) * (DEPTHS - 1 - depth)
     exits, computed = jnp.full(n, depth, jnp.int32), jnp.tile(jnp.arange(DEPTHS) <= depth, (n, 1))
     return Decision(found[-1].reading, confidences, exits, patches, computed)
 

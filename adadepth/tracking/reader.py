@@ -15,9 +15,7 @@ from adadepth.models.network import Template, logit_scales
 
 # Of the box head's prior of motion: nats against a displacement d, times log(1 + d^2 / (2 s^2)), s in template crops.
 MOTION, MOTION_SCALE = 1.0, 0.125
-# Of a box where depths agree, the share of the last one's own head, by the kind of template. Chosen on dev: VGG-19's
-# shallow heads, on responses of ridge filters, err more and have no say.
-OWN = {"crop": 0.6, "ridge": 1.0}
+OWN = 0.6  # of a box where depths agree, the share of the last one's own head; chosen on dev and rendered pairs
 SURE = 20.0  # the score of the paper's reader, which has none: a logit whose sigmoid is 1 in float32
 
 
@@ -68,6 +66,11 @@ def read_peak(
   return reading, Patch(window, place)
 
 
+def share_boxes(arch: Architecture) -> bool:
+  """Whether depths that agree have a box in common. Not with ridge filters: VGG-19's shallow heads err more."""
+  return arch.reader == "box" and arch.template == "crop"
+
+
 def agreed(before: Reading | None, now: Reading, *, arch: Architecture) -> Reading:
   """What a depth reads, with what was read before it where their centres lie within a cell: they do not err alike.
 
@@ -75,11 +78,10 @@ def agreed(before: Reading | None, now: Reading, *, arch: Architecture) -> Readi
     before: what was read up to the depth before, by this very rule; None: this is the first.
     now: what the depth's own head reads; its score stays.
   """
-  share = OWN[arch.template]
-  if before is None or share == 1:
+  if before is None or not share_boxes(arch):
     return now
   near = jnp.max(jnp.abs(now.center - before.center), axis=-1, keepdims=True) <= arch.stride_px
-  own = jnp.where(near, share, 1.0)
+  own = jnp.where(near, OWN, 1.0)
   center, size = (b + (1 - own) * (a - b) for a, b in ((before.center, now.center), (before.size, now.size)))
   return Reading(center, size, now.score)
 

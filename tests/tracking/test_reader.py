@@ -93,15 +93,13 @@ def test_a_peak_must_outweigh_the_prior_of_motion(params, more, read_at):
 
 # What agrees.
 
-SHARE = OWN["crop"]
-
 
 @pytest.mark.parametrize("off", [(0.0, 8.0), (-8.0, 3.0)])
 def test_depths_that_read_within_a_cell_have_a_box_in_common(off):
   before, now = boxes(center=(4.0, -6.0), size=(20.0, 10.0)), boxes(center=np.add((4.0, -6.0), off), size=(24.0, 8.0))
   found = agreed(before, now._replace(score=now.score + 2), arch=ARCH)
-  np.testing.assert_allclose(found.center[0], np.add((4.0, -6.0), np.multiply(off, SHARE)), atol=1e-6)
-  np.testing.assert_allclose(found.size[0], (20 + 4 * SHARE, 10 - 2 * SHARE), rtol=1e-6)
+  np.testing.assert_allclose(found.center[0], np.add((4.0, -6.0), np.multiply(off, OWN)), atol=1e-6)
+  np.testing.assert_allclose(found.size[0], (20 + 4 * OWN, 10 - 2 * OWN), rtol=1e-6)
   np.testing.assert_array_equal(found.score, now.score + 2)
 
 
@@ -111,8 +109,8 @@ def test_a_depth_that_reads_elsewhere_has_its_own_box_and_each_target_its_own_ag
   found = agreed(before, now, arch=ARCH)
   np.testing.assert_array_equal(found.center[0], (8.5, 0))
   np.testing.assert_array_equal(found.size[0], (10, 10))
-  np.testing.assert_allclose(found.center[1], (2 * SHARE, 0), rtol=1e-6)
-  np.testing.assert_allclose(found.size[1], np.full(2, 20 - 10 * SHARE), rtol=1e-6)
+  np.testing.assert_allclose(found.center[1], (2 * OWN, 0), rtol=1e-6)
+  np.testing.assert_allclose(found.size[1], np.full(2, 20 - 10 * OWN), rtol=1e-6)
 
 
 def test_depths_of_ridge_filters_have_boxes_of_their_own():
