@@ -110,7 +110,7 @@ def gates() -> ConfigDict:
   gates.keys_per_sequence = 0  # keys that train the gates, evenly spread over a sequence; 0: every tenth frame
   gates.folds = 7  # train and dev videos are dealt into so many; each is judged by gates that have not seen it
   # T is the most accurate within so much of the best static exit's cost on their pairs; real video is cheaper.
-  gates.cost_share = 0.5
+  gates.cost_share = 0.4
   return gates
 
 

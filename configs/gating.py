@@ -71,7 +71,6 @@ def train_the_small_network(config: ConfigDict) -> None:
   config.finetune.update({"steps": 18_000, "groups": 32, "learning_rate": 1e-3, "warmup_steps": 200, "clip_norm": 5.0})
   config.finetune.update({"rollouts": 350, "log_every": 100, "checkpoint_every": 500})
   config.gates.keys_per_sequence = 3
-  config.gates.cost_share = 0.4  # what a frame of real video may cost; it costs less there: experiments/tracking
 
 
 def gate_as_in_the_paper(config: ConfigDict) -> None:
