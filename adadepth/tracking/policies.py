@@ -89,7 +89,7 @@ def look_at(
   """Correlates the block's output with the template of its depth, and reads the box there.
 
   Args:
-    before: what was read up to the depth before; None at the first, and for a reader that reads one map.
+    before: what was read up to the depth before, which the paper's reader makes nothing of; None at the first.
   """
   searched = correlation_map(x, depth=depth, arch=arch)
   response = respond_each(filter_of(template, depth), searched, arch=arch)
