@@ -272,7 +272,7 @@ def run_phase2(
   folds: int,
   thresholds: Listing[float],
   arch: Architecture,
-  cost_share: float = 0.5,
+  cost_share: float = 0.4,
   budget: float = 0.0,
   costs_ms: Float[np.ndarray, "5"] | None = None,
 ) -> Phase2:

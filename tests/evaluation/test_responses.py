@@ -91,9 +91,9 @@ def test_box_heads_read_every_pair_at_every_depth(headed, sequences):
   found, group = table(surer, sequences[:1], arch=BOX), only_group(sequences[0], BOX)
   np.testing.assert_array_equal(found.last_size, group.last_size)
   np.testing.assert_array_equal(found.size, np.repeat(group.last_size[:, None], 5, axis=1))
-  before, center, share = found.center[:, :-1], found.center[:, 1:], OWN
-  together = np.abs(center - before).max(axis=-1, keepdims=True) <= 8 * share
-  own = np.concatenate([found.center[:, :1], np.where(together, before + (center - before) / share, center)], axis=1)
+  before, center = found.center[:, :-1], found.center[:, 1:]
+  together = np.abs(center - before).max(axis=-1, keepdims=True) <= 8 * OWN
+  own = np.concatenate([found.center[:, :1], np.where(together, before + (center - before) / OWN, center)], axis=1)
   np.testing.assert_allclose(own, 8 * np.rint(own / 8), atol=1e-4)
   assert together.any()
   np.testing.assert_array_equal(found.score, np.zeros((8, 5)))
