@@ -40,7 +40,7 @@ from adadepth.reports.tracker_plots import draw_curves
 from adadepth.tracking.budget import Budget, budget_for, check_target
 from adadepth.tracking.policies import FIXED
 
-BUDGET_SHARES = (0.25, 0.33, 0.5, 0.6)  # of the reference exit's cost, for which it is reported how budgets hold
+BUDGET_SHARES = (0.25, 0.33, 0.5, 0.6)  # of xcorr5's cost, for which it is reported how budgets hold
 
 
 def time_steps(config: ConfigDict, model: Model) -> dict[str, Float[np.ndarray, "r"]]:
@@ -81,16 +81,16 @@ def chosen_budget(config: ConfigDict, model: Model, times_ms: dict[str, float]) 
 
 
 def budget_rows(
-  model: Model, scores: PairScores, confidences: Float[np.ndarray, "n 5"], reference: str, times_ms: dict[str, float]
+  model: Model, scores: PairScores, confidences: Float[np.ndarray, "n 5"], times_ms: dict[str, float]
 ) -> list[dict]:
-  """How budgets of `BUDGET_SHARES` of the reference exit's cost hold on the pairs, in FLOPs and in ms."""
+  """How budgets of `BUDGET_SHARES` of xcorr5's cost hold on the pairs, in FLOPs and in ms."""
   if model.calibration is None:
     return []
   units = {"relative": None} | ({"ms": np.array([times_ms[name] for name in FIXED])} if times_ms else {})
   rows = []
   for unit, costs_ms in units.items():
     costs = np.asarray(model.calibration.relative_costs) if costs_ms is None else costs_ms
-    targets = [share * costs[FIXED.index(reference)] for share in BUDGET_SHARES]
+    targets = [share * costs[-1] for share in BUDGET_SHARES]
     held = [
       score_budget(scores, confidences, model.calibration, t, costs_ms) for t in targets if costs[0] < t < costs[-1]
     ]
@@ -127,7 +127,7 @@ def assess(
   results |= {"threshold": model.threshold, "reference": reference}
   results["comparison"] = compare_hard(scores, confidences, model.threshold, reference)
   times = medians_ms(seconds)
-  results |= {"times_ms": times, "budgets": budget_rows(model, scores, confidences, reference, times)}
+  results |= {"times_ms": times, "budgets": budget_rows(model, scores, confidences, times)}
   if choice is not None:
     results["choice"] = choice
   budget = chosen_budget(config, model, times)

@@ -16,7 +16,7 @@ class Calibration(NamedTuple):
     exits: the share of frames that stop at each depth, for each T.
     iou25: IOU@25 of hard gating, for each T.
     relative_costs: FLOPs of a frame that stops at each depth, relative to xcorr1, [5].
-    reference: the best static exit there, "xcorr1".."xcorr5", whose cost defines the shares of budgets.
+    reference: the best static exit there, "xcorr1".."xcorr5", with which hard gating is compared.
   """
 
   thresholds: list[float]

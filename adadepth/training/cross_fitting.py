@@ -81,7 +81,7 @@ def static_choices(scores: PairScores, cost_by_exit: Float[np.ndarray, "5"]) -> 
 
 
 def best_static(static: Listing[Choice]) -> Choice:
-  """The most accurate static exit, the cheaper of equals: its cost defines the shares of budgets."""
+  """The most accurate static exit, the cheaper of equals, with which hard gating is compared."""
   return max(static, key=lambda c: (c.entry["iou@25"], -c.cost))
 
 

@@ -272,7 +272,7 @@ def run_phase2(
   folds: int,
   thresholds: Listing[float],
   arch: Architecture,
-  cost_share: float = 0.4,
+  cost_share: float = 0.25,
   budget: float = 0.0,
   costs_ms: Float[np.ndarray, "5"] | None = None,
 ) -> Phase2:
@@ -282,7 +282,7 @@ def run_phase2(
     table: of the train and the dev sequences.
     folds: videos are dealt into so many.
     thresholds: T to choose from.
-    cost_share: the mean cost within which to choose, over the best static exit's.
+    cost_share: the mean cost within which to choose, over xcorr5's.
     budget: that cost itself, relative to xcorr1, or in ms where `costs_ms` says what an exit takes; 0: as `cost_share`
       says.
   """
@@ -292,11 +292,11 @@ def run_phase2(
   cost_by_exit = costs.relative if costs_ms is None else costs_ms
   static = static_choices(scores, cost_by_exit)
   tried = sweep(scores, confidences, recipe.price_weights, thresholds, cost_by_exit)
-  reference = best_static(static)
-  limit = budget or cost_share * reference.cost
+  limit = budget or cost_share * static[-1].cost
   gated = choose(tried, limit)
   fitted = fit(params, table, table_features(params, table, arch=arch), np.arange(len(table)), recipe, arch)
   gates = fitted.gates[recipe.price_weights.index(gated.price_weight)]
-  calibration = calibration_of([c for c in tried if c.price_weight == gated.price_weight], reference.policy, costs)
+  learnt = [c for c in tried if c.price_weight == gated.price_weight]
+  calibration = calibration_of(learnt, best_static(static).policy, costs)
   model = Model({**params, "gates": gates}, arch, gated.threshold, calibration)
   return Phase2(model, choose([*static, gated], limit), gated, static, fitted)

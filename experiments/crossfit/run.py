@@ -49,13 +49,13 @@ def configured(arguments: argparse.Namespace):
 
 
 def measure_pairs(params, table, folds, recipe, arch, thresholds, cost_share) -> dict:
-  """Cross-fitted: static exits, and hard gating within shares of the best one's cost, pair by pair and by video."""
+  """Cross-fitted: static exits, and hard gating within shares of xcorr5's cost, pair by pair and by video."""
   scores, confidences = cross_fit(params, table, folds=folds, recipe=recipe, arch=arch)
   static = static_choices(scores, scores.costs.relative)
   tried = sweep(scores, confidences, recipe.price_weights, thresholds, scores.costs.relative)
   reference, found = best_static(static), {}
   for share in sorted({0.25, 0.33, 0.5, 0.6, cost_share, 1.0}):
-    choice = choose(tried, share * reference.cost)
+    choice = choose(tried, share * static[-1].cost)
     exits = exits_at(confidences[recipe.price_weights.index(choice.price_weight)], choice.threshold)
     hard = by_video(table.sequence, taken(scores, exits))
     mixed = by_video(table.sequence, scores.ious @ random_mix(scores, choice.entry["gflops"]))
