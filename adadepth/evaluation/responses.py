@@ -141,7 +141,7 @@ def pair_table(
     )
   prepared = prepare_params(params, arch)
 
-  weights = digest_of((params["backbone"], params.get("box")))
+  weights = digest_of([params.get(name) for name in ("backbone", "head", "box")])
 
   def place(sequence: Sequence) -> tuple[pathlib.Path, str]:
     return file_of(folder, sequence), key_of(sequence, weights, arch, wanted[sequence.name], errors is not None)

@@ -197,7 +197,8 @@ def test_other_heads_and_other_crops_are_computed_anew(headed, sequences, tmp_pa
   other = {**headed, "box": jax.tree.map(lambda leaf: leaf + 0.1, headed["box"])}
   first, second = (table(p, sequences[:1], tmp_path, BOX) for p in (headed, other))
   table(headed, sequences[:1], tmp_path, BOX, errors=drift)
-  assert computed == ["s0", "s0", "s0"]
+  table({**headed, "head": jax.tree.map(lambda leaf: leaf + 1, headed["head"])}, sequences[:1], tmp_path, BOX)
+  assert computed == ["s0"] * 4
   assert np.all(first.score != second.score)
 
 
