@@ -26,6 +26,7 @@ from adadepth.maths.expected_overlap import (
   supervised_runs,
 )
 from adadepth.maths.pixel_overlap import pixel_overlap
+from adadepth.tracking.accepted import check_box
 
 ANCHOR_EVERY = 50  # frames, where a data set has no anchors of its own
 
@@ -68,7 +69,7 @@ def supervised_pass(tracker: AnyTracker, sequence: Sequence) -> ResultRows:
 
 
 def starts_of(sequence: Sequence) -> list[Start]:
-  """The anchors of a sequence with their frames: the data set's own, or one every fifty frames with a box.
+  """The anchors of a sequence with their frames: the data set's own, or one every fifty frames with a box to start at.
 
   Of those a run goes on in the longer direction, as VOT2020 has it.
   """
@@ -77,15 +78,21 @@ def starts_of(sequence: Sequence) -> list[Start]:
     directions = {int(frame): int(sequence.anchors[frame]) for frame in np.flatnonzero(sequence.anchors)}
     order = sorted(directions, key=lambda frame: (-directions[frame], frame))  # forwards first
     return [_start(frame, directions[frame], count) for frame in order]
-  seen = np.isfinite(sequence.boxes_xywh).all(axis=1)
-  anchors = [frame for frame in {*range(0, count, ANCHOR_EVERY), count - 1} if seen[frame]]
+  anchors = [frame for frame in {*range(0, count, ANCHOR_EVERY), count - 1} if _can_start(sequence, frame)]
   return [_start(frame, 1 if frame < count / 2 else -1, count) for frame in sorted(anchors)]
 
 
 def multi_start_pass(tracker: AnyTracker, sequence: Sequence, start: Start) -> Float[np.ndarray, "t 4"]:
-  """The boxes of one run; the first is the given one."""
+  """The boxes of one run; the first is the given one.
+
+  Raises:
+    InputError: the data set's anchor has a box that the tracker refuses.
+  """
   first, *rest = start.frames
-  tracker.init(sequence.frames[first], sequence.boxes_xywh[first])
+  try:
+    tracker.init(sequence.frames[first], sequence.boxes_xywh[first])
+  except InputError as error:
+    raise InputError(f"{sequence.name}, frame {first}, an anchor: {error}") from error
   boxes = [sequence.boxes_xywh[first], *(tracker.update(sequence.frames[t]) for t in rest)]
   return np.array(boxes, np.float64)
 
@@ -137,6 +144,15 @@ def multi_start_scores(sequences: Listing[Sequence], runs: Listing[Listing[tuple
     for sequence, of_one, length in zip(sequences, measured, lengths, strict=True)
   }
   return {**multi_start_measures(measured, lengths)._asdict(), "by_sequence": rows}
+
+
+def _can_start(sequence: Sequence, frame: int) -> bool:
+  """Whether there is a box that a tracker accepts: that of a target which leaves the frame is none."""
+  width, height = sequence.frame_wh
+  with contextlib.suppress(InputError):
+    check_box(sequence.boxes_xywh[frame], (height, width, 3))
+    return True
+  return False
 
 
 def _start(frame: int, direction: int, count: int) -> Start:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from adadepth.data.sequence import Sequence
+from adadepth.errors import InputError
 from adadepth.evaluation.restarts import (
   multi_start_pass,
   multi_start_scores,
@@ -94,7 +95,17 @@ def test_without_anchors_a_run_starts_every_fifty_frames_in_the_longer_direction
   found = starts_of(sequence)
   assert [(start.anchor, len(start.frames)) for start in found] == [(0, 120), (50, 70), (100, 101), (119, 120)]
   sequence.boxes_xywh[50] = np.nan
-  assert [start.anchor for start in starts_of(sequence)] == [0, 100, 119]
+  sequence.boxes_xywh[100] = (50, 10, 30, 20)  # its centre is outside the frame of 60 by 60 px
+  assert [start.anchor for start in starts_of(sequence)] == [0, 119]
+
+
+def test_an_anchor_that_a_tracker_refuses_is_named():
+  class Refuses(Stays):
+    def init(self, frame, box_xywh):
+      raise InputError("`box_xywh` is none")
+
+  with pytest.raises(InputError, match="vot/still, frame 2, an anchor: `box_xywh` is none"):
+    multi_start_pass(Refuses(1), still(4), starts_of(still(4, anchors=np.array([0, 0, 1, 0])))[0])
 
 
 def test_a_run_goes_through_its_frames_from_the_given_box():
