@@ -74,10 +74,11 @@ def sweep(
   return tried
 
 
-def static_choices(scores: PairScores, cost_by_exit: Float[np.ndarray, "5"]) -> list[Choice]:
-  """The static exits, whose cost is the same everywhere."""
+def static_choices(scores: PairScores, costs_ms: Float[np.ndarray, "5"] | None = None) -> list[Choice]:
+  """The static exits, whose cost is the same everywhere: relative to xcorr1, or in ms where it is given."""
   entries = score_fixed(scores)
-  return [Choice(name, 0.0, 0.0, float(cost_by_exit[k]), 0.0, entries[name]) for k, name in enumerate(FIXED)]
+  costs = [entries[name]["relative_cost"] for name in FIXED] if costs_ms is None else costs_ms
+  return [Choice(name, 0.0, 0.0, float(cost), 0.0, entries[name]) for name, cost in zip(FIXED, costs, strict=True)]
 
 
 def best_static(static: Listing[Choice]) -> Choice:

@@ -290,7 +290,7 @@ def run_phase2(
   dealt = grouped_folds(table.sequence, folds, recipe.seed)
   scores, confidences = cross_fit(params, table, folds=dealt, recipe=recipe, arch=arch)
   cost_by_exit = costs.relative if costs_ms is None else costs_ms
-  static = static_choices(scores, cost_by_exit)
+  static = static_choices(scores, costs_ms)
   tried = sweep(scores, confidences, recipe.price_weights, thresholds, cost_by_exit)
   limit = budget or cost_share * static[-1].cost
   gated = choose(tried, limit)

@@ -17,7 +17,7 @@ import numpy as np
 
 from adadepth.data.drifted_pairs import drift
 from adadepth.evaluation.intervals import by_video, paired_interval
-from adadepth.evaluation.one_pass import score_tracking, track_sequence
+from adadepth.evaluation.one_pass import score_tracking, track_all
 from adadepth.evaluation.responses import pair_table
 from adadepth.evaluation.scores import exits_at, random_mix, table_features, taken
 from adadepth.io.compilation import enable_compilation_cache
@@ -26,7 +26,6 @@ from adadepth.jobs.from_config import architecture_of, recipe_of, source_of, sta
 from adadepth.models.model import Model, save_model
 from adadepth.models.model_files import MODEL_NAME
 from adadepth.tracking.policies import FIXED
-from adadepth.tracking.tracker import Tracker
 from adadepth.training.cross_fitting import best_static, choose, grouped_folds, static_choices, sweep
 from adadepth.training.phase2 import cross_fit, fit, run_phase2
 from configs import gating
@@ -51,7 +50,7 @@ def configured(arguments: argparse.Namespace):
 def measure_pairs(params, table, folds, recipe, arch, thresholds, cost_share) -> dict:
   """Cross-fitted: static exits, and hard gating within shares of xcorr5's cost, pair by pair and by video."""
   scores, confidences = cross_fit(params, table, folds=folds, recipe=recipe, arch=arch)
-  static = static_choices(scores, scores.costs.relative)
+  static = static_choices(scores)
   tried = sweep(scores, confidences, recipe.price_weights, thresholds, scores.costs.relative)
   reference, found = best_static(static), {}
   for share in sorted({0.25, 0.33, 0.5, 0.6, cost_share, 1.0}):
@@ -74,27 +73,22 @@ def measure_pairs(params, table, folds, recipe, arch, thresholds, cost_share) ->
   }
 
 
-def measure_tracks(params, table, folds, recipe, arch, choice, sequences, policies, path: pathlib.Path) -> dict:
+def measure_tracks(params, table, folds, recipe, arch, choice, sequences, policies, folder: pathlib.Path) -> dict:
   """One pass over every video by the model of the folds that it is not in; of all, if it is in none."""
-  done = json.loads(path.read_text()) if path.is_file() else {}
+  scores = {}
   features = table_features(params, table, arch=arch)
   fold_of = {str(name): int(fold) for name, fold in zip(table.sequence, folds, strict=True)}
   for fold in range(-1, folds.max() + 1):
-    left = [s for s in sequences if fold_of.get(s.name, -1) == fold and s.name not in done]
-    if not left:
+    held = [s for s in sequences if fold_of.get(s.name, -1) == fold]
+    if not held:
       continue
     fitted = fit(params, table, features, np.flatnonzero(folds != fold), recipe, arch)
     gates = fitted.gates[recipe.price_weights.index(choice["price_weight"])]
     model = Model({**params, "gates": gates}, arch, choice["threshold"])
-    trackers = {policy: Tracker(model, policy) for policy in policies}
-    for sequence in left:
-      runs = {policy: track_sequence(tracker, sequence) for policy, tracker in trackers.items()}
-      done[sequence.name] = {policy: score_tracking([run], [sequence]) for policy, run in runs.items()}
-      write_json(path, done)
-      print(
-        sequence.name, {policy: round(row["mean_iou"], 3) for policy, row in done[sequence.name].items()}, flush=True
-      )
-  return done
+    for policy, runs in track_all(model, held, policies, frames=0, folder=folder).items():
+      for run, sequence in zip(runs, held, strict=True):
+        scores.setdefault(sequence.name, {})[policy] = score_tracking([run], [sequence])
+  return scores
 
 
 def main() -> None:
@@ -135,7 +129,7 @@ def main() -> None:
     pairs["hard"][str(config.gates.cost_share)],
     sequences,
     arguments.policies.split(","),
-    arguments.workdir / "tracks.json",
+    arguments.workdir / "tracks",
   )
   write_json(arguments.workdir / "results.json", {"arch": dataclasses.asdict(arch), "pairs": pairs, "tracks": tracks})
 

@@ -78,15 +78,15 @@ def test_the_cost_error_is_that_of_the_mean_over_videos(scores):
 
 
 def test_static_exits_are_candidates_at_a_sure_cost(scores):
-  found = static_choices(scores, COSTS.relative)
+  found = static_choices(scores)
   assert [(c.policy, c.cost, c.cost_error) for c in found] == [
-    (f"xcorr{k + 1}", COSTS.relative[k], 0) for k in range(5)
+    (f"xcorr{k + 1}", COSTS.fixed_gflops[k], 0) for k in range(5)
   ]
   assert [c.entry["iou@25"] for c in found] == pytest.approx([0, 1, 1, 1, 1])
 
 
 def test_the_best_static_exit_is_the_cheaper_of_equals(scores):
-  assert best_static(static_choices(scores, COSTS.relative)).policy == "xcorr2"
+  assert best_static(static_choices(scores)).policy == "xcorr2"
 
 
 # Choice.
