@@ -105,16 +105,6 @@ def gating_loss(
   return jnp.sum(confidences * total, axis=-1)
 
 
-def iou_loss(
-  center: Float[Array, "2"], size_wh: Float[Array, "2"], true_center: Float[Array, "2"], true_size_wh: Float[Array, "2"]
-) -> Float[Array, ""]:
-  """1 - IoU of two boxes, in [0, 1]: sizes above 0."""
-  low = jnp.maximum(center - size_wh / 2, true_center - true_size_wh / 2)
-  high = jnp.minimum(center + size_wh / 2, true_center + true_size_wh / 2)
-  overlap = jnp.prod(jnp.maximum(high - low, 0))
-  return 1 - overlap / (jnp.prod(size_wh) + jnp.prod(true_size_wh) - overlap)
-
-
 def giou_loss(
   center: Float[Array, "*b 2"],
   size_wh: Float[Array, "*b 2"],

@@ -8,7 +8,6 @@ import shapely
 
 from adadepth.maths import losses
 from adadepth.maths.losses import all_depths_loss, deepest_loss, gating_loss, geometric_price, position_log_softmax
-from adadepth.maths.metrics import iou
 
 PAPER = {"template_cells": 8, "search_cells": 16, "stride_px": 16, "variance_px2": 20.0}
 ODD = {"template_cells": 5, "search_cells": 11, "stride_px": 4, "variance_px2": 6.0}
@@ -266,16 +265,6 @@ def test_the_gradient_of_the_printed_loss_pulls_mass_to_the_target(grid):
 def test_the_gating_loss_favours_depths_that_are_good_and_cheap():
   gradient = jax.grad(gating_loss)(jnp.full(3, 1 / 3), jnp.array([4.0, 2, 1]), jnp.array([1.0, 2, 4]), 0.5)
   np.testing.assert_allclose(gradient, [4.5, 3, 3], rtol=1e-6)  # L_i + lambda * price_i
-
-
-def test_the_iou_loss_is_one_minus_the_metric():
-  rng = np.random.default_rng(0)
-  boxes = np.concatenate([rng.uniform(-5, 5, (2, 50, 2)), rng.uniform(1, 9, (2, 50, 2))], axis=-1).astype(np.float32)
-  centers = boxes[..., :2] + boxes[..., 2:] / 2
-  found = jax.vmap(losses.iou_loss)(centers[0], boxes[0, :, 2:], centers[1], boxes[1, :, 2:])
-  expected = 1 - iou(boxes[0], boxes[1])
-  assert 0 < expected.min() < 0.8 < expected.max() == 1  # some overlap and some do not
-  np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 # Generalised IoU.
