@@ -140,6 +140,11 @@ def check_config(config: ConfigDict) -> None:
   for name in ("gates.price_weights", "policy.thresholds", "benchmark.targets"):
     if _get(config, name) is not None and not len(_get(config, name)):
       raise InputError(f"`config.{name}` (=()) must hold at least one value")
+  if _get(config, "eval.frames_per_sequence") and _get(config, "protocol") not in (None, "one_pass"):
+    raise InputError(
+      f"`config.eval.frames_per_sequence` (={config.eval.frames_per_sequence}) is of the protocol one_pass alone; "
+      f"leave it at 0 with {config.protocol}"
+    )
   if _get(config, "eval.frames_per_sequence") == 1:
     raise InputError("`config.eval.frames_per_sequence` (=1) leaves nothing to track: 0 (all), or 2 and more")
   if _get(config, "policy.budget") and config.policy.budget_unit == "ms" and not config.eval.timing_rounds:

@@ -29,8 +29,8 @@ def run_vot(config: ConfigDict, workdir: pathlib.Path) -> None:
 
 def section(config: ConfigDict) -> str:
   """Our lines; all paths are absolute, since the toolkit runs trackers in folders of its own."""
-  command = [sys.executable, "-m", "adadepth.trax_server", f"--model={in_full(config.model)}"]
-  command += [f"--weights={in_full(config.backbone.weights)}"] if config.backbone.weights else []
+  command = [sys.executable, "-m", "adadepth.trax_server", f"--model={in_full(config.model, 'model')}"]
+  command += [f"--weights={in_full(config.backbone.weights, 'backbone.weights')}"] if config.backbone.weights else []
   command += [f"--policy={config.policy}"]
   command += [f"--budget={config.budget:g}"] if config.budget else []
   lines = [f"[{config.name}]", f"label = {config.name}", "protocol = trax", f"command = {shlex.join(command)}"]
@@ -43,16 +43,18 @@ def section(config: ConfigDict) -> str:
   return "\n".join((*lines, ""))
 
 
-def in_full(path: str) -> str:
+def in_full(path: str, field: str) -> str:
   """A path from the root on; the name of a model in the package as it is.
 
+  Args:
+    field: of the config, that has it.
   Raises:
     InputError: there is no such file or folder.
   """
   if path in ASSETS:
     return path
   if not pathlib.Path(path).expanduser().exists():
-    raise InputError(f"`config.model` or `config.backbone.weights` (={path}) does not exist; name a file")
+    raise InputError(f"`config.{field}` (={path}) does not exist; name a file")
   return str(pathlib.Path(path).expanduser().resolve())
 
 

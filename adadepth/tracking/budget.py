@@ -25,12 +25,12 @@ class Budget(NamedTuple):
 
 
 def check_target(target: float, cost_by_exit: Float[np.ndarray, "5"], unit: str, *, argument: str = "budget") -> None:
-  """Raises InputError for a budget that no exit is as cheap, or as dear, as; arguments as of `budget_for`."""
+  """Raises InputError for a budget that no mix of exits costs; arguments as of `budget_for`."""
   low, high = cost_by_exit[0], cost_by_exit[-1]
   if not low < target < high:
     raise InputError(
-      f"`{argument}` (={target:g}, {unit}) must lie between {low:.3g} and {high:.3g}: what a frame costs that stops at "
-      "the first depth, and at the last"
+      f"`{argument}` (={target:g}, {unit}) must be above {low:.5g} and below {high:.5g}: what a frame costs that stops "
+      "at the first depth, and at the last"
     )
 
 
@@ -59,7 +59,7 @@ def budget_for(
     costs_ms: milliseconds of a frame that stops at each depth.
     argument: name of the argument the target came from, for error messages.
   Raises:
-    InputError: a model without calibration, or a target that no exit is as cheap, or as dear, as.
+    InputError: a model without calibration, or a target that no mix of exits costs.
   """
   if calibration is None:
     raise InputError(

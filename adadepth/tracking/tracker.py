@@ -157,7 +157,11 @@ class Tracker:
       box_xywh: in the first frame, as `init` takes it.
     Returns:
       The track, with a leading t; the first row is the given box, with confidence 0 at depth 0.
+    Raises:
+      InputError: no frame, or as `init` and `update`.
     """
+    if not len(frames):
+      raise InputError("`frames` is empty: give the video's frames, the first with the target in `box_xywh`")
     target = self.init(frames[0], box_xywh)
     tracks = [given_track(box_xywh)]
     for frame in frames[1:]:

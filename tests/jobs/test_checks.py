@@ -54,7 +54,7 @@ def test_a_budget_out_of_reach_is_refused_before_any_work():
   arch = architecture_of(config)
   with config.unlocked():
     config.policy.budget = 60.0
-    with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=60, relative to xcorr1\) must lie between 1"):
+    with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=60, relative to xcorr1\) must be above 1"):
       check_budget(config, arch)
     config.policy.budget_unit = "ms"
     check_budget(config, arch)
@@ -94,6 +94,16 @@ def test_vgg19_needs_a_backbone_or_phase_one():
     check_config(config)
   config.finetune.steps = 10
   check_config(config)
+
+
+@pytest.mark.parametrize("protocol", ["supervised", "multi_start"])
+def test_vots_protocols_go_through_every_frame(protocol):
+  config = evaluate.get_config()
+  with config.unlocked():
+    config.protocol, config.trackers, config.eval.frames_per_sequence = protocol, "ours", 9
+  message = rf"`config\.eval\.frames_per_sequence` \(=9\) is of .* one_pass alone; leave it at 0 with {protocol}"
+  with pytest.raises(InputError, match=message):
+    check_config(config)
 
 
 def test_photos_need_rendered_sequences():

@@ -207,7 +207,7 @@ def test_a_budget_in_milliseconds_is_held_against_the_clock_before_the_work(tmp_
   monkeypatch.setattr(assess, "step_seconds", lambda trackers, rounds: times)
   config = small("gating", "scratch")
   config.policy.budget, config.policy.budget_unit, config.eval.timing_rounds = 500.0, "ms", 1
-  with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=500, ms\) must lie between 45 and 105"):
+  with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=500, ms\) must be above 45 and below 105"):
     TASKS["gating"](config, tmp_path)
   assert not list(tmp_path.iterdir())
 
@@ -361,7 +361,7 @@ def test_track_writes_boxes_and_a_video(finished, frames_folder, tmp_path):
     ({"model": "/no/such"}, r"config\.model` \(=/no/such\) is neither"),
     ({"policy": "best"}, r"config\.policy` \(='best'\) must be one of xcorr1"),
     ({"policy": "soft", "budget": 2.0}, r'config\.budget` \(=2\.0\) is for the policy "hard" alone'),
-    ({"budget": 99.0}, r"config\.budget` \(=99, relative to xcorr1\) must lie between"),
+    ({"budget": 99.0}, r"config\.budget` \(=99, relative to xcorr1\) must be above"),
     ({"model": "vgg19"}, r"config\.backbone\.weights` \(=''\) names no backbone"),
     ({"threshold": 1.5}, r"config\.threshold` \(=1\.5\) must lie below 1"),
     ({"threshold": float("nan")}, r"config\.threshold` \(=nan\) must lie below 1"),

@@ -83,12 +83,12 @@ def test_cost_and_iou_are_those_of_the_calibrations_exits():
 
 @pytest.mark.parametrize("target", [0.5, 1.0, 16.0, 20.0])
 def test_a_budget_that_no_threshold_meets_is_refused(target):
-  with pytest.raises(InputError, match=r"`budget` \(=.*, relative to xcorr1\) must lie between 1 and 16"):
+  with pytest.raises(InputError, match=r"`budget` \(=.*, relative to xcorr1\) must be above 1 and below 16"):
     budget_for(CALIBRATION, target)
 
 
 def test_a_refusal_names_the_argument_and_the_unit_it_came_in():
-  with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=60, ms\) must lie between 10 and 50"):
+  with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=60, ms\) must be above 10 and below 50"):
     budget_for(CALIBRATION, 60.0, costs_ms=np.array([10.0, 20, 30, 40, 50]), argument="config.policy.budget")
 
 

@@ -419,11 +419,16 @@ def test_a_budget_is_for_hard_gating_alone(model):
     Tracker(model, "soft", 2.0)
 
 
+def test_a_video_without_a_frame_is_refused(tracker):
+  with pytest.raises(InputError, match="`frames` is empty: give the video's frames"):
+    tracker.track([], (10, 10, 20, 20))
+
+
 def test_a_budget_needs_a_calibration_that_can_meet_it(model):
   with pytest.raises(InputError, match=r"`budget` \(=2\): the model has no calibration"):
     Tracker(model, "hard", 2.0)
   calibration = Calibration([0.2, 0.8], [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]], [0.5, 0.7], [1.0, 2, 4, 8, 16], "xcorr4")
-  with pytest.raises(InputError, match=r"`budget` \(=20, relative to xcorr1\) must lie between 1 and 16"):
+  with pytest.raises(InputError, match=r"`budget` \(=20, relative to xcorr1\) must be above 1 and below 16"):
     Tracker(model._replace(calibration=calibration), "hard", 20.0)
   assert 0.2 < Tracker(model._replace(calibration=calibration), "hard", 4.0).threshold < 0.8
 
