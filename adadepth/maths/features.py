@@ -53,7 +53,7 @@ def gate_features(
 
   Args:
     response: the map of one depth, as the policy sees it, [r, r].
-    score: the box head's, at that depth; 0 for a reader without one, so that no gate makes anything of it.
+    score: what the reader gives at that depth, a logit; the paper's gives a constant, of which no gate makes anything.
     depth: 0..4.
     logit_scale: what makes the map logits of Eq. 1 (for the entropy).
     template_cells: side of the template's map, which says where the centre is.

@@ -48,8 +48,8 @@ class Decision(NamedTuple):
     reading: what is read of each.
     confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [n, 5].
     depth: the deepest block computed, 0..4, [n].
-    patches: what each depth saw where it read, which templates learn from; None where it read nothing.
-    computed: at which depths there is one of it, [n, 5].
+    patches: what each depth saw where it read, which templates learn from; None where nobody looks at it.
+    computed: which depths were, [n, 5].
   """
 
   reading: Reading

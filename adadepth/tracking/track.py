@@ -18,7 +18,8 @@ class Track(NamedTuple):
     box_xywh: image pixels, [*n, 4].
     confidences: c_1..c_5 (see `policies.Decision`), [*n, 5].
     depth: the deepest block computed, 0..4, [*n].
-    score: the probability that the target is there, from what was read lately, [*n]; 1 with readers that do not say.
+    score: the probability that the target is there, from what was read lately, [*n]; the paper's reader does not
+      say, and it goes to 1.
     missed: frames in a row in which it was not believed to be there, [*n].
   """
 
