@@ -14,7 +14,7 @@ from configs import common
 def get_config() -> ConfigDict:
   config = ConfigDict()
   config.task = "distill"  # the job of adadepth/jobs/__init__.py
-  config.seed = 0  # of all that is random: crops, weights, batches
+  config.seed = 0  # of what is drawn at random: crops, weights, batches
   config.threads = 2  # that cut crops
   config.network = common.small_network()
   config.backbone = ConfigDict()

@@ -20,7 +20,7 @@ def get_config(arg: str = "all") -> ConfigDict:
     raise InputError(f"`--config=configs/finetune.py:{arg}`: the variants are {variants}")
   config = ConfigDict()
   config.task = "finetune"  # the job of adadepth/jobs/__init__.py
-  config.seed = 0  # of all that is random: rendered sequences, weights, batches
+  config.seed = 0  # of what is drawn at random: rendered sequences, weights, batches
   config.threads = 2  # that decode and cut crops ahead of the network
   config.distributed = common.distributed()
   config.network = common.small_network() if network == "quick" else common.paper_network()

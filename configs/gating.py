@@ -24,7 +24,7 @@ def get_config(arg: str = "") -> ConfigDict:
   paper, quick = "paper" in options, "quick" in options
   config = ConfigDict()
   config.task = "gating"  # the job of adadepth/jobs/__init__.py
-  config.seed = 0  # of all that is random: rendered sequences, weights, batches, folds
+  config.seed = 0  # of what is drawn at random: rendered sequences, weights, batches, folds
   config.threads = 2  # that decode and cut crops ahead of the network
   config.distributed = common.distributed()
   config.network = common.vgg19_network() if arg == "vgg19" else common.small_network()

@@ -1,10 +1,11 @@
 """A static network distilled from the adaptive one, at the mean cost of its hard gating: is that as good?
 
-python -m experiments.ablations.static --root DATA --photos PHOTOS --workdir runs/static
+python -m experiments.ablations.static --root DATA --photos PHOTOS --workdir runs/static --steps 3000 --starts 4
 
 The package's plan, so narrow that its fourth exit costs what hard gating costs in the mean. Its blocks learn to predict
-the package's maps; then it has all that the package's network had: phase 1 and rollouts on the same pairs. Both track
-the dev side, the narrow one by each of its exits. Writes static.json; a run goes on where it was.
+the package's maps; then it has what the package's network had: phase 1, of fewer steps with --steps, and rollouts on
+the same pairs. Both track the dev side, from several first boxes with --starts, the narrow one by each exit. Writes
+static.json; a run goes on where it was.
 """
 
 import argparse
@@ -31,8 +32,9 @@ from adadepth.models.network import block_outputs, init_params
 from adadepth.tracking.policies import FIXED
 from adadepth.training.distillation import BATCH, distil, picture_crops, targets_of
 from configs import distill, gating
+from experiments.tracking.compare import other_start
 
-WIDTH = 0.56  # its xcorr4 costs 3.66 times the package's xcorr1
+WIDTH = 0.65  # its xcorr4 costs 5.2 times the package's xcorr1, as hard gating does
 
 
 def configured(given: argparse.Namespace) -> ConfigDict:
@@ -40,6 +42,7 @@ def configured(given: argparse.Namespace) -> ConfigDict:
   config = gating.get_config("small").copy_and_resolve_references()
   with config.unlocked():
     config.network.width = WIDTH
+    config.finetune.steps = given.steps or config.finetune.steps
     config.data.update({"root": given.root, "split": given.split, "photos": given.photos})
   return config
 
@@ -70,6 +73,8 @@ def main() -> None:
   parser.add_argument("--split", default="configs/splits/wide.json")
   parser.add_argument("--photos", required=True)
   parser.add_argument("--workdir", type=pathlib.Path, required=True)
+  parser.add_argument("--steps", type=int, default=0, help="of phase 1; 0: as many as the package's network had")
+  parser.add_argument("--starts", type=int, default=1, help="first boxes of each video, as in experiments.tracking")
   given = parser.parse_args()
   enable_compilation_cache()
   config, adaptive = configured(given), load_model(EMBEDDED)
@@ -77,6 +82,7 @@ def main() -> None:
   if not (given.workdir / MODEL_NAME).is_file():
     save_model(given.workdir / MODEL_NAME, train(config, adaptive, sides["train"], given.workdir))
   static = load_model(given.workdir)
+  videos = [other_start(sequence, start) for start in range(given.starts) for sequence in sides["dev"]]
   one = frame_costs(adaptive.arch).fixed_gflops[0]
   passes = {
     "adaptive, hard": (adaptive, "hard", frame_costs(adaptive.arch).relative),
@@ -84,10 +90,9 @@ def main() -> None:
   }
   rows, hard = {}, None
   for name, (model, policy, costs) in passes.items():
-    tracked = track_all(model, sides["dev"], [policy], frames=0, folder=given.workdir / name)[policy]
-    entry = score_tracking(tracked, sides["dev"])
+    entry = score_tracking(track_all(model, videos, [policy], frames=0, folder=given.workdir / name)[policy], videos)
     by_name = entry["mean_iou_by_sequence"]
-    ious = by_video(np.array(list(by_name)), np.array(list(by_name.values())))
+    ious = by_video(np.array([n.partition("@")[0] for n in by_name]), np.array(list(by_name.values())))
     rows[name] = {"mean_iou": entry["mean_iou"], "relative_cost": float(costs @ entry["exits"])}
     if hard is None:
       hard = ious
