@@ -88,7 +88,7 @@ class Peer:
 
 
 def in_blocks(clocks: dict[str, Clock]) -> dict[str, Clock]:
-  """The clocks of several processes, whose turns are a rest, a call that is not counted, and the median of a few."""
+  """Clocks of several processes, or networks: a turn is a rest, a call that is not counted, and the median of a few."""
 
   def block(read: Clock) -> Clock:
     def run() -> float:

@@ -68,14 +68,15 @@ def saved_shares(
 
 
 def measure_exits(subject: Subject, models: Mapping[str, Model]) -> list[dict]:
-  """Hard gating made to exit at each depth: milliseconds and GFLOPs of a frame, and the least that is saved."""
-  film, clocks = (subject.frames, subject.box_xywh), {}
+  """Hard gating made to exit at each depth: milliseconds and GFLOPs of a frame, and the least that is saved.
+
+  Each network has turns of its own: in a tracker's cache there is no other one between two frames.
+  """
+  film, least, details = (subject.frames, subject.box_xywh), [], []
   for model, it in models.items():
-    clocks |= {f"{model}_{n}": step_clock(tracker, *film) for n, tracker in exit_trackers(it).items()}
-  seconds = alternate(clocks, **subject.limits(), title="exits")
-  least, details = [], []
-  for model, it in models.items():
-    ours = {name: seconds[f"{model}_hard_{name}"] for name in FIXED}
+    clocks = {name: step_clock(tracker, *film) for name, tracker in exit_trackers(it).items()}
+    seconds = alternate(in_blocks(clocks), **subject.limits(), title=f"exits ({model})")
+    ours = {name: seconds[f"hard_{name}"] for name in FIXED}
     gflops = frame_costs(it.arch).cascade_gflops
     shares = saved_shares(ours, gflops)
     k = np.argmin(np.median(shares, axis=1))
