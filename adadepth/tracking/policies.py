@@ -49,7 +49,7 @@ class Decision(NamedTuple):
     confidences: c_1..c_5 of Eq. 4; hard gating gives what it never computed as 0, fixed is one-hot, [n, 5].
     depth: the deepest block computed, 0..4, [n].
     patches: what each depth saw where it read, which templates learn from; None where nobody looks at it.
-    computed: which depths were, [n, 5].
+    computed: whether each depth was computed, [n, 5].
   """
 
   reading: Reading
