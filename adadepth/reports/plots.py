@@ -377,9 +377,9 @@ def _plot_fixed(axes: Axes, fixed: Mapping[str, Mapping[str, Any]], shown: tuple
   names = sorted(fixed)
   points = [_point(fixed[name], shown) for name in names]
   axes.plot(*zip(*points, strict=True), "s-", color=BLUE, markersize=6, label="static exit", zorder=3)
-  for name, (x, y) in zip(names, points, strict=True):
-    # The name stands above all data, where nothing else is drawn, and a thin line leads down to its point.
-    place = {"xytext": (x, 0.985), "textcoords": axes.get_xaxis_transform(), "ha": "center", "va": "top"}
+  for i, (name, (x, y)) in enumerate(zip(names, points, strict=True)):
+    # Names stand above all data, at two heights since costs may be close, and a thin line leads down to each point.
+    place = {"xytext": (x, (0.99, 0.95)[i % 2]), "textcoords": axes.get_xaxis_transform(), "ha": "center", "va": "top"}
     line = {"arrowstyle": "-", "color": BLUE, "alpha": 0.35, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
     axes.annotate(name, (x, y), **place, arrowprops=line, fontsize=8, color=BLUE, zorder=1)
 
