@@ -1,6 +1,6 @@
 """A static network distilled from the adaptive one, at the mean cost of its hard gating: is that as good?
 
-python -m experiments.ablations.static --root DATA --photos PHOTOS --workdir runs/static --steps 3000 --starts 4
+python -m experiments.ablations.static --root DATA --photos PHOTOS --workdir runs/static --steps 6000 --starts 4
 
 The package's plan, so narrow that its fourth exit costs what hard gating costs in the mean. Its blocks learn to predict
 the package's maps; then it has what the package's network had: phase 1, of fewer steps with --steps, and rollouts on
