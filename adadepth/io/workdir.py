@@ -10,13 +10,14 @@ from adadepth.errors import InputError
 from adadepth.io.json_files import write_json
 from adadepth.io.locks import lock
 from adadepth.io.processes import is_first, wait_for_all
-from adadepth.io.whole_files import UNFINISHED, remove_unfinished
+from adadepth.io.whole_files import RUN_LOCK, UNFINISHED, remove_unfinished, replacing
 
-IDENTITY, PAGE, LOCK = "identity.json", "report.html", ".lock"
+IDENTITY, PAGE = "identity.json", "report.html"
 RESULTS = (
   "results.json",
   "table1.md",
-  "trackers.*",
+  "trackers.md",
+  "trackers.tex",
   PAGE,
   "*success.png",
   "*precision.png",
@@ -38,7 +39,7 @@ def alone_in(workdir: str | pathlib.Path) -> Iterator[None]:
   made = [folder for folder in (workdir, *workdir.parents) if not folder.exists()]
   try:
     workdir.mkdir(parents=True, exist_ok=True)
-    with lock(workdir / LOCK) as ours:
+    with lock(workdir / RUN_LOCK) as ours:
       if not ours:
         raise _in_use(workdir)
       remove_unfinished(workdir)
@@ -51,7 +52,7 @@ def alone_in(workdir: str | pathlib.Path) -> Iterator[None]:
 
 def _in_use(workdir: pathlib.Path) -> InputError:
   try:
-    holder = (workdir / LOCK).read_text().strip()
+    holder = (workdir / RUN_LOCK).read_text().strip()
   except OSError:  # it has just ended
     holder = ""
   return InputError(
@@ -171,11 +172,11 @@ def put_aside(path: pathlib.Path) -> None:
 def write_results(workdir: pathlib.Path, results: dict) -> pathlib.Path:
   """Writes results.json; older results and their figures stay beside it, with when (ns since 1970) in their names."""
   path = pathlib.Path(workdir) / "results.json"
-  new = path.with_name(f"{UNFINISHED}{path.name}")
-  write_json(new, results)  # before older ones are moved: what cannot be written moves nothing
-  if path.exists():
-    written = path.stat().st_mtime_ns
-    for old in [old for pattern in RESULTS for old in path.parent.glob(pattern)]:
-      old.replace(old.with_name(f"{old.stem}.{written}{old.suffix}"))
-  new.replace(path)
+  with replacing(path) as new:
+    write_json(new, results)  # before older ones are moved: what cannot be written moves nothing
+    if path.exists():
+      written = path.stat().st_mtime_ns
+      for old in [old for pattern in RESULTS for old in path.parent.glob(pattern)]:
+        with contextlib.suppress(FileNotFoundError):  # another process that shares the comparison has moved it
+          old.replace(old.with_name(f"{old.stem}.{written}{old.suffix}"))
   return path

@@ -41,6 +41,16 @@ def test_older_results_stay_beside_the_new(tmp_path):
     assert film.read_text() == str(json.loads(path.read_text())["value"])
 
 
+def test_copies_of_older_tables_and_the_toolkits_own_file_stay_where_they_are(tmp_path):
+  (tmp_path / "trackers.ini").write_text("the toolkit's")
+  for value in range(20):  # as many times in a row would make a name too long
+    write_results(tmp_path, {"value": value})
+    (tmp_path / "trackers.md").write_text(str(value))
+  tables = [path for path in tmp_path.glob("trackers*.md") if path.name.count(".") <= 2]
+  assert sorted(int(path.read_text()) for path in tables) == list(range(20))
+  assert (tmp_path / "trackers.ini").read_text() == "the toolkit's"
+
+
 def write_two(workdir, text: str) -> None:
   with all_or_none(workdir) as folder:
     (folder / "a").write_text(text)
@@ -148,3 +158,14 @@ def test_results_that_cannot_be_written_leave_the_older_ones_where_they_are(tmp_
     write_results(tmp_path, {"value": 2})
   assert sorted(path.name for path in tmp_path.iterdir()) == ["figure7.mp4", "results.json"]
   assert json.loads((tmp_path / "results.json").read_text()) == {"value": 1}
+
+
+def test_a_run_leaves_what_another_one_is_at_in_a_folder_below(tmp_path):
+  half = tmp_path / "clip" / "deep" / ".unfinished-a"
+  with alone_in(tmp_path / "clip"):
+    half.parent.mkdir()
+    half.touch()
+    with alone_in(tmp_path):
+      assert half.exists()
+  with alone_in(tmp_path):
+    assert not half.exists()
