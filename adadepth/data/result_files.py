@@ -136,9 +136,12 @@ def _files_of(folder: pathlib.Path, sequence: Sequence) -> list[pathlib.Path]:
   for place in _places(folder, sequence):
     if place.is_dir():
       files = sorted(path for path in place.iterdir() if path.suffix.lower() in (".txt", ".csv"))
-      found = [path for path in files if re.sub(r"_(\d{3}|\d{8})$", "", path.stem.lower()) in spellings]
+      own = [path for path in files if path.stem.lower() in spellings]
+      # Numbers of repetitions and anchors count in the sequence's folder alone: elsewhere they may be another's name.
+      numbered = files if place.name.lower() in spellings else []
+      found = own or [p for p in numbered if re.sub(r"_(\d{3}|\d{8})$", "", p.stem.lower()) in spellings]
       if found:
-        return [path for path in found if path.stem.lower() in spellings] or found
+        return found
   return []
 
 

@@ -112,6 +112,15 @@ def test_a_file_that_does_not_fit_is_told_with_its_line(tmp_path, text):
 
 def test_one_pass_is_no_supervised_one(tmp_path):
   ball = sequence("vot/ball")
-  (tmp_path / "ball_001.txt").write_text("1,2,3,4\n" * 4)
+  (tmp_path / "ball").mkdir()
+  (tmp_path / "ball" / "ball_001.txt").write_text("1,2,3,4\n" * 4)
   with pytest.raises(InputError, match=r"has no line that is 1, where the tracker starts"):
     read_supervised(tmp_path, ball)
+
+
+def test_a_name_that_ends_like_a_repetition_is_a_sequences_own(tmp_path):
+  one, other = sequence("videos/clip"), sequence("videos/clip_001")
+  write_one_pass(tmp_path, other, other.boxes_xywh + np.float32(1))
+  np.testing.assert_allclose(read_one_pass(tmp_path, other)[1:], other.boxes_xywh[1:] + 1)
+  with pytest.raises(InputError, match=r"holds no result file of videos/clip; add clip\.txt"):
+    read_one_pass(tmp_path, one)
