@@ -63,6 +63,7 @@ class Sequence:
 def video_of(name: str) -> str:
   """The sequence's name without the number of its target or part: "otb/Jogging" for "otb/Jogging.1".
 
-  OTB numbers targets, UAV123 the parts of a long video: "uav123/group1" for "uav123/group1_4".
+  OTB numbers targets, and so may tables of boxes, "videos/clip.1"; UAV123 numbers the parts of a long video:
+  "uav123/group1" for "uav123/group1_4".
   """
-  return re.sub(r"^(otb/.+)\.\d+$|^(uav123/.+)_\d+$", r"\1\2", name)
+  return re.sub(r"^((?:otb|videos)/.+)\.\d+$|^(uav123/.+)_\d+$", r"\1\2", name)

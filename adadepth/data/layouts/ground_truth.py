@@ -97,6 +97,7 @@ class Layout:
     corners: from a line's numbers to the corners of a polygon; None: they are none.
     frame: the number of the image that a line says it is of; None: it does not say.
     images: the images of a sequence by number, given how many boxes there are.
+    first_image: the number of the image of the first line, where images are missing; else the lowest number is.
     matched: lines and images less those that the data set itself leaves out.
     hidden: which lines are of frames without the target, by files beside; None where these say nothing.
     attributes: which lines are of frames with an attribute, given how many there are.
@@ -115,6 +116,7 @@ class Layout:
   corners: Callable[[np.ndarray], Corners | None] = lambda numbers: None
   frame: Callable[[np.ndarray], int] | None = None
   images: Callable[["SequenceFiles", int], Images] = lambda files, boxes: images_in(files.folder)
+  first_image: int = 1
   matched: Callable[[Lines, Images], tuple[Lines, Images]] = lambda lines, images: (lines, images)
   hidden: Callable[["SequenceFiles"], Flags | None] = lambda files: None
   attributes: Callable[["SequenceFiles", int], dict[str, Flags]] = lambda files, lines: {}
@@ -270,7 +272,7 @@ def _pair(files: SequenceFiles, lines: Lines, problems: Problems) -> Iterator[tu
   if not images:
     problems.report("missing frame", f"{truth}:1: no images in {files.folder}", count=max(1, boxes))
     return
-  first, last = _first_number(images, boxes), max(images)
+  first, last = _first_number(files.layout, images, boxes), max(images)
   counts = f"{boxes} boxes, {len(images)} images"
   for box in range(min(boxes, last - first + 1)):
     (line, text), number = lines[box], first + box
@@ -289,10 +291,10 @@ def _pair(files: SequenceFiles, lines: Lines, problems: Problems) -> Iterator[tu
     problems.report("frame without a box", text, count=extra_images)
 
 
-def _first_number(images: Images, boxes: int) -> int:
-  """The image number of line 1: the lowest, or 1 where the first images are missing and the last one fits."""
-  lowest, highest = min(images), max(images)
-  return 1 if lowest > 1 and highest == boxes else lowest
+def _first_number(layout: Layout, images: Images, boxes: int) -> int:
+  """The image number of line 1: the lowest, or the layout's own where images are missing and all there are fit."""
+  lowest, highest, own = min(images), max(images), layout.first_image
+  return own if len(images) < boxes and own < lowest and highest < own + boxes else lowest
 
 
 def _truth_of(layout: Layout, line: str, number: int, size_wh: tuple[int, int], *, first: bool) -> tuple[Box, Corners]:

@@ -92,14 +92,18 @@ def select_sequences(found: list[SequenceFiles], names: list[str], *, source: st
   Raises:
     InputError: a name that is not there; the message lists them after `source`.
   """
-  missing = [name for name in names if not any(name in (files.name, files.video) for files in found)]
+  by_name: dict[str, list[SequenceFiles]] = {}
+  for files in found:
+    for name in {files.name, files.video}:
+      by_name.setdefault(name, []).append(files)
+  missing = [name for name in names if name not in by_name]
   if missing:
     more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
     raise InputError(
       f"{source}: no sequence {', '.join(missing[:5])}{more} under the data root, which has {len(found)}"
       f" (like {found[0].name}); correct the names, or add the sequences"
     )
-  return [files for name in names for files in found if name in (files.name, files.video)]
+  return [files for name in names for files in by_name[name]]
 
 
 def layout_named(name: str) -> Layout | None:
@@ -137,6 +141,12 @@ def _find_under(root: pathlib.Path, problems: Problems) -> list[SequenceFiles]:
   found = [files for place in places for folder in _folders(place, problems) for files in _targets(folder)]
   if not found:
     raise InputError(_nothing_found(root, places))
+  by_name: dict[str, SequenceFiles] = {}
+  for files in found:
+    if (other := by_name.setdefault(files.name, files)) is not files:
+      raise InputError(
+        f"`root` (={str(root)!r}): {files.name} is {other.folder} and {files.folder}; rename one, or move it elsewhere"
+      )
   return found
 
 

@@ -15,5 +15,6 @@ TRACKINGNET = Layout(
     one_target(folder.parent.parent / "anno" / f"{folder.name}.txt") if folder.parent.name == "frames" else {}
   ),
   boxes={4: lambda rectangle: rectangle.astype(np.float32)},
+  first_image=0,
   below=("frames/*", "TRAIN_*/frames/*"),
 )

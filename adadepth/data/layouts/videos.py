@@ -43,10 +43,11 @@ def read_video(files: SequenceFiles, problems: Problems) -> Sequence | None:
   """
   frames = open_frames(files.folder)
   targets = _read_table(files.ground_truth)
-  target = files.name.rsplit(".", 1)[-1] if len(targets) > 1 else next(iter(targets), "")
+  video = files.folder.stem if files.folder.is_file() else files.folder.name
+  target = files.name.removeprefix(f"{VIDEOS.name}/{video}.") if len(targets) > 1 else next(iter(targets), "")
   rows = targets.get(target, {})
   count = len(frames)
-  boxes = np.full((count, 4), np.nan, np.float32)
+  boxes, begun = np.full((count, 4), np.nan, np.float32), False
   for frame, (line, box) in rows.items():
     where = f"{files.ground_truth}:{line}"
     if not 0 <= frame < count:
@@ -54,12 +55,11 @@ def read_video(files: SequenceFiles, problems: Problems) -> Sequence | None:
       continue
     if np.isnan(box).all() or not box.any():
       continue
-    begun = np.isfinite(boxes[:frame]).all(axis=1).any()
     if problem := box_problem(box, _frame_wh(frames), first=not begun):
       problems.report(problem[0], f"{where}: {problem[1]}")
     else:
-      boxes[frame] = box
-  if not np.isfinite(boxes).all(axis=1).any():
+      boxes[frame], begun = box, True
+  if not begun:
     problems.report("unusable sequence", f"{files.ground_truth}: not one frame of {files.name} has a box")
     return None
   return Sequence(files.name, frames, boxes)

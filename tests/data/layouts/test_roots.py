@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_roots import GOOD, write_frames, write_otb, write_tlp, write_uav123, write_uavdt, write_vot
+from small_roots import GOOD, write_frames, write_lines, write_otb, write_tlp, write_uav123, write_uavdt, write_vot
 
 from adadepth.data.layouts import find_sequences, read_sequences
 from adadepth.data.problems import Problems
@@ -94,6 +94,15 @@ def test_a_name_under_two_roots_is_an_error_that_names_both(two, tmp_path):
   write_vot(tmp_path / "b" / "vot" / "toy", [GOOD], frames=1)
   with pytest.raises(InputError, match=r"vot/toy is under .*/a and under .*/b; rename one, or leave out a root"):
     find_sequences(two)
+
+
+def test_a_name_twice_in_one_root_is_an_error_that_names_both(tmp_path):
+  for rate in ("UAV123", "UAV123_10fps"):
+    write_frames(tmp_path / "data_seq" / rate / "bike1", 1)
+    (tmp_path / "anno" / rate).mkdir(parents=True)
+    write_lines(tmp_path / "anno" / rate / "bike1.txt", ["2,3,10,8"])
+  with pytest.raises(InputError, match=r"uav123/bike1 is .*/UAV123/bike1 and .*/UAV123_10fps/bike1; rename one, or"):
+    find_sequences(tmp_path)
 
 
 @pytest.mark.parametrize("twice", ["{a},{a}", "{a}, {a},"])

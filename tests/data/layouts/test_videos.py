@@ -1,12 +1,15 @@
 """Any folder of videos: files and folders of pictures with tables of boxes."""
 
+import os
+
 import numpy as np
 import pytest
 from small_roots import frame_image, write_frames
 
 from adadepth.data.ahead import read_ahead
-from adadepth.data.layouts import find_sequences, read_sequences
+from adadepth.data.layouts import find_sequences, read_sequences, select_sequences
 from adadepth.errors import InputError
+from adadepth.io.video_frames import open_frames
 from adadepth.io.video_writer import VideoWriter
 
 
@@ -92,3 +95,35 @@ def test_a_table_of_something_else_makes_no_sequence(tmp_path):
   (tmp_path / "clip.csv").write_text("name,size\nclip,3\n")
   with pytest.raises(InputError, match=r"looked for .*<name>\.csv with columns x, y, w, h \(videos\)"):
     find_sequences(tmp_path)
+
+
+def test_a_targets_name_may_end_as_another_ones(tmp_path):
+  write_frames(tmp_path / "clip", 1)
+  rows = ("0,1,3,4,10,8", "0,car.1,5,6,7,9", "0,2,1,1,4,4")
+  (tmp_path / "clip.csv").write_text(table(*rows, header="frame,target,x,y,w,h"))
+  found = {sequence.name: sequence for sequence in read_sequences(tmp_path).sequences}
+  np.testing.assert_array_equal(found["videos/clip.1"].boxes_xywh, [[3, 4, 10, 8]])
+  np.testing.assert_array_equal(found["videos/clip.car.1"].boxes_xywh, [[5, 6, 7, 9]])
+
+
+def test_numbered_targets_are_of_one_video(tmp_path):
+  write_frames(tmp_path / "clip", 1)
+  (tmp_path / "clip.csv").write_text(table("0,1,3,4,10,8", "0,2,1,1,4,4", header="frame,target,x,y,w,h"))
+  found = find_sequences(tmp_path)
+  assert [files.name for files in select_sequences(found, ["videos/clip"])] == ["videos/clip.1", "videos/clip.2"]
+
+
+def test_a_video_that_ends_before_it_says_is_told_by_name(tmp_path, monkeypatch):
+  write_clip(tmp_path / "clip.mp4")
+  frames = open_frames(tmp_path / "clip.mp4")
+  monkeypatch.setattr(frames, "_count", 6)
+  with pytest.raises(InputError, match=r"clip\.mp4 lists 6 frames and ends before frame 5: it is cut or damaged"):
+    frames[5]
+
+
+def test_a_video_that_was_read_is_closed(tmp_path):
+  write_clip(tmp_path / "clip.mp4")
+  frames = open_frames(tmp_path / "clip.mp4")
+  before = len(os.listdir("/proc/self/fd"))
+  assert [len(list(frames)), len(os.listdir("/proc/self/fd"))] == [4, before]
+  assert frames[1].shape == (24, 32, 3)
