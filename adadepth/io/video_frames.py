@@ -2,12 +2,13 @@
 
 import pathlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import UInt8
 
+from adadepth.errors import InputError
 from adadepth.io.video import FrameStream, read_frames
 
 
@@ -19,7 +20,7 @@ class VideoFrames:
     self.stream = stream
     self._count = stream.info.count if stream.info.exact else sum(1 for _ in stream)
     self._lock = threading.Lock()  # frames are read ahead in a thread
-    self._frames: Iterator[np.ndarray] = iter(())
+    self._frames: Generator[np.ndarray] = (frame for frame in ())
     self._next = self._count  # the number of the frame that the iterator gives next
 
   def __len__(self) -> int:
@@ -29,12 +30,18 @@ class VideoFrames:
     index = range(self._count)[index]
     with self._lock:
       if index < self._next:
+        self._frames.close()
         self._frames, self._next = iter(self.stream), 0
       for frame in self._frames:
         self._next += 1
         if self._next > index:
+          if self._next == self._count:
+            self._frames.close()  # or thousands of videos that were read would stay open
           return frame
-    raise IndexError(f"{self.stream.path} ends before frame {index}, which it lists")
+    raise InputError(
+      f"{self.stream.path} lists {self._count} frames and ends before frame {index}: it is cut or damaged; write it "
+      f"anew (`ffmpeg -i {self.stream.path.name} whole.mp4`), or leave it out"
+    )
 
   @property
   def paths(self) -> tuple[pathlib.Path, ...]:
