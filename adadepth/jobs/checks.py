@@ -140,6 +140,11 @@ def check_config(config: ConfigDict) -> None:
   for name in ("gates.price_weights", "policy.thresholds", "benchmark.targets"):
     if _get(config, name) is not None and not len(_get(config, name)):
       raise InputError(f"`config.{name}` (=()) must hold at least one value")
+  if _get(config, "trackers") and config.policy.budget:
+    raise InputError(
+      f"`config.policy.budget` (={config.policy.budget:g}) is not for a comparison, whose trackers have a T that "
+      "stays; leave out config.trackers"
+    )
   if _get(config, "eval.frames_per_sequence") and _get(config, "protocol") not in (None, "one_pass"):
     raise InputError(
       f"`config.eval.frames_per_sequence` (={config.eval.frames_per_sequence}) is of the protocol one_pass alone; "

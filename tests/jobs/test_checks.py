@@ -96,6 +96,14 @@ def test_vgg19_needs_a_backbone_or_phase_one():
   check_config(config)
 
 
+def test_a_comparison_holds_no_budget():
+  config = evaluate.get_config()
+  with config.unlocked():
+    config.trackers, config.policy.budget = "ours", 2.5
+  with pytest.raises(InputError, match=r"`config\.policy\.budget` \(=2\.5\) is not for a comparison"):
+    check_config(config)
+
+
 @pytest.mark.parametrize("protocol", ["supervised", "multi_start"])
 def test_vots_protocols_go_through_every_frame(protocol):
   config = evaluate.get_config()
