@@ -191,9 +191,10 @@ def page_count(path: pathlib.Path) -> int:
 
 
 def is_rgb_file(path: pathlib.Path) -> bool:
-  """Whether the file is a JPEG or PNG that holds RGB already, so that its bytes can be passed on."""
+  """Whether the file is a JPEG or PNG that holds 8 bits of RGB already, so that its bytes can be passed on."""
   with open_image(path) as image:
-    return image.mode == "RGB" and image.format in ("JPEG", "PNG")
+    deep = any("16" in str(tile[3]) for tile in image.tile)  # of 16 bits Pillow says "RGB" too
+    return image.mode == "RGB" and image.format in ("JPEG", "PNG") and not deep
 
 
 def encode_png(frame: UInt8[np.ndarray, "h w 3"]) -> bytes:

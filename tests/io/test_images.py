@@ -12,6 +12,7 @@ from adadepth.io.images import (
   decode_as_shown,
   decode_image,
   image_size,
+  is_rgb_file,
   levels_in,
   numbered_images,
   stretch,
@@ -47,6 +48,7 @@ def test_sixteen_bits_of_colour_are_stretched_by_one_measure(tmp_path, codec, pi
     file.mux(stream.encode(None))
   decoded = decode_image(tmp_path / f"1.{suffix}", name="1")
   assert np.abs(decoded - pixels / 4_095 * 255).max() <= 1
+  assert not is_rgb_file(tmp_path / f"1.{suffix}")  # its bytes alone are other pixels: levels are those of a sequence
 
 
 def test_dead_pixels_do_not_move_the_levels():
