@@ -51,11 +51,17 @@ def result_files(format: str, video: str, results: Mapping[str, Result]) -> dict
   """
   if format == "mot":
     return _mot(video, list(results.values()))
-  names = [video] if len(results) == 1 else [f"{video}_{name}" for name in results]
+  names = [video] if len(results) == 1 else [f"{video}_{_in_file_names(name, i)}" for i, name in enumerate(results)]
   files: dict[str, str] = {}
   for name, result in zip(names, results.values(), strict=True):
     files |= FORMATS[format](name, result)
   return files
+
+
+def _in_file_names(target: str, index: int) -> str:
+  """A target's name without what leads to another folder; one that had such has its number too, and is no other's."""
+  plain = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in target)
+  return target if plain == target and plain.strip(".") else f"{plain.strip('.')}-{index + 1}"
 
 
 def _otb(name: str, result: Result) -> dict[str, str]:

@@ -60,3 +60,10 @@ def test_formats_are_named_or_refused():
   assert parse_formats("OTB, mot", argument="config.format") == ["otb", "mot"]
   with pytest.raises(InputError, match=r"`config.format` \(='otb,coco'\) names 'coco'; the formats are otb, got10k"):
     parse_formats("otb,coco", argument="config.format")
+
+
+def test_a_targets_name_leads_to_no_other_folder_and_is_no_other_targets():
+  files = result_files("otb", "clip", {"../../out": result(), ".._.._out": result(), "Müller": result()})
+  assert [name for name in files if "time" not in name] == [
+    *("otb/clip__.._out-1.txt", "otb/clip_.._.._out.txt", "otb/clip_Müller.txt")
+  ]

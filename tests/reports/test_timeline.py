@@ -47,3 +47,9 @@ def test_a_video_of_one_frame_has_a_timeline_too(tmp_path):
   draw_timeline(tmp_path / "a.png", [nothing], time_s=empty, milliseconds=empty)
   with Image.open(tmp_path / "a.png") as image:
     assert image.width == 1500
+
+
+def test_a_name_is_no_formula(tmp_path):
+  courses = [course(r"Müller $\foo$", [False] * 5), course("cat", [False] * 5)]
+  draw_timeline(tmp_path / "timeline.png", courses, time_s=TIME, milliseconds=np.full(5, 7.0))
+  assert (tmp_path / "timeline.png").stat().st_size > 0
