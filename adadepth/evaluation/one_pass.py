@@ -14,10 +14,12 @@ from adadepth.data.sequence import Sequence
 from adadepth.evaluation.cache import Task, digest_of, each_once, file_of, key_of
 from adadepth.evaluation.measures import one_pass_measures
 from adadepth.evaluation.trackers import AnyTracker
+from adadepth.io.code_digest import digest_of_function
 from adadepth.maths.metrics import center_error, iou, precision, success_auc
 from adadepth.models.architecture import DEPTHS
 from adadepth.models.model import Model
 from adadepth.tracking.budget import Budget
+from adadepth.tracking.policies import POLICIES
 from adadepth.tracking.track import Track, given_track
 from adadepth.tracking.tracker import Tracker
 
@@ -99,9 +101,9 @@ def track_all(
   tracks = {}
   for policy in policies:
     tracker, tasks = Tracker(model, policy, budget if policy == "hard" else None), []
-    made_by = digest_of((model.params, tracker.budget))
+    made_by, code = digest_of((model.params, tracker.budget)), digest_of_function(POLICIES[policy])
     for sequence in sequences:
-      key = key_of(sequence, made_by, model.arch, model.threshold, policy, frames)
+      key = key_of(sequence, made_by, model.arch, model.threshold, policy, code, frames)
       path = file_of(folder / policy, sequence) if folder else None
       tasks.append(Task(path, key, lambda t=tracker, s=sequence: track_sequence(t, s, frames=frames)._asdict()))
     tracks[policy] = tracked_by(tasks, policy)

@@ -32,6 +32,7 @@ from adadepth.evaluation.restarts import (
   supervised_scores,
 )
 from adadepth.evaluation.trackers import OPENCV, AnyTracker, OpenCV, Ours, opencv
+from adadepth.io.code_digest import digest_of_function
 from adadepth.io.processes import is_first
 from adadepth.io.run_record import run_record
 from adadepth.io.whole_files import write_text
@@ -43,7 +44,7 @@ from adadepth.models.model import Model, check_gates
 from adadepth.reports.evaluation_page import write_comparison
 from adadepth.reports.tracker_plots import draw_curves
 from adadepth.reports.tracker_tables import attribute_table, comparison_table, latex_table
-from adadepth.tracking.policies import FIXED
+from adadepth.tracking.policies import FIXED, POLICIES
 from adadepth.tracking.tracker import Tracker
 
 # Of VOT's protocols: the scores in a table, and those of a sequence that differences are of.
@@ -101,7 +102,8 @@ class Live(NamedTuple):
     """A measurement of this tracker, kept in a folder of its name."""
     params, threshold = (self.model.params, self.model.threshold) if self.model else ({}, None)
     arch = self.model.arch if self.model else None
-    key = key_of(sequence, params, self.name, self.policy, self.version, arch, threshold, *settings)
+    code = digest_of_function(POLICIES[self.policy]) if self.policy else ""
+    key = key_of(sequence, params, self.name, self.policy, code, self.version, arch, threshold, *settings)
     return Task(file_of(folder / self.name, sequence), key, measure)
 
 

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from adadepth.io.code_digest import digest_of_function
 from adadepth.jobs.from_config import model_of
 from adadepth.jobs.track_inputs import Engine
 from adadepth.models.flops import cost_by_exit
@@ -44,6 +45,7 @@ def named_model(config: ConfigDict, workdir: pathlib.Path) -> Model:
 
 
 def version_of(tracker: Tracker) -> str:
-  """A digest of the network and what a budget makes of it."""
+  """A digest of the network, what a budget makes of it, and a policy of one's own."""
   leaves = (np.asarray(leaf).tobytes() for leaf in jax.tree.leaves((tracker.model.params, tracker.budget)))
-  return hashlib.sha256(b"".join((repr(tracker.model.arch).encode(), *leaves))).hexdigest()
+  code = digest_of_function(POLICIES[tracker.policy])
+  return hashlib.sha256(b"".join((f"{tracker.model.arch!r}{code}".encode(), *leaves))).hexdigest()

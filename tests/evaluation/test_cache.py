@@ -2,6 +2,7 @@
 
 import dataclasses
 import fcntl
+import functools
 import os
 
 import numpy as np
@@ -13,6 +14,7 @@ from adadepth.evaluation import cache
 from adadepth.evaluation.cache import Task, each_once, keep
 from adadepth.io import code_digest
 from adadepth.io.images import ImageFolder
+from adadepth.tracking.policies import hard_policy, stop_share
 
 PARAMS = {"backbone": np.arange(4, dtype=np.float32)}
 ARRAYS = {"responses": np.arange(6, dtype=np.float16).reshape(2, 3), "start": 3}
@@ -224,3 +226,15 @@ def test_a_task_that_fails_leaves_no_claim(tmp_path):
   with pytest.raises(ValueError, match="no"):
     each_once([Task(tmp_path / "a.npz", "key", fails)], "testing")
   assert list(tmp_path.iterdir()) == []
+
+
+def test_a_policy_of_ones_own_has_its_file_in_the_key(tmp_path):
+  found = []
+  for share in (0.0, 0.99):
+    file = tmp_path / "score.py"
+    file.write_text(f"def share(*_, **__): return {share}")
+    names = {}
+    exec(compile(file.read_text(), file, "exec"), names)
+    found.append(code_digest.digest_of_function(functools.partial(hard_policy, share=names["share"])))
+  assert len({*found, ""}) == 3
+  assert code_digest.digest_of_function(functools.partial(hard_policy, share=stop_share)) == ""
