@@ -46,7 +46,7 @@ def test_other_trackers_stay_and_our_own_is_replaced(tmp_path):
   [
     ({"name": "a b"}, r"`config.name` \(='a b'\) must be letters"),
     ({"policy": "deep"}, r"`config.policy` \(='deep'\) must be one of"),
-    ({"model": "nosuch"}, r"`config.model` or `config.backbone.weights` \(=nosuch\) does not exist"),
+    ({"model": "nosuch"}, r"`config.model` \(=nosuch\) does not exist"),
   ],
 )
 def test_what_cannot_be_is_refused(tmp_path, changes, message):
