@@ -20,7 +20,7 @@ from adadepth.data.layouts.tlp import TLP
 from adadepth.data.layouts.trackingnet import TRACKINGNET
 from adadepth.data.layouts.uav123 import UAV123
 from adadepth.data.layouts.uavdt import UAVDT
-from adadepth.data.layouts.videos import VIDEOS, read_video
+from adadepth.data.layouts.videos import VIDEOS, read_video, table_problem
 from adadepth.data.layouts.vot import VOT
 from adadepth.data.problems import Problems
 from adadepth.data.sequence import Sequence
@@ -154,6 +154,9 @@ def _folders(place: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
   """The sequences of one place: those of its list.txt, or all that lie in it, or else where a release has them."""
   if (place / "list.txt").is_file():
     return _listed(place, problems)
+  for path in sorted(place.iterdir()) if place.name == VIDEOS.name else ():
+    if problem := table_problem(path):
+      problems.report("unusable sequence", problem)
   if here := [path for path in sorted(place.iterdir()) if _targets(path)]:
     return here
   for layout in telling():

@@ -23,10 +23,26 @@ BOX = ("x", "y", "w", "h")
 Table = dict[str, dict[int, tuple[int, np.ndarray]]]  # by target, then by frame: line number and box
 
 
+def _table_beside(path: pathlib.Path) -> pathlib.Path | None:
+  """The table beside a video; None where there is none."""
+  table = path.with_suffix(".csv") if path.is_file() else path.parent / f"{path.name}.csv"
+  return table if path.suffix.lower() != ".csv" and table.is_file() else None
+
+
+def table_problem(path: pathlib.Path) -> str:
+  """What keeps a video with a table beside it from being a sequence; "" where nothing does, or there is no table."""
+  table = _table_beside(path)
+  if table is None or _targets(path):
+    return ""
+  if missing := [name for name in BOX if name not in _columns(table)]:
+    return f"{table}:1: no column {', '.join(missing)}; its first line must name frame, x, y, w and h"
+  return f"{table}:2: no row below the first line"
+
+
 def _targets(path: pathlib.Path) -> dict[str, pathlib.Path]:
   """The table beside a video, for each target in it; none where what lies beside has no columns x, y, w, h."""
-  table = path.with_suffix(".csv") if path.is_file() else path.parent / f"{path.name}.csv"
-  if path.suffix.lower() == ".csv" or not table.is_file() or not set(BOX) <= set(_columns(table)):
+  table = _table_beside(path)
+  if table is None or not set(BOX) <= set(_columns(table)):
     return {}
   targets = list(_read_table(table))
   return {f".{target}" if len(targets) > 1 else "": table for target in targets}

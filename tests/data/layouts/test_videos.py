@@ -127,3 +127,22 @@ def test_a_video_that_was_read_is_closed(tmp_path):
   before = len(os.listdir("/proc/self/fd"))
   assert [len(list(frames)), len(os.listdir("/proc/self/fd"))] == [4, before]
   assert frames[1].shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize(
+  ("text", "says"),
+  [
+    ("frame,x,y,width,height\n0,1,2,3,4\n", r"bad\.csv:1: no column w, h; its first line must name frame, x, y"),
+    ("0,1,2,3,4\n", r"bad\.csv:1: no column x, y, w, h"),
+    ("frame,x,y,w,h\n", r"bad\.csv:2: no row below the first line"),
+  ],
+)
+def test_a_table_that_tells_no_box_is_no_silence(tmp_path, text, says):
+  for name in ("good", "bad"):
+    write_frames(tmp_path / "videos" / name, 1)
+  (tmp_path / "videos" / "good.csv").write_text(table("0,3,4,10,8"))
+  (tmp_path / "videos" / "bad.csv").write_text(text)
+  with pytest.raises(InputError, match=says):
+    read_sequences(tmp_path)
+  found, problems = read_sequences(tmp_path, on_error="skip")
+  assert ([one.name for one in found], problems.summary()) == (["videos/good"], "skipped 1: 1 unusable sequence")
