@@ -103,7 +103,7 @@ def identity_of(config: ConfigDict) -> dict:
 def run_benchmark(config: ConfigDict, workdir: pathlib.Path) -> None:
   """Runs the parts that config names and writes results.json, results.md and speed.png after each.
 
-  Parts that an earlier run left in the workdir are kept: one that stopped, or that ran without the peers.
+  Parts that an earlier run left in the workdir are kept, also where this run has not the peers that they need.
   """
   check_config(config)
   parts = parts_named(config.benchmark.parts)
@@ -113,12 +113,18 @@ def run_benchmark(config: ConfigDict, workdir: pathlib.Path) -> None:
   subject = make_subject(starting_params(config, arch, workdir), arch, settings_of(config), workdir)
   for part in parts:
     done = measure(subject, part) | {"date": datetime.date.today().isoformat()}
-    write_json(workdir / "parts" / f"{part}.json", done)
+    keep_part(workdir / "parts" / f"{part}.json", done)
     if "skipped" in done:
       print(f"{part}: skipped, {done['skipped']}")
     rows = write_all(workdir, jax.default_backend())
   print(markdown(rows))
   print(f"wrote {workdir / 'results.json'}, results.md and speed.png")
+
+
+def keep_part(file: pathlib.Path, done: dict) -> None:
+  """Writes what a part has measured; or why it was skipped, where nothing was measured before."""
+  if "rows" in done or not file.is_file():
+    write_json(file, done)
 
 
 def write_all(workdir: pathlib.Path, backend: str) -> list[dict]:

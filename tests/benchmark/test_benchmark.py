@@ -1,5 +1,6 @@
 """The benchmark's rows, clocks and peers; its parts end to end are in test_jobs."""
 
+import json
 import resource
 import sys
 import types
@@ -17,7 +18,7 @@ from adadepth.data.crops import crop_square
 from adadepth.errors import InputError
 from adadepth.evaluation.timing import alternate
 from adadepth.io.workdir import claim
-from adadepth.jobs.benchmark import identity_of, parts_named, peak_memory_gib
+from adadepth.jobs.benchmark import identity_of, keep_part, parts_named, peak_memory_gib
 from configs import benchmark
 from experiments.speed import host_crop
 
@@ -209,3 +210,10 @@ def test_a_peer_answers_and_its_errors_are_one_line(tmp_path, monkeypatch):
     with pytest.raises(PeerError, match="TypeError: unsupported operand"):
       peer.ask("half", of="x")
     assert peer.ask("half", of=4) == 2
+
+
+def test_a_part_that_is_skipped_leaves_what_was_measured(tmp_path):
+  file = tmp_path / "parts" / "pytorch.json"
+  for done in ({"skipped": "no torch"}, {"rows": [1]}, {"skipped": "no torch"}):
+    keep_part(file, done)
+  assert json.loads(file.read_text()) == {"rows": [1]}
