@@ -150,9 +150,9 @@ class RealTracks(FrameRecords):
     """The sequences of every side that has any."""
     names = [name for side in SIDES for name in self.split[side]]
     sequences, self.problems = read_sequences(self.root, names, on_error=self.problems.on_error)
-    names = {side: set(self.split[side]) for side in SIDES}
-    sides = {side: [s for s in sequences if s.name in names[side]] for side in SIDES}
-    return {side: members for side, members in sides.items() if members}
+    members = {side: set(self.split[side]) for side in SIDES}
+    sides = {side: [s for s in sequences if s.name in members[side]] for side in SIDES}
+    return {side: found for side, found in sides.items() if found}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -58,9 +58,14 @@ def result_files(format: str, video: str, results: Mapping[str, Result]) -> dict
   return files
 
 
+def plain_name(name: str) -> str:
+  """A name with nothing in it that a file's may not have, or that leads to another folder."""
+  return "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name)
+
+
 def _in_file_names(target: str, index: int) -> str:
   """A target's name without what leads to another folder; one that had such has its number too, and is no other's."""
-  plain = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in target)
+  plain = plain_name(target)
   return target if plain == target and plain.strip(".") else f"{plain.strip('.')}-{index + 1}"
 
 

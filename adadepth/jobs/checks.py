@@ -95,6 +95,20 @@ def _check_benchmark(config: ConfigDict) -> None:
     raise InputError(f"`config.benchmark.frame_hw` (={frame_hw}) must be two numbers: height, width")
 
 
+def _check_comparison(config: ConfigDict) -> None:
+  budget, frames = config.policy.budget, config.eval.frames_per_sequence
+  if config.trackers and budget:
+    raise InputError(
+      f"`config.policy.budget` (={budget:g}) is not for a comparison, whose trackers have a T that stays; leave out "
+      "config.trackers"
+    )
+  if frames and config.protocol != "one_pass":
+    raise InputError(
+      f"`config.eval.frames_per_sequence` (={frames}) is of the protocol one_pass alone; leave it at 0 with "
+      f"{config.protocol}"
+    )
+
+
 def tracked_policies(text: str) -> tuple[str, ...]:
   """The policies of "xcorr1,hard", in that order; () for "".
 
@@ -140,16 +154,8 @@ def check_config(config: ConfigDict) -> None:
   for name in ("gates.price_weights", "policy.thresholds", "benchmark.targets"):
     if _get(config, name) is not None and not len(_get(config, name)):
       raise InputError(f"`config.{name}` (=()) must hold at least one value")
-  if _get(config, "trackers") and config.policy.budget:
-    raise InputError(
-      f"`config.policy.budget` (={config.policy.budget:g}) is not for a comparison, whose trackers have a T that "
-      "stays; leave out config.trackers"
-    )
-  if _get(config, "eval.frames_per_sequence") and _get(config, "protocol") not in (None, "one_pass"):
-    raise InputError(
-      f"`config.eval.frames_per_sequence` (={config.eval.frames_per_sequence}) is of the protocol one_pass alone; "
-      f"leave it at 0 with {config.protocol}"
-    )
+  if "trackers" in config:
+    _check_comparison(config)
   if _get(config, "eval.frames_per_sequence") == 1:
     raise InputError("`config.eval.frames_per_sequence` (=1) leaves nothing to track: 0 (all), or 2 and more")
   if _get(config, "policy.budget") and config.policy.budget_unit == "ms" and not config.eval.timing_rounds:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from adadepth.io.boxes_csv import BoxRow, write_boxes_csv
 from adadepth.io.first_boxes import FirstBox
-from adadepth.io.toolkit_formats import Result, result_files, write_files
+from adadepth.io.toolkit_formats import Result, plain_name, result_files, write_files
 from adadepth.io.workdir import PAGE
 from adadepth.jobs.track_inputs import ARRAYS, BOXES, TIMELINE
 from adadepth.models.architecture import DEPTHS
@@ -120,8 +120,7 @@ def video_name(video: str) -> str:
   path = pathlib.PurePath(video.split("?")[0])
   if path.name.lower() in FRAME_FOLDERS:
     path = path.parent
-  name = path.stem if path.suffix else path.name
-  return "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name) or "stream"
+  return plain_name(path.stem if path.suffix else path.name) or "stream"
 
 
 def summary(record: Record, cost: Float[np.ndarray, "5"]) -> str:

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 
 from adadepth.io.whole_files import replacing
 from adadepth.models.architecture import DEPTH_NAMES
@@ -446,7 +447,9 @@ def _unit_rgb(color: Color) -> tuple[float, ...]:
 
 
 def save(figure: Figure, path: str | pathlib.Path) -> None:
-  """Writes a figure as a PNG; its folder is made where missing."""
+  """Writes a figure as a PNG; its folder is made where missing. Names in it are people's: a dollar is a dollar."""
   FigureCanvasAgg(figure)
+  for text in figure.findobj(Text):
+    text.set_parse_math(False)
   with replacing(path) as partial:
     figure.savefig(partial, dpi=DPI, format="png")

@@ -69,9 +69,7 @@ def draw_timeline(
   handles = depth_axes.get_legend_handles_labels()[0] if len(courses) > 1 else []
   handles += [Patch(label="lost", **LOST_SHADE)] if any(course.lost.any() for course in courses) else []
   if handles:
-    legend = figure.legend(handles=handles, loc="outside upper right", ncols=8, frameon=False, fontsize=9)
-    for text in legend.get_texts():
-      text.set_parse_math(False)  # names are people's: a dollar is a dollar
+    figure.legend(handles=handles, loc="outside upper right", ncols=8, frameon=False, fontsize=9)
   save(figure, path)
 
 
